@@ -1,0 +1,108 @@
+"""What an agent claims, what checks it, and what the run says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What one check says about a claim, after the labels of fact verification."""
+
+    SUPPORTED = "SUPPORTED"
+    REFUTED = "REFUTED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+    @property
+    def accurate(self) -> bool | None:
+        """The verdict as three-valued truth: None says that nothing was decided."""
+        return {Verdict.SUPPORTED: True, Verdict.REFUTED: False}.get(self)
+
+
+class Level(StrEnum):
+    """How much a verdict rests on, weakest first.
+
+    `observed` (it ran) alone is never SUPPORTED. `reproduced`: fresh snapshot,
+    fixed argv, report and exit status agree, what ran is listed, nothing skipped.
+    """
+
+    OBSERVED = "observed"
+    REPRODUCED = "reproduced"
+
+
+class Reason(StrEnum):
+    """Why a verdict is what it is."""
+
+    CHECK_PASSED = "check_passed"
+    CHECK_FAILED = "check_failed"
+    COUNT_DIFFERS = "count_differs"
+    NOTHING_CHECKED = "nothing_checked"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_EXCEEDED = "output_exceeded"
+    SIGNALED = "signaled"
+    USAGE_ERROR = "usage_error"
+    MISSING_DEPENDENCY = "missing_dependency"
+    TAMPER_SUSPECTED = "tamper_suspected"
+
+
+@dataclass(frozen=True, slots=True)
+class PytestCheck:
+    """The named tests pass, none skipped.
+
+    Attributes:
+        targets: files, folders or `file::test` ids of the workspace; all if empty.
+        keyword: pytest's `-k` in its plain form, or None.
+        passed: exactly how many tests pass, or None for "at least one".
+    """
+
+    targets: tuple[str, ...] = ()
+    keyword: str | None = None
+    passed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuffCheck:
+    """`ruff check` finds nothing in the targets (the whole workspace if empty)."""
+
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MypyCheck:
+    """mypy finds no error in the targets (the whole workspace if empty)."""
+
+    targets: tuple[str, ...] = ()
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCheck:
+    """A script of the workspace exits with the given status (0 to 125)."""
+
+    script: str
+    exit_code: int = 0
+
+
+Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with all that it rests on.
+
+    Attributes:
+        detail: one or two sentences for the agent: what was seen, and what to do
+            when the check could not decide.
+        counts: numbers from the machine report, e.g. passed, failed, findings.
+        items: ids of what failed or was found, at most 50.
+        flags: what in the workspace lowered the level, `file: what` each.
+    """
+
+    verdict: Verdict
+    reason: Reason
+    level: Level
+    detail: str
+    counts: dict[str, int]
+    items: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()

@@ -1,0 +1,122 @@
+"""Contracts for what can be swapped: backends, signer, clock."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmws.domain.execution import ExecutionRequest, ExecutionResult
+from tmws.domain.snapshots import Snapshot
+
+Vector = NDArray[np.float32]
+
+Progress = Callable[[str], Awaitable[None]]
+"""Told what a long step is doing now, in a few words."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One denial or limit that a sandbox was tested for.
+
+    Attributes:
+        name: what was tried, e.g. `network: TCP out`.
+        held: the sandbox behaved as promised.
+        observed: what happened, in the system's words.
+    """
+
+    name: str
+    held: bool
+    observed: str
+
+
+class Sandbox(Protocol):
+    """Runs a command of ours on files of theirs, cut off from everything else.
+
+    A program that fails is a result; a sandbox that fails is an exception.
+    """
+
+    async def run(self, request: ExecutionRequest, *, progress: Progress) -> ExecutionResult:
+        """Run once in a fresh environment and leave nothing behind.
+
+        Cancelling the call kills the run and removes what it left.
+
+        Raises:
+            SandboxUnavailable: no run took place, or its result was lost.
+        """
+        ...
+
+    async def check(self) -> tuple[Probe, ...]:
+        """Try what must be denied, from inside, and say what happened.
+
+        Raises:
+            SandboxUnavailable: the sandbox cannot be started at all.
+        """
+        ...
+
+    async def sweep(self) -> int:
+        """Remove what dead owners left behind; return how many things that was."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop everything this object started."""
+        ...
+
+
+class WorkspaceReader(Protocol):
+    async def capture(self, root: str) -> Snapshot:
+        """Copy the regular files below `root`, following no link.
+
+        Raises:
+            InvalidInput: the root is absent, or larger than the limits.
+            Conflict: a file kept changing while it was read.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns text into unit vectors whose cosine says how alike two meanings are."""
+
+    @property
+    def id(self) -> str:
+        """Name and version of the model: vectors of different ids never compare."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    async def embed(self, texts: Sequence[str]) -> Vector:
+        """Return an array of shape (len(texts), dimension), rows of unit length.
+
+        Raises:
+            BackendUnavailable: the model could not be loaded or did not answer.
+        """
+        ...
+
+
+class Signer(Protocol):
+    """Holds one Ed25519 key."""
+
+    @property
+    def key_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the raw public key."""
+        ...
+
+    @property
+    def public_key(self) -> bytes:
+        """The raw 32 bytes."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte Ed25519 signature (RFC 8032)."""
+        ...
