@@ -1,0 +1,157 @@
+"""A pattern: what worked, where, and how well, in a form another agent can apply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tmws.domain.agents import AccessLevel, Agent, Role, require_member
+from tmws.domain.canonical import Json, canonical_bytes
+from tmws.domain.errors import InvalidInput, PermissionDenied
+from tmws.domain.usage import Usage
+from tmws.domain.wording import require_text
+
+LONGEST_NAME = 120
+LONGEST_SUMMARY = 4000
+LARGEST_DATA_BYTES = 64 * 1024
+MOST_TAGS = 20
+MOST_GRANTS = 50
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,48}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class PatternDraft:
+    """What an agent wants to store.
+
+    Attributes:
+        summary: in words, for search and for readers; may be empty.
+        data: the structured part, at most 64 KiB of canonical JSON.
+        shared_with: names of agents, only with access level `shared`.
+        namespace: None for the author's first.
+    """
+
+    name: str
+    category: str
+    summary: str = ""
+    data: Mapping[str, Json] | None = None
+    tags: tuple[str, ...] = ()
+    level: AccessLevel = AccessLevel.PRIVATE
+    shared_with: tuple[str, ...] = ()
+    namespace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A stored pattern as a reader sees it."""
+
+    id: str
+    namespace: str
+    owner_id: str
+    owner: str
+    name: str
+    category: str
+    summary: str
+    data: Mapping[str, Json]
+    tags: tuple[str, ...]
+    level: AccessLevel
+    version: int
+    created_at: datetime
+    usage: Usage
+
+    def searchable(self) -> str:
+        """The words by which this pattern can be found."""
+        return searchable(self.name, self.category, self.tags, self.summary, self.data)
+
+
+def validated(draft: PatternDraft, author: Agent) -> PatternDraft:
+    """Return the draft in normal form, with its namespace filled in.
+
+    Raises:
+        InvalidInput: a field breaks its rule.
+        PermissionDenied: only admins write patterns of level `system`.
+    """
+    if draft.level is AccessLevel.SYSTEM and author.role is not Role.ADMIN:
+        raise PermissionDenied(
+            "Only an admin stores patterns of access level 'system'. Use 'public' instead."
+        )
+    data = dict(draft.data or {})
+    size = len(canonical_bytes(data))
+    if size > LARGEST_DATA_BYTES:
+        raise InvalidInput(
+            f"Pattern data has {size} bytes; the limit is {LARGEST_DATA_BYTES}. "
+            "Keep the essence and refer to the rest."
+        )
+    return PatternDraft(
+        name=require_text(draft.name, what="Pattern name", longest=LONGEST_NAME),
+        category=require_slug(draft.category, what="Category"),
+        summary=_optional(draft.summary),
+        data=data,
+        tags=normal_tags(draft.tags),
+        level=draft.level,
+        shared_with=_grants(draft, author),
+        namespace=require_member(author, draft.namespace or author.home),
+    )
+
+
+def require_slug(value: str, *, what: str) -> str:
+    """Return `value` if it is a category or tag.
+
+    Raises:
+        InvalidInput: it is not 1 to 50 of a-z, 0-9, `_` and `-`.
+    """
+    if not _SLUG.fullmatch(value):
+        raise InvalidInput(
+            f"{what} {value[:50]!r} is refused: use 1 to 50 of a-z, 0-9, '_', '-', "
+            "beginning and ending with a letter or digit."
+        )
+    return value
+
+
+def normal_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tags without repetition, sorted.
+
+    Raises:
+        InvalidInput: there are more than 20, or one is not a slug.
+    """
+    unique = sorted({require_slug(tag, what="Tag") for tag in tags})
+    if len(unique) > MOST_TAGS:
+        raise InvalidInput(f"{len(unique)} tags given; the limit is {MOST_TAGS}.")
+    return tuple(unique)
+
+
+def searchable(
+    name: str, category: str, tags: tuple[str, ...], summary: str, data: Mapping[str, Json]
+) -> str:
+    """Join all words by which a pattern can be found, keys of the data left out."""
+    return "\n".join([name, category, " ".join(tags), summary, *_strings(data)])
+
+
+def _strings(value: Json) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [text for key in sorted(value) for text in _strings(value[key])]
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in _strings(item)]
+    return []
+
+
+def _optional(summary: str) -> str:
+    if not summary.strip():
+        return ""
+    return require_text(summary, what="Summary", longest=LONGEST_SUMMARY, multiline=True)
+
+
+def _grants(draft: PatternDraft, author: Agent) -> tuple[str, ...]:
+    names = tuple(sorted(set(draft.shared_with) - {author.name}))
+    if (draft.level is AccessLevel.SHARED) != bool(names):
+        raise InvalidInput(
+            "Access level 'shared' goes together with shared_with: the names of 1 to "
+            f"{MOST_GRANTS} other agents. Other levels take none."
+        )
+    if len(names) > MOST_GRANTS:
+        raise InvalidInput(f"shared_with names {len(names)} agents; the limit is {MOST_GRANTS}.")
+    return names
