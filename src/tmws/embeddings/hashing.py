@@ -1,0 +1,79 @@
+"""An embedder that needs nothing: no download, no model, the same vector everywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from math import log
+from zlib import crc32
+
+import numpy as np
+
+from tmws.domain.text import STOP_WORDS, grams, stem, words
+from tmws.ports import Vector
+
+DIMENSION = 512
+
+_GRAM_WEIGHT = 0.35
+_STOP_WEIGHT = 0.1
+_LONGEST_TEXT = 20_000
+
+
+class HashingEmbedder:
+    """Feature hashing of stems and character grams (Weinberger et al., 2009).
+
+    It sees spelling, not meaning: `delete` and `erase` are strangers to it. Two
+    texts without a common feature have a cosine near 0. Text without a single
+    word gives the first axis, so that every vector has unit length.
+    """
+
+    @property
+    def id(self) -> str:
+        """Name, size and version: a change of any feature is a new version."""
+        return f"hashing-{DIMENSION}-1"
+
+    @property
+    def dimension(self) -> int:
+        """Length of every vector."""
+        return DIMENSION
+
+    async def embed(self, texts: Sequence[str]) -> Vector:
+        """Return one unit vector per text; characters after the 20,000th are not read."""
+        return np.array([_vector(text) for text in texts], np.float32).reshape(-1, DIMENSION)
+
+
+def _vector(text: str) -> Vector:
+    counts = Counter(words(text[:_LONGEST_TEXT]))
+    buckets: list[int] = []
+    weights: list[float] = []
+    for word, count in counts.items():
+        # A tenth use of a word says little more than its third.
+        loudness = 1.0 + log(count)
+        for bucket, weight in _features(word):
+            buckets.append(bucket)
+            weights.append(weight * loudness)
+    sums = np.bincount(np.array(buckets, np.int64), weights, DIMENSION)
+    length = float(np.linalg.norm(sums))
+    if length == 0.0:
+        return np.eye(1, DIMENSION, dtype=np.float32)[0]
+    unit: Vector = (sums / length).astype(np.float32)
+    return unit
+
+
+@lru_cache(maxsize=8192)
+def _features(word: str) -> tuple[tuple[int, float], ...]:
+    """Return the buckets that a word adds to and the signed weight for each."""
+    if word in STOP_WORDS:
+        return (_feature(f"w {word}", _STOP_WEIGHT),)
+    parts = grams(word, (3, 4)) if len(word) > 2 else []
+    # All grams together are _GRAM_WEIGHT as long as the word's own axis.
+    share = _GRAM_WEIGHT / max(1, len(parts)) ** 0.5
+    return (_feature(f"w {stem(word)}", 1.0), *(_feature(f"g {part}", share) for part in parts))
+
+
+def _feature(name: str, weight: float) -> tuple[int, float]:
+    # CRC-32 is no secret hash and need not be: it is fast, spreads well, and is
+    # the same on every platform and in every process.
+    mixed = crc32(name.encode())
+    return mixed % DIMENSION, weight if mixed >> 31 else -weight

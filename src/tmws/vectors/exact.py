@@ -1,0 +1,253 @@
+"""Exact nearest neighbours in memory: SQL is the truth, this is its working copy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from tmws.ports import Vector
+
+_OPEN_LEVELS = ("public", "system")
+_SHARED = "shared"
+_LEVELS = {"private": 0, _SHARED: 1, "public": 2, "system": 3}
+_FIRST_OPEN = min(_LEVELS[level] for level in _OPEN_LEVELS)
+_GROWTH = 1.5
+
+# Equal vectors can differ in the last bit by their place in the matrix; rounded
+# they are equal again, and their order is by id wherever they lie.
+_DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """What SQL says about one pattern's vector.
+
+    Attributes:
+        level: `private`, `shared`, `public` or `system`.
+        revision: rises with every change in the namespace.
+        vector: float32 in the machine's byte order, unit length; None once removed.
+    """
+
+    pattern_id: str
+    owner_id: str
+    level: str
+    revision: int
+    vector: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A pattern near the query.
+
+    Attributes:
+        similarity: cosine in [-1, 1].
+    """
+
+    pattern_id: str
+    similarity: float
+
+
+class ExactIndex:
+    """One block of vectors per namespace and embedder, searched row by row.
+
+    Rows may arrive in any order and more than once: the highest revision of a
+    pattern wins. Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        # A second BLAS thread halves nothing here and made p95 ten times p50.
+        threadpool_limits(limits=1, user_api="blas")
+        self._blocks: dict[tuple[str, str], _Block] = {}
+        self._lock = Lock()
+
+    def revision(self, namespace: str, embedder_id: str) -> int:
+        """Return the highest revision that was loaded, 0 when nothing is."""
+        block = self._blocks.get((namespace, embedder_id))
+        return block.revision if block else 0
+
+    def count(self, namespace: str, embedder_id: str) -> int:
+        """Return how many vectors can be found."""
+        block = self._blocks.get((namespace, embedder_id))
+        return block.count if block else 0
+
+    def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
+        """Take over what changed.
+
+        Raises:
+            ValueError: a vector has another length than the block's; nothing was taken over.
+        """
+        if not rows:
+            return
+        with self._lock:
+            block = self._blocks.get((namespace, embedder_id))
+            if block is None:
+                block = _Block(_dimension(rows))
+            block.check(rows)
+            block.apply(rows)
+            self._blocks[namespace, embedder_id] = block
+
+    def forget(self, namespace: str) -> None:
+        """Drop all that is held of a namespace; it can be loaded again."""
+        with self._lock:
+            for key in [key for key in self._blocks if key[0] == namespace]:
+                del self._blocks[key]
+
+    def search(
+        self,
+        query: Vector,
+        *,
+        namespace: str,
+        embedder_id: str,
+        caller_id: str,
+        granted: Collection[str],
+        limit: int,
+        among: Collection[str] | None = None,
+    ) -> list[Match]:
+        """Return at most `limit` nearest patterns that the caller may read, nearest first.
+
+        Access is decided before anything is ranked, so what is hidden changes
+        neither order nor number of what is shown. Equal similarities are ordered
+        by id.
+
+        Args:
+            query: shape (dimension,), unit length.
+            granted: ids of shared patterns that were opened to the caller.
+            among: look at these ids only.
+        """
+        with self._lock:
+            block = self._blocks.get((namespace, embedder_id))
+            if block is None or limit < 1:
+                return []
+            readable = block.readable(caller_id, granted)
+            if among is not None:
+                readable &= block.mask(among)
+            return block.nearest(query, readable, limit)
+
+
+def _dimension(rows: Iterable[VectorRow]) -> int:
+    return next((len(row.vector) // 4 for row in rows if row.vector is not None), 0)
+
+
+class _Block:
+    """The vectors of one namespace, packed: the last row moves into a removed one's place."""
+
+    def __init__(self, dimension: int) -> None:
+        self.revision = 0
+        self.count = 0
+        self._dimension = dimension
+        self._matrix = np.empty((0, dimension), np.float32)
+        self._levels = np.empty(0, np.uint8)
+        self._owners = np.empty(0, np.int32)
+        self._owner_codes: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._places: dict[str, int] = {}
+        self._revisions: dict[str, int] = {}
+
+    def check(self, rows: Sequence[VectorRow]) -> None:
+        dimension = self._dimension or _dimension(rows)
+        for row in rows:
+            if row.level not in _LEVELS:
+                raise ValueError(f"pattern {row.pattern_id}: no access level {row.level!r}")
+            if row.vector is not None and len(row.vector) != 4 * dimension:
+                raise ValueError(
+                    f"pattern {row.pattern_id}: a vector of {len(row.vector)} bytes; "
+                    f"this index holds {dimension} float32 each"
+                )
+
+    def apply(self, rows: Sequence[VectorRow]) -> None:
+        if not self._dimension:
+            self._dimension = _dimension(rows)
+            self._matrix = np.empty((0, self._dimension), np.float32)
+        self._reserve(len({row.pattern_id for row in rows} - self._places.keys()))
+        for row in rows:
+            # Tombstones stay in _revisions, so an old row cannot bring a pattern back.
+            if row.revision < self._revisions.get(row.pattern_id, 0):
+                continue
+            self._revisions[row.pattern_id] = row.revision
+            if row.vector is None:
+                self._remove(row.pattern_id)
+            else:
+                self._put(row, row.vector)
+            self.revision = max(self.revision, row.revision)
+        self._release()
+
+    def _put(self, row: VectorRow, vector: bytes) -> None:
+        place = self._places.get(row.pattern_id)
+        if place is None:
+            place = self.count
+            self.count += 1
+            self._ids.append(row.pattern_id)
+            self._places[row.pattern_id] = place
+        self._matrix[place] = np.frombuffer(vector, np.float32)
+        self._levels[place] = _LEVELS[row.level]
+        self._owners[place] = self._owner_codes.setdefault(row.owner_id, len(self._owner_codes))
+
+    def _remove(self, pattern_id: str) -> None:
+        place = self._places.pop(pattern_id, None)
+        if place is None:
+            return
+        self.count -= 1
+        last_id = self._ids.pop()
+        if last_id == pattern_id:
+            return
+        self._ids[place] = last_id
+        self._places[last_id] = place
+        for column in (self._matrix, self._levels, self._owners):
+            column[place] = column[self.count]
+
+    def _reserve(self, more: int) -> None:
+        needed = self.count + more
+        if needed > len(self._levels):
+            grown = int(self.count * _GROWTH) if self.count else 0
+            self._resize(max(needed, grown))
+
+    def _release(self) -> None:
+        if len(self._levels) > 1024 and self.count * 4 < len(self._levels):
+            self._resize(self.count)
+
+    def _resize(self, capacity: int) -> None:
+        matrix = np.empty((capacity, self._dimension), np.float32)
+        levels = np.empty(capacity, np.uint8)
+        owners = np.empty(capacity, np.int32)
+        matrix[: self.count] = self._matrix[: self.count]
+        levels[: self.count] = self._levels[: self.count]
+        owners[: self.count] = self._owners[: self.count]
+        self._matrix, self._levels, self._owners = matrix, levels, owners
+
+    def readable(self, caller_id: str, granted: Collection[str]) -> NDArray[np.bool_]:
+        levels = self._levels[: self.count]
+        seen = levels >= _FIRST_OPEN
+        if caller_id in self._owner_codes:
+            seen |= self._owners[: self.count] == self._owner_codes[caller_id]
+        if granted:
+            seen |= self.mask(granted) & (levels == _LEVELS[_SHARED])
+        return seen
+
+    def mask(self, pattern_ids: Collection[str]) -> NDArray[np.bool_]:
+        chosen = np.zeros(self.count, np.bool_)
+        places = [self._places[key] for key in pattern_ids if key in self._places]
+        chosen[places] = True
+        return chosen
+
+    def nearest(self, query: Vector, readable: NDArray[np.bool_], limit: int) -> list[Match]:
+        places = np.flatnonzero(readable)
+        if not len(places):
+            return []
+        matrix = self._matrix[: self.count]
+        if len(places) * 4 < self.count:
+            similarities = matrix[places] @ query
+        else:
+            similarities = (matrix @ query)[places]
+        if limit < len(places):
+            edge = np.partition(similarities, len(places) - limit)[len(places) - limit]
+            near = similarities >= edge - 2 * 10.0**-_DIGITS
+            places, similarities = places[near], similarities[near]
+        rounded = np.clip(similarities.astype(np.float64), -1.0, 1.0).round(_DIGITS).tolist()
+        ids = [self._ids[place] for place in places.tolist()]
+        ranked = sorted(zip(rounded, ids, strict=True), key=lambda pair: (-pair[0], pair[1]))
+        return [Match(key, similarity) for similarity, key in ranked[:limit]]
