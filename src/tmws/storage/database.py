@@ -1,0 +1,134 @@
+"""One way in: an engine, and transactions that read or write."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from tmws.domain.errors import BackendUnavailable, InvalidInput
+
+SQLITE_BUSY_SECONDS = 30.0
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+class Database:
+    """A SQLite file or a PostgreSQL server behind one interface.
+
+    A SQLite file has one writer at a time. A write transaction takes that place when it
+    begins, never half-way, so it cannot fail because another writer came first; writers
+    of this process queue in order instead of polling the file.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Prepare an engine for `sqlite:///FILE` or `postgresql://…`; nothing connects yet.
+
+        Raises:
+            InvalidInput: the URL names another kind of database.
+        """
+        self.url = _with_driver(url)
+        self.dialect = self.url.get_backend_name()
+        self.engine = _engine(self.url)
+        self._writer = asyncio.Lock() if self.dialect == "sqlite" else None
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that sees one state of the data from its first query on.
+
+        Raises:
+            BackendUnavailable: the database did not answer.
+        """
+        with _translated():
+            async with self.engine.connect() as connection, connection.begin():
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that may write: all of it is kept, or nothing.
+
+        Raises:
+            BackendUnavailable: the database did not answer, is full, or stayed locked.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            if self._writer:
+                await stack.enter_async_context(self._writer)
+            stack.enter_context(_translated())
+            connection = await stack.enter_async_context(self.engine.connect())
+            await connection.execution_options(tmws_writes=True)
+            await stack.enter_async_context(connection.begin())
+            yield connection
+
+    async def aclose(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+
+def _with_driver(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+        return parsed.set(drivername=_DRIVERS[parsed.drivername])
+    except (sa.exc.ArgumentError, KeyError) as error:
+        raise InvalidInput(
+            "The database URL is refused: use sqlite:///PATH or postgresql://USER@HOST/NAME."
+        ) from error
+
+
+def _engine(url: sa.URL) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        try:
+            return create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            raise BackendUnavailable(
+                "PostgreSQL needs the 'postgres' extra. Run: pip install 'tmws[postgres]'.",
+                retryable=False,
+            ) from error
+    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+    sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours: the driver's own comes too late
+    cursor = connection.cursor()
+    # FULL: what was acknowledged survives a power cut, not only a killed process.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("tmws_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextlib.contextmanager
+def _translated() -> Any:
+    try:
+        yield
+    except (OperationalError, OSError) as error:
+        raise BackendUnavailable(
+            f"The database did not answer: {_first_line(error)}. Nothing was written; try again, "
+            "and run 'tmws doctor' if it stays."
+        ) from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise BackendUnavailable(
+            "The connection to the database broke. Nothing was written; try again."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).splitlines()[0][:120] if str(cause) else type(cause).__name__

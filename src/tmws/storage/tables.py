@@ -1,0 +1,253 @@
+"""Every table, once. Constraint names follow one rule, so that migrations can name them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(sa.types.TypeDecorator[datetime]):
+    """A point in time as microseconds since 1970 UTC: exact and sortable on both dialects."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Refuse a naive time rather than guess its zone."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Return the time in UTC."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+namespaces = sa.Table(
+    "namespaces",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    # Counts the writes to searchable documents: a process whose index is behind sees it.
+    sa.Column("revision", sa.BigInteger, nullable=False, default=0),
+)
+
+agents = sa.Table(
+    "agents",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False, unique=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+memberships = sa.Table(
+    "memberships",
+    metadata,
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Column("namespace", sa.ForeignKey("namespaces.name"), primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+)
+
+credentials = sa.Table(
+    "credentials",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False, index=True),
+    # SHA-256 is enough for 256 random bits: there is nothing to guess.
+    sa.Column("secret_sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("revoked_at", Moment),
+)
+
+patterns = sa.Table(
+    "patterns",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("namespace", sa.ForeignKey("namespaces.name"), nullable=False),
+    sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False, index=True),
+    sa.Column("name", sa.String(120), nullable=False),
+    sa.Column("category", sa.String(50), nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("level", sa.String(16), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("successes", sa.Integer, nullable=False, default=0),
+    sa.Column("partials", sa.Integer, nullable=False, default=0),
+    sa.Column("failures", sa.Integer, nullable=False, default=0),
+    sa.Column("proven_successes", sa.Integer, nullable=False, default=0),
+    sa.Column("proven_failures", sa.Integer, nullable=False, default=0),
+    sa.Column("duration_seconds", sa.Double),
+    sa.Column("last_used_at", Moment),
+    sa.UniqueConstraint("namespace", "owner_id", "name"),
+    sa.Index(None, "namespace", "category", "created_at"),
+    sa.Index(None, "namespace", "created_at"),
+)
+
+pattern_tags = sa.Table(
+    "pattern_tags",
+    metadata,
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), primary_key=True),
+    sa.Column("tag", sa.String(50), primary_key=True),
+    sa.Index(None, "tag", "pattern_id"),
+)
+
+pattern_grants = sa.Table(
+    "pattern_grants",
+    metadata,
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Index(None, "agent_id", "pattern_id"),
+)
+
+uses = sa.Table(
+    "uses",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), nullable=False),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("claim_id", sa.ForeignKey("claims.id")),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("duration_seconds", sa.Double),
+    sa.Column("context", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    # One claim proves one use of one pattern, however often it is reported.
+    sa.UniqueConstraint("pattern_id", "claim_id"),
+)
+
+memories = sa.Table(
+    "memories",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("namespace", sa.ForeignKey("namespaces.name"), nullable=False),
+    sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("level", sa.String(16), nullable=False),
+    sa.Column("claim_id", sa.ForeignKey("claims.id"), index=True),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Index(None, "namespace", "created_at"),
+)
+
+# What search sees of a pattern or memory. The words stand in `words`, whose form
+# differs by dialect, under the same id.
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column(
+        "id",
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    sa.Column("item_id", sa.String(40), nullable=False, unique=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("namespace", sa.ForeignKey("namespaces.name"), nullable=False),
+    sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("level", sa.String(16), nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("embedder", sa.String(64), nullable=False),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Index(None, "namespace", "kind", "revision"),
+)
+
+workspaces = sa.Table(
+    "workspaces",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("root", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("namespace", sa.ForeignKey("namespaces.name"), nullable=False),
+    sa.Column("statement", sa.Text, nullable=False),
+    sa.Column("workspace", sa.ForeignKey("workspaces.name"), nullable=False),
+    sa.Column("check", sa.Text, nullable=False),
+    sa.Column("applied", sa.Text, nullable=False),
+    sa.Column("confidence", sa.Double),
+    sa.Column("effort_minutes", sa.Double),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("lease_until", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("snapshot_digest", sa.String(64)),
+    sa.Column("judgement", sa.Text),
+    sa.Column("verdict", sa.String(16)),
+    sa.Column("run", sa.Text),
+    sa.Column("evidence_digest", sa.ForeignKey("artifacts.digest")),
+    sa.Column("ledger_index", sa.BigInteger),
+    sa.Column("closed_at", Moment),
+    sa.Index(None, "agent_id", "created_at"),
+    sa.Index(None, "state", "lease_until"),
+)
+
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("media_type", sa.String(80), nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+trust = sa.Table(
+    "trust",
+    metadata,
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Column("supported", sa.Integer, nullable=False),
+    sa.Column("refuted", sa.Integer, nullable=False),
+    sa.Column("inconclusive", sa.Integer, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+)
+
+switches = sa.Table(
+    "switches",
+    metadata,
+    sa.Column("tool", sa.String(64), primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("disabled_at", Moment, nullable=False),
+)
+
+ledger_entries = sa.Table(
+    "ledger_entries",
+    metadata,
+    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("leaf", sa.Text, nullable=False),
+    sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
+)
+
+# Apart from the entries, so that an erasure never touches what is proven.
+ledger_payloads = sa.Table(
+    "ledger_payloads",
+    metadata,
+    sa.Column("index", sa.ForeignKey("ledger_entries.index"), primary_key=True),
+    sa.Column("salt", sa.LargeBinary, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+
+ledger_head = sa.Table(
+    "ledger_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("peaks", sa.Text, nullable=False),
+)
