@@ -34,6 +34,11 @@ _WORDS = {
     ],
 }
 
+_CHANCE = {
+    "sqlite": "lower(hex(randomblob(8)))",
+    "postgresql": "substr(md5(gen_random_uuid()::text), 1, 16)",
+}
+
 
 def upgrade() -> None:
     """Create every table, the word index, and what the ledger needs from the start."""
@@ -64,6 +69,7 @@ def upgrade() -> None:
     op.create_table(
         "ledger_head",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("origin", sa.String(length=64), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("peaks", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_ledger_head"),
@@ -103,7 +109,7 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("snapshot_digest", sa.String(length=64), nullable=True),
+        sa.Column("snapshot_digest", sa.String(length=64), nullable=False),
         sa.Column("judgement", sa.Text(), nullable=True),
         sa.Column("verdict", sa.String(length=16), nullable=True),
         sa.Column("run", sa.Text(), nullable=True),
@@ -125,7 +131,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_claims_agent_id_created_at", "claims", ["agent_id", "created_at"], unique=False
     )
-    op.create_index("ix_claims_state_lease_until", "claims", ["state", "lease_until"], unique=False)
+    op.create_index(
+        "ix_claims_agent_id_snapshot_digest",
+        "claims",
+        ["agent_id", "snapshot_digest"],
+        unique=False,
+    )
     op.create_table(
         "credentials",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -152,8 +163,8 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.String(length=40), nullable=False),
         sa.Column("level", sa.String(length=16), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("embedder", sa.String(length=64), nullable=False),
-        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.Column("embedder", sa.String(length=64), nullable=True),
+        sa.Column("vector", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["namespace"], ["namespaces.name"], name="fk_documents_namespace_namespaces"
         ),
@@ -310,7 +321,10 @@ def upgrade() -> None:
     dialect = op.get_bind().dialect.name
     for statement in [*_APPEND_ONLY[dialect], *_WORDS[dialect]]:
         op.execute(statement)
-    op.execute("INSERT INTO ledger_head (id, size, peaks) VALUES (1, 0, '[]')")
+    op.execute(
+        "INSERT INTO ledger_head (id, origin, size, peaks) "
+        f"VALUES (1, 'tmws/' || {_CHANCE[dialect]}, 0, '[]')"
+    )
     op.execute("INSERT INTO namespaces (name, revision) VALUES ('default', 0)")
 
 
@@ -337,7 +351,7 @@ def downgrade() -> None:
     op.drop_table("documents")
     op.drop_index("ix_credentials_agent_id", table_name="credentials")
     op.drop_table("credentials")
-    op.drop_index("ix_claims_state_lease_until", table_name="claims")
+    op.drop_index("ix_claims_agent_id_snapshot_digest", table_name="claims")
     op.drop_index("ix_claims_agent_id_created_at", table_name="claims")
     op.drop_table("claims")
     op.drop_table("workspaces")

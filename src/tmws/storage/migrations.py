@@ -41,7 +41,10 @@ async def _current(database: Database) -> str | None:
 def _recorded(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    version = sa.select(sa.column("version_num", sa.String)).select_from(
+        sa.table("alembic_version")
+    )
+    return connection.scalar(version)
 
 
 @contextlib.asynccontextmanager

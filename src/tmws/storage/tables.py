@@ -160,8 +160,9 @@ documents = sa.Table(
     sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
     sa.Column("level", sa.String(16), nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
-    sa.Column("embedder", sa.String(64), nullable=False),
-    sa.Column("vector", sa.LargeBinary, nullable=False),
+    # Both None while no embedder answered: the words still find it.
+    sa.Column("embedder", sa.String(64)),
+    sa.Column("vector", sa.LargeBinary),
     sa.Index(None, "namespace", "kind", "revision"),
 )
 
@@ -189,7 +190,7 @@ claims = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("lease_until", Moment),
     sa.Column("created_at", Moment, nullable=False),
-    sa.Column("snapshot_digest", sa.String(64)),
+    sa.Column("snapshot_digest", sa.String(64), nullable=False),
     sa.Column("judgement", sa.Text),
     sa.Column("verdict", sa.String(16)),
     sa.Column("run", sa.Text),
@@ -197,7 +198,7 @@ claims = sa.Table(
     sa.Column("ledger_index", sa.BigInteger),
     sa.Column("closed_at", Moment),
     sa.Index(None, "agent_id", "created_at"),
-    sa.Index(None, "state", "lease_until"),
+    sa.Index(None, "agent_id", "snapshot_digest"),
 )
 
 artifacts = sa.Table(
@@ -248,6 +249,8 @@ ledger_head = sa.Table(
     "ledger_head",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
+    # Names the log in its checkpoints, so that two stores are never taken for one.
+    sa.Column("origin", sa.String(64), nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("peaks", sa.Text, nullable=False),
 )

@@ -1,0 +1,107 @@
+"""What the ledger records: one function per kind of event, each with its fixed shape.
+
+Names of agents stand in payloads, never in leaves, so that a payload can be erased
+and the leaf still be proven.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tmws.domain.agents import Agent
+from tmws.domain.canonical import Json, canonical_bytes
+from tmws.domain.claims import Judgement
+from tmws.domain.trust import TrustScore
+from tmws.domain.verifications import Claim
+
+VERDICT = "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was done and may be disputed later."""
+
+    type: str
+    at: datetime
+    payload: dict[str, Json]
+
+
+def leaf(index: int, event: Event, commitment: str) -> bytes:
+    """Return the canonical bytes of the entry at this index.
+
+    The index is part of it, so that two whole entries cannot be swapped unseen.
+    """
+    return canonical_bytes(
+        {
+            "v": 1,
+            "index": index,
+            "type": event.type,
+            "at": event.at.isoformat(),
+            "payload": commitment,
+        }
+    )
+
+
+def verdict_recorded(
+    claim: Claim,
+    judgement: Judgement,
+    *,
+    evidence_digest: str,
+    before: TrustScore,
+    after: TrustScore,
+    at: datetime,
+) -> Event:
+    """A claim was closed: verdict, evidence and trust change are one event."""
+    return Event(
+        VERDICT,
+        at,
+        {
+            "claim": claim.id,
+            "agent": claim.agent_id,
+            "verdict": judgement.verdict.value,
+            "reason": judgement.reason.value,
+            "level": judgement.level.value,
+            "snapshot_sha256": claim.snapshot_digest,
+            "evidence_sha256": evidence_digest,
+            "trust": {"before": counts(before), "after": counts(after)},
+        },
+    )
+
+
+def counts(score: TrustScore) -> dict[str, Json]:
+    """Return the three counters of a trust record."""
+    return {
+        "supported": score.supported,
+        "refuted": score.refuted,
+        "inconclusive": score.inconclusive,
+    }
+
+
+def tool_disabled(tool: str, *, reason: str, by: str, at: datetime) -> Event:
+    """An administrator switched a tool off."""
+    return Event("tool_disabled", at, {"tool": tool, "reason": reason, "by": by})
+
+
+def tool_enabled(tool: str, *, reason: str, by: str, at: datetime) -> Event:
+    """An administrator switched a tool on again."""
+    return Event("tool_enabled", at, {"tool": tool, "reason": reason, "by": by})
+
+
+def agent_created(agent: Agent, *, by: str, at: datetime) -> Event:
+    """An agent became known."""
+    return Event(
+        "agent_created",
+        at,
+        {"agent": agent.id, "name": agent.name, "role": agent.role.value, "by": by},
+    )
+
+
+def secret_rotated(agent: Agent, *, by: str, at: datetime) -> Event:
+    """All earlier secrets of an agent became invalid."""
+    return Event("secret_rotated", at, {"agent": agent.id, "by": by})
+
+
+def workspace_registered(name: str, root: str, *, by: str, at: datetime) -> Event:
+    """A folder was opened for checks."""
+    return Event("workspace_registered", at, {"workspace": name, "root": root, "by": by})

@@ -1,0 +1,114 @@
+"""What a verification leaves behind for whoever wants to check it later.
+
+An in-toto Statement (v1) with the test-result predicate, in a DSSE envelope. The
+predicate names more than its type defines, under `tmws`; in-toto lets unknown fields be.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from tmws.domain.canonical import Json, canonical_bytes, sha256_hex
+from tmws.domain.claims import Judgement, Verdict
+from tmws.domain.execution import ExecutionRequest, ExecutionResult
+from tmws.domain.verifications import Claim, check_to_json, judgement_to_json
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+ENVELOPE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
+
+_RESULTS = {
+    Verdict.SUPPORTED: "PASSED",
+    Verdict.REFUTED: "FAILED",
+    Verdict.INCONCLUSIVE: "WARNED",
+}
+
+
+def statement(
+    claim: Claim, judgement: Judgement, request: ExecutionRequest, result: ExecutionResult
+) -> dict[str, Json]:
+    """Return the statement that this run of this check on this snapshot said so.
+
+    Printed output is in it by digest only: it is the workspace's own words.
+    """
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": claim.workspace, "digest": {"sha256": claim.snapshot_digest}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "result": _RESULTS[judgement.verdict],
+            "configuration": [{"name": "image", "digest": {"sha256": _hex(result.image_digest)}}],
+            "failedTests": list(judgement.items),
+            "tmws": {
+                "claim": _claimed(claim),
+                "judgement": judgement_to_json(judgement),
+                "argv": list(request.argv),
+                "limits": {
+                    "wall_seconds": request.limits.wall_seconds,
+                    "memory_bytes": request.limits.memory_bytes,
+                    "processes": request.limits.processes,
+                },
+                "run": _run(result),
+            },
+        },
+    }
+
+
+def summary(claim: Claim, judgement: Judgement) -> str:
+    """Say in a few lines what was claimed and found: the words of the evidence memory."""
+    failed = f"\nFailed: {', '.join(judgement.items[:10])}" if judgement.items else ""
+    return (
+        f"{judgement.verdict.value}: {claim.statement}\n"
+        f"{judgement.detail}\n"
+        f"Workspace {claim.workspace}, level {judgement.level.value}, "
+        f"reason {judgement.reason.value}.{failed}"
+    )
+
+
+def pre_authentication_encoding(payload: bytes) -> bytes:
+    """Return what a DSSE signature is made over (DSSE v1, "Signature Definition")."""
+    kind = PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def envelope(payload: bytes, signatures: Sequence[tuple[str, bytes]]) -> bytes:
+    """Return the DSSE envelope in canonical form; signatures as (key id, signature)."""
+    return canonical_bytes(
+        {
+            "payloadType": PAYLOAD_TYPE,
+            "payload": base64.b64encode(payload).decode(),
+            "signatures": [
+                {"keyid": key_id, "sig": base64.b64encode(signature).decode()}
+                for key_id, signature in signatures
+            ],
+        }
+    )
+
+
+def _claimed(claim: Claim) -> dict[str, Json]:
+    return {
+        "id": claim.id,
+        "agent": claim.agent,
+        "statement": claim.statement,
+        "check": check_to_json(claim.check),
+        "claimed_at": claim.created_at.isoformat(),
+    }
+
+
+def _run(result: ExecutionResult) -> dict[str, Json]:
+    return {
+        "outcome": result.outcome.value,
+        "exit_code": result.exit_code,
+        "wall_seconds": result.wall_seconds,
+        "cpu_seconds": result.cpu_seconds,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "stdout_sha256": sha256_hex(result.stdout),
+        "stderr_sha256": sha256_hex(result.stderr),
+        "report_sha256": None if result.report is None else sha256_hex(result.report),
+    }
+
+
+def _hex(image_digest: str) -> str:
+    return image_digest.removeprefix("sha256:")

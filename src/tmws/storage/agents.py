@@ -1,0 +1,101 @@
+"""Agents, their namespaces and their secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain.agents import Agent, Role
+from tmws.storage.tables import agents, credentials, memberships, namespaces
+
+
+async def add(connection: AsyncConnection, agent: Agent) -> None:
+    """Store an agent and whatever namespace of its does not exist yet."""
+    await connection.execute(
+        agents.insert().values(
+            id=agent.id, name=agent.name, role=agent.role.value, created_at=agent.created_at
+        )
+    )
+    for position, namespace in enumerate(agent.namespaces):
+        await _ensure_namespace(connection, namespace)
+        await connection.execute(
+            memberships.insert().values(agent_id=agent.id, namespace=namespace, position=position)
+        )
+
+
+async def _ensure_namespace(connection: AsyncConnection, name: str) -> None:
+    known = await connection.scalar(sa.select(namespaces.c.name).where(namespaces.c.name == name))
+    if known is None:
+        await connection.execute(namespaces.insert().values(name=name, revision=0))
+
+
+async def named(connection: AsyncConnection, name: str) -> Agent | None:
+    """Return the agent of this name."""
+    found = await _select(connection, agents.c.name == name)
+    return found[0] if found else None
+
+
+async def every(connection: AsyncConnection) -> list[Agent]:
+    """Return all agents by name."""
+    return await _select(connection, sa.true())
+
+
+async def ids_of(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:
+    """Return name to id of those that exist."""
+    rows = await connection.execute(
+        sa.select(agents.c.name, agents.c.id).where(agents.c.name.in_(names))
+    )
+    return {row.name: row.id for row in rows}
+
+
+async def holding(connection: AsyncConnection, secret_sha256: str) -> Agent | None:
+    """Return the agent whose unrevoked secret has this digest."""
+    owner = sa.select(credentials.c.agent_id).where(
+        credentials.c.secret_sha256 == secret_sha256, credentials.c.revoked_at.is_(None)
+    )
+    found = await _select(connection, agents.c.id.in_(owner))
+    return found[0] if found else None
+
+
+async def add_credential(
+    connection: AsyncConnection, *, id: str, agent_id: str, secret_sha256: str, at: datetime
+) -> None:
+    """Store the digest of a new secret."""
+    await connection.execute(
+        credentials.insert().values(
+            id=id, agent_id=agent_id, secret_sha256=secret_sha256, created_at=at
+        )
+    )
+
+
+async def revoke_credentials(connection: AsyncConnection, agent_id: str, *, at: datetime) -> int:
+    """Make every secret of the agent invalid; return how many there were."""
+    result = await connection.execute(
+        credentials.update()
+        .where(credentials.c.agent_id == agent_id, credentials.c.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )
+    return result.rowcount
+
+
+async def _select(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> list[Agent]:
+    rows = await connection.execute(
+        sa.select(agents, memberships.c.namespace)
+        .join(memberships, memberships.c.agent_id == agents.c.id)
+        .where(condition)
+        .order_by(agents.c.name, memberships.c.position)
+    )
+    found: dict[str, Agent] = {}
+    for row in rows:
+        known = found.get(row.id)
+        found[row.id] = Agent(
+            id=row.id,
+            name=row.name,
+            role=Role(row.role),
+            namespaces=(*(known.namespaces if known else ()), row.namespace),
+            created_at=row.created_at,
+        )
+    return list(found.values())

@@ -1,0 +1,160 @@
+"""Claims: opened under a lease, closed once, by whoever holds it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain.agents import Agent
+from tmws.domain.canonical import canonical_bytes
+from tmws.domain.claims import Verdict
+from tmws.domain.verifications import (
+    Claim,
+    ClaimState,
+    Run,
+    check_from_json,
+    check_to_json,
+    judgement_from_json,
+    judgement_to_json,
+)
+from tmws.storage.tables import agents, claims
+
+
+async def add(connection: AsyncConnection, claim: Claim) -> None:
+    """Store a claim that is about to be checked."""
+    await connection.execute(
+        claims.insert().values(
+            id=claim.id,
+            agent_id=claim.agent_id,
+            namespace=claim.namespace,
+            statement=claim.statement,
+            workspace=claim.workspace,
+            check=_check(claim),
+            applied=json.dumps(claim.applied),
+            confidence=claim.confidence,
+            effort_minutes=claim.effort_minutes,
+            state=claim.state.value,
+            attempt=claim.attempt,
+            lease_until=claim.lease_until,
+            created_at=claim.created_at,
+            snapshot_digest=claim.snapshot_digest,
+        )
+    )
+
+
+async def close(connection: AsyncConnection, closed: Claim) -> bool:
+    """Write what a verdict added, if the claim's lease is still ours; say whether it was."""
+    assert closed.judgement is not None and closed.run is not None  # noqa: PT018
+    result = await connection.execute(
+        claims.update()
+        .where(*_leased(closed))
+        .values(
+            state=ClaimState.CLOSED.value,
+            verdict=closed.judgement.verdict.value,
+            judgement=canonical_bytes(judgement_to_json(closed.judgement)).decode(),
+            run=canonical_bytes(dataclasses.asdict(closed.run)).decode(),
+            evidence_digest=closed.evidence_digest,
+            ledger_index=closed.ledger_index,
+            closed_at=closed.closed_at,
+            lease_until=None,
+        )
+    )
+    return bool(result.rowcount)
+
+
+async def abandon(connection: AsyncConnection, claim: Claim, *, at: datetime) -> bool:
+    """Give the claim up without a verdict, if its lease is still ours."""
+    result = await connection.execute(
+        claims.update()
+        .where(*_leased(claim))
+        .values(state=ClaimState.ABANDONED.value, closed_at=at, lease_until=None)
+    )
+    return bool(result.rowcount)
+
+
+async def readable(connection: AsyncConnection, caller: Agent, claim_id: str) -> Claim | None:
+    """Return the claim if it is the caller's or of one of its namespaces."""
+    visible = sa.or_(claims.c.agent_id == caller.id, claims.c.namespace.in_(caller.namespaces))
+    found = await _select(connection, claims.c.id == claim_id, visible)
+    return found[0] if found else None
+
+
+async def same(connection: AsyncConnection, claim: Claim) -> list[Claim]:
+    """Return the agent's claims with this check on this very snapshot, newest first."""
+    return await _select(
+        connection,
+        claims.c.agent_id == claim.agent_id,
+        claims.c.snapshot_digest == claim.snapshot_digest,
+        claims.c.check == _check(claim),
+    )
+
+
+async def newest(connection: AsyncConnection, *, agent_id: str | None, limit: int) -> list[Claim]:
+    """Return the newest claims, of one agent or of all."""
+    condition = sa.true() if agent_id is None else claims.c.agent_id == agent_id
+    return await _select(connection, condition, limit=limit)
+
+
+async def verdicts(connection: AsyncConnection) -> dict[str, tuple[str, str, Verdict, str]]:
+    """Return claim id to (agent id, evidence digest, verdict, snapshot digest) of the closed."""
+    rows = await connection.execute(
+        sa.select(claims).where(claims.c.state == ClaimState.CLOSED.value)
+    )
+    return {
+        row.id: (row.agent_id, row.evidence_digest, Verdict(row.verdict), row.snapshot_digest)
+        for row in rows
+    }
+
+
+def _leased(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        claims.c.id == claim.id,
+        claims.c.state == ClaimState.OPEN.value,
+        claims.c.attempt == claim.attempt,
+    )
+
+
+def _check(claim: Claim) -> str:
+    return canonical_bytes(check_to_json(claim.check)).decode()
+
+
+async def _select(
+    connection: AsyncConnection, *conditions: sa.ColumnElement[bool], limit: int | None = None
+) -> list[Claim]:
+    rows = await connection.execute(
+        sa.select(claims, agents.c.name.label("agent"))
+        .join(agents, agents.c.id == claims.c.agent_id)
+        .where(*conditions)
+        .order_by(claims.c.created_at.desc(), claims.c.id.desc())
+        .limit(limit)
+    )
+    return [_claim(row) for row in rows]
+
+
+def _claim(row: sa.Row[tuple[object, ...]]) -> Claim:
+    return Claim(
+        id=row.id,
+        agent_id=row.agent_id,
+        agent=row.agent,
+        namespace=row.namespace,
+        statement=row.statement,
+        workspace=row.workspace,
+        check=check_from_json(json.loads(row.check)),
+        applied=tuple(json.loads(row.applied)),
+        confidence=row.confidence,
+        effort_minutes=row.effort_minutes,
+        state=ClaimState(row.state),
+        attempt=row.attempt,
+        lease_until=row.lease_until,
+        created_at=row.created_at,
+        snapshot_digest=row.snapshot_digest,
+        judgement=judgement_from_json(json.loads(row.judgement)) if row.judgement else None,
+        run=Run(**json.loads(row.run)) if row.run else None,
+        evidence_digest=row.evidence_digest,
+        ledger_index=row.ledger_index,
+        closed_at=row.closed_at,
+    )

@@ -1,0 +1,89 @@
+"""Memories: notes, and the evidence that verifications leave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.memories import Memory, MemoryKind
+from tmws.storage.access import readable_memories
+from tmws.storage.tables import agents, memories
+
+
+async def add(connection: AsyncConnection, memory: Memory) -> None:
+    """Store a new memory."""
+    await connection.execute(
+        memories.insert().values(
+            id=memory.id,
+            namespace=memory.namespace,
+            owner_id=memory.owner_id,
+            kind=memory.kind.value,
+            text=memory.text,
+            tags=json.dumps(memory.tags),
+            level=memory.level.value,
+            claim_id=memory.claim_id,
+            created_at=memory.created_at,
+        )
+    )
+
+
+async def readable(
+    connection: AsyncConnection, caller: Agent, ids: Sequence[str]
+) -> dict[str, Memory]:
+    """Return those of the memories that the caller may read, by id."""
+    found = await _load(connection, memories.c.id.in_(ids), readable_memories(caller))
+    return {memory.id: memory for memory in found}
+
+
+async def newest(
+    connection: AsyncConnection,
+    caller: Agent,
+    *,
+    kind: MemoryKind | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Memory]:
+    """Return readable memories, newest first, after the place that `before` names."""
+    conditions: list[sa.ColumnElement[bool]] = [memories.c.id.in_(matching_ids(caller, kind=kind))]
+    if before:
+        conditions.append(sa.tuple_(memories.c.created_at, memories.c.id) < sa.tuple_(*before))
+    return await _load(connection, *conditions, limit=limit)
+
+
+def matching_ids(caller: Agent, *, kind: MemoryKind | None) -> sa.Select[tuple[str]]:
+    """Select the ids of what the caller may read, of one kind or of both."""
+    query = sa.select(memories.c.id).where(readable_memories(caller))
+    return query if kind is None else query.where(memories.c.kind == kind.value)
+
+
+async def _load(
+    connection: AsyncConnection, *conditions: sa.ColumnElement[bool], limit: int | None = None
+) -> list[Memory]:
+    rows = await connection.execute(
+        sa.select(memories, agents.c.name.label("owner"))
+        .join(agents, agents.c.id == memories.c.owner_id)
+        .where(*conditions)
+        .order_by(memories.c.created_at.desc(), memories.c.id.desc())
+        .limit(limit)
+    )
+    return [_memory(row) for row in rows]
+
+
+def _memory(row: sa.Row[tuple[object, ...]]) -> Memory:
+    return Memory(
+        id=row.id,
+        namespace=row.namespace,
+        owner_id=row.owner_id,
+        owner=row.owner,
+        kind=MemoryKind(row.kind),
+        text=row.text,
+        tags=tuple(json.loads(row.tags)),
+        level=AccessLevel(row.level),
+        claim_id=row.claim_id,
+        created_at=row.created_at,
+    )
