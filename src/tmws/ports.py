@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +17,9 @@ Vector = NDArray[np.float32]
 
 Progress = Callable[[str], Awaitable[None]]
 """Told what a long step is doing now, in a few words."""
+
+Chance = Callable[[int], bytes]
+"""Gives that many bytes nobody can predict."""
 
 
 class Clock(Protocol):
@@ -104,6 +107,69 @@ class Embedder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """What SQL says about one pattern's vector.
+
+    Attributes:
+        level: `private`, `shared`, `public` or `system`.
+        revision: rises with every change in the namespace.
+        vector: float32 in the machine's byte order, unit length; None once removed.
+    """
+
+    pattern_id: str
+    owner_id: str
+    level: str
+    revision: int
+    vector: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A pattern near the query.
+
+    Attributes:
+        similarity: cosine in [-1, 1].
+    """
+
+    pattern_id: str
+    similarity: float
+
+
+class VectorIndex(Protocol):
+    """Finds the nearest vectors among those the caller may know of.
+
+    A working copy: SQL is the truth and tells it what changed.
+    """
+
+    def revision(self, namespace: str, embedder_id: str) -> int:
+        """Return the highest revision that was loaded, 0 when nothing is."""
+        ...
+
+    def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
+        """Take over what changed; the highest revision of an item wins."""
+        ...
+
+    def search(
+        self,
+        query: Vector,
+        *,
+        namespace: str,
+        embedder_id: str,
+        caller_id: str,
+        granted: Collection[str],
+        limit: int,
+        among: Collection[str] | None = None,
+    ) -> list[Match]:
+        """Return at most `limit` nearest readable items, nearest first, ties by id.
+
+        Args:
+            granted: ids of shared items that were opened to the caller.
+            among: look at these ids only.
+        """
+        ...
+
+
 class Signer(Protocol):
     """Holds one Ed25519 key."""
 
@@ -119,4 +185,20 @@ class Signer(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature (RFC 8032)."""
+        ...
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Say whether this key made the signature over the message."""
+        ...
+
+
+class CheckpointStore(Protocol):
+    """Keeps the newest checkpoint of the ledger where the database cannot reach it."""
+
+    def save(self, note: str, *, size: int) -> None:
+        """Keep the note unless one of a larger tree is already kept."""
+        ...
+
+    def load(self) -> str | None:
+        """Return the kept note, None before the first."""
         ...

@@ -1,0 +1,1 @@
+"""Keys, and what is signed with them but kept outside the database."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from tmws.domain.errors import BackendUnavailable, InvalidInput
+from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput
 
 SQLITE_BUSY_SECONDS = 30.0
 _DRIVERS = {
@@ -113,13 +113,17 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 @contextlib.contextmanager
-def _translated() -> Any:
+def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, OSError) as error:
         raise BackendUnavailable(
             f"The database did not answer: {_first_line(error)}. Nothing was written; try again, "
             "and run 'tmws doctor' if it stays."
+        ) from error
+    except IntegrityError as error:
+        raise Conflict(
+            "Another writer stored the same thing first. Nothing was written; read it again."
         ) from error
     except DBAPIError as error:
         if not error.connection_invalidated:

@@ -93,12 +93,17 @@ async def _index_words(connection: AsyncConnection, row_id: int, terms: str) -> 
     )
 
 
-async def revision(connection: AsyncConnection, namespace: str) -> int:
-    """Return how many writes the documents of a namespace have seen."""
-    found = await connection.scalar(
-        sa.select(namespaces.c.revision).where(namespaces.c.name == namespace)
+async def namespaces_beside(
+    connection: AsyncConnection, known: Sequence[str], *, kind: Kind
+) -> list[str]:
+    """Return the other namespaces that hold documents of this kind."""
+    holds = sa.exists().where(
+        documents.c.namespace == namespaces.c.name, documents.c.kind == kind.value
     )
-    return found or 0
+    rows = await connection.execute(
+        sa.select(namespaces.c.name).where(namespaces.c.name.not_in(known), holds)
+    )
+    return list(rows.scalars())
 
 
 async def vectors_since(

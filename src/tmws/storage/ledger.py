@@ -40,7 +40,8 @@ async def head(connection: AsyncConnection) -> Tree:
 
 async def origin(connection: AsyncConnection) -> str:
     """Return the name of this log, chosen by chance when the store was made."""
-    return (await connection.execute(sa.select(ledger_head.c.origin))).scalar_one()
+    name: str = (await connection.execute(sa.select(ledger_head.c.origin))).scalar_one()
+    return name
 
 
 async def _head(connection: AsyncConnection, query: sa.Select[tuple[int, str, int, str]]) -> Tree:

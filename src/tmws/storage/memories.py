@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.memories import Memory, MemoryKind
 from tmws.storage.access import readable_memories
+from tmws.storage.ordering import older_than
 from tmws.storage.tables import agents, memories
 
 
@@ -51,7 +52,7 @@ async def newest(
     """Return readable memories, newest first, after the place that `before` names."""
     conditions: list[sa.ColumnElement[bool]] = [memories.c.id.in_(matching_ids(caller, kind=kind))]
     if before:
-        conditions.append(sa.tuple_(memories.c.created_at, memories.c.id) < sa.tuple_(*before))
+        conditions.append(older_than(memories, *before))
     return await _load(connection, *conditions, limit=limit)
 
 

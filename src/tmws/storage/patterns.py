@@ -15,6 +15,7 @@ from tmws.domain.canonical import canonical_bytes
 from tmws.domain.patterns import Pattern
 from tmws.domain.usage import Usage, UseOutcome
 from tmws.storage.access import readable_patterns
+from tmws.storage.ordering import older_than
 from tmws.storage.tables import agents, pattern_grants, pattern_tags, patterns, uses
 
 
@@ -104,7 +105,7 @@ async def newest(
     """Return matching patterns, newest first, after the place that `before` names."""
     conditions: list[sa.ColumnElement[bool]] = [patterns.c.id.in_(matching_ids(caller, wanted))]
     if before:
-        conditions.append(sa.tuple_(patterns.c.created_at, patterns.c.id) < sa.tuple_(*before))
+        conditions.append(older_than(patterns, *before))
     return await _load(connection, *conditions, limit=limit)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tmws.ports import Vector
+from tmws.ports import Match, Vector, VectorRow
 
 _OPEN_LEVELS = ("public", "system")
 _SHARED = "shared"
@@ -21,35 +20,6 @@ _GROWTH = 1.5
 # Equal vectors can differ in the last bit by their place in the matrix; rounded
 # they are equal again, and their order is by id wherever they lie.
 _DIGITS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class VectorRow:
-    """What SQL says about one pattern's vector.
-
-    Attributes:
-        level: `private`, `shared`, `public` or `system`.
-        revision: rises with every change in the namespace.
-        vector: float32 in the machine's byte order, unit length; None once removed.
-    """
-
-    pattern_id: str
-    owner_id: str
-    level: str
-    revision: int
-    vector: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A pattern near the query.
-
-    Attributes:
-        similarity: cosine in [-1, 1].
-    """
-
-    pattern_id: str
-    similarity: float
 
 
 class ExactIndex:

@@ -1,0 +1,116 @@
+"""The only wiring: settings become backends, backends become services."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tmws import backends
+from tmws.config import Settings
+from tmws.domain.errors import BackendUnavailable
+from tmws.domain.execution import MEBIBYTE, Limits
+from tmws.ports import Clock, Sandbox
+from tmws.services.agents import Agents
+from tmws.services.audit import Audit
+from tmws.services.gate import Gate
+from tmws.services.learning import Learning
+from tmws.services.memory import Memory
+from tmws.services.notary import Notary
+from tmws.services.search import Search
+from tmws.services.switches import Switches
+from tmws.services.trust import Trust
+from tmws.services.verification import Verification
+from tmws.services.workspaces import Workspaces
+from tmws.storage.database import Database
+from tmws.storage.migrations import upgrade
+
+
+class SystemClock:
+    """The machine's time, in UTC."""
+
+    def now(self) -> datetime:
+        """Return the present moment."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything a face may call."""
+
+    settings: Settings
+    agents: Agents
+    learning: Learning
+    verification: Verification
+    trust: Trust
+    memory: Memory
+    tools: Switches
+    workspaces: Workspaces
+    audit: Audit
+    sandbox: Sandbox
+
+
+@contextlib.asynccontextmanager
+async def open_app(
+    settings: Settings, *, sandbox: Sandbox | None = None, clock: Clock | None = None
+) -> AsyncIterator[App]:
+    """Open the store and yield the services; close everything in reverse order.
+
+    Args:
+        sandbox, clock: to be used instead of what the settings name.
+
+    Raises:
+        BackendUnavailable: the data folder, the key or the database cannot be used.
+    """
+    _make_data_folder(settings)
+    database = Database(settings.url)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(database.aclose)
+        await upgrade(database)
+        sandbox = sandbox or backends.find("sandbox", settings.sandbox)(
+            image=settings.sandbox_image, warm_slots=settings.warm_slots
+        )
+        stack.push_async_callback(sandbox.aclose)
+        yield _app(settings, database, sandbox, clock or SystemClock())
+
+
+def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock) -> App:
+    chance = secrets.token_bytes
+    signer = backends.find("signing", "file")(settings.data_dir / "keys" / "ed25519")
+    checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
+    reader = backends.find("workspaces", "directory")()
+    search = Search(
+        backends.find("embeddings", settings.embedder)(), backends.find("vectors", "exact")()
+    )
+    gate = Gate(database)
+    notary = Notary(signer, checkpoints, chance)
+    limits = Limits(
+        wall_seconds=settings.check_seconds, memory_bytes=settings.check_memory_mib * MEBIBYTE
+    )
+    return App(
+        settings=settings,
+        agents=Agents(database, notary, clock, chance),
+        learning=Learning(database, gate, search, clock, chance),
+        verification=Verification(
+            database, gate, notary, search, sandbox, reader, limits, clock, chance
+        ),
+        trust=Trust(database, gate),
+        memory=Memory(database, gate, search, clock, chance),
+        tools=Switches(database, notary, clock),
+        workspaces=Workspaces(database, notary, reader, clock),
+        audit=Audit(database, signer, checkpoints),
+        sandbox=sandbox,
+    )
+
+
+def _make_data_folder(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendUnavailable(
+            f"The data folder {settings.data_dir} cannot be made: {error.strerror}. "
+            "Choose another by TMWS_DATA_DIR.",
+            retryable=False,
+        ) from error

@@ -1,0 +1,75 @@
+"""Settings: read once at start, from the environment, frozen afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tmws.domain.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """Every setting, each from `TMWS_<NAME>`.
+
+    Attributes:
+        data_dir: database, keys and checkpoint of the embedded default.
+        database_url: `postgresql://…` to leave the embedded SQLite file.
+        agent_id, agent_secret: who calls on stdio; without them the local user does.
+        sandbox_image: tag of the image that checks run in.
+        warm_slots: containers kept ready for checks; each costs about 20 MiB.
+        check_seconds: wall time that one check may take.
+        check_memory_mib: memory that one check may use, temporary files included.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TMWS_", frozen=True, extra="forbid")
+
+    data_dir: Path = Field(default_factory=lambda: user_data_path("tmws"))
+    database_url: SecretStr | None = None
+    agent_id: str | None = None
+    agent_secret: SecretStr | None = None
+    sandbox: str = "docker"
+    sandbox_image: str = "tmws-sandbox:latest"
+    warm_slots: int = Field(default=0, ge=0, le=16)
+    check_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
+    check_memory_mib: int = Field(default=512, ge=64, le=16384)
+    embedder: str = "hashing"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def url(self) -> str:
+        """The database that is used: the given one, or a file in the data folder."""
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'tmws.db'}"
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings that the environment gives.
+
+    Raises:
+        InvalidInput: a value breaks its rule, or a `TMWS_` name is unknown: a
+            misspelt limit must not silently leave the default in force.
+    """
+    known = {f"TMWS_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(
+        name for name in environment if name.upper().startswith("TMWS_") and name not in known
+    )
+    if unknown:
+        raise InvalidInput(f"Unknown setting {unknown[0]}. Known: {', '.join(sorted(known))}.")
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "TMWS_" + str(first["loc"][0]).upper()
+        raise InvalidInput(f"Setting {name} is refused: {first['msg']}.") from error

@@ -1,0 +1,19 @@
+"""What a caller can ask for; each is a tool of the same name, and a gate stands before it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """One member per tool, in the order in which tools are listed."""
+
+    LEARN_PATTERN = "learn_pattern"
+    FIND_PATTERNS = "find_patterns"
+    GET_PATTERN = "get_pattern"
+    REPORT_OUTCOME = "report_outcome"
+    VERIFY_CLAIM = "verify_claim"
+    GET_VERIFICATION = "get_verification"
+    GET_TRUST = "get_trust"
+    REMEMBER = "remember"
+    RECALL = "recall"

@@ -1,0 +1,167 @@
+"""Who is who: agents, their secrets, and the local user who needs none."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tmws.domain import events
+from tmws.domain.agents import (
+    DEFAULT_NAMESPACE,
+    LOCAL_AGENT_NAME,
+    Agent,
+    Role,
+    require_name,
+)
+from tmws.domain.canonical import sha256_hex
+from tmws.domain.errors import Conflict, NotFound, PermissionDenied
+from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.ports import Chance, Clock
+from tmws.services.notary import Notary
+from tmws.storage import agents
+from tmws.storage.database import Database
+
+_SECRET_BYTES = 32
+_SECRET_PREFIX = "tmws_"  # noqa: S105  # lets secret scanners recognise a leaked one
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgent:
+    """An agent and its secret, which is shown this once and never stored."""
+
+    agent: Agent
+    secret: str
+
+
+class Agents:
+    """Creates agents and recognises them by what their transport carries."""
+
+    def __init__(self, database: Database, notary: Notary, clock: Clock, chance: Chance) -> None:
+        self._database = database
+        self._notary = notary
+        self._clock = clock
+        self._chance = chance
+
+    async def create(
+        self, name: str, *, namespaces: Sequence[str] = (), role: Role = Role.AGENT, by: str
+    ) -> NewAgent:
+        """Make a new agent with a secret.
+
+        Raises:
+            InvalidInput: the name or a namespace is malformed.
+            Conflict: the name is taken.
+        """
+        agent = self._new(name, namespaces or (DEFAULT_NAMESPACE,), role)
+        secret, digest = self._new_secret()
+        async with self._database.write() as tx:
+            _require_free(await agents.named(tx, name))
+            await agents.add(tx, agent)
+            await agents.add_credential(
+                tx,
+                id=self._id("credential"),
+                agent_id=agent.id,
+                secret_sha256=digest,
+                at=agent.created_at,
+            )
+            event = events.agent_created(agent, by=by, at=agent.created_at)
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return NewAgent(agent, secret)
+
+    async def rotate(self, name: str, *, by: str) -> NewAgent:
+        """Give an agent a new secret; every earlier one stops working at once.
+
+        Raises:
+            NotFound: no agent has this name.
+        """
+        secret, digest = self._new_secret()
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            agent = await agents.named(tx, name)
+            if agent is None:
+                raise NotFound(f"No agent is named {name[:64]!r}. See: tmws agents list.")
+            await agents.revoke_credentials(tx, agent.id, at=now)
+            await agents.add_credential(
+                tx, id=self._id("credential"), agent_id=agent.id, secret_sha256=digest, at=now
+            )
+            event = events.secret_rotated(agent, by=by, at=now)
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return NewAgent(agent, secret)
+
+    async def every(self) -> list[Agent]:
+        """Return all agents by name."""
+        async with self._database.read() as connection:
+            return await agents.every(connection)
+
+    async def local(self) -> Agent:
+        """Return the local user's agent, made at first use; it has no secret."""
+        known = await self._named(LOCAL_AGENT_NAME)
+        if known:
+            return known
+        agent = self._new(LOCAL_AGENT_NAME, (DEFAULT_NAMESPACE,), Role.AGENT)
+        try:
+            async with self._database.write() as tx:
+                _require_free(await agents.named(tx, agent.name))
+                await agents.add(tx, agent)
+                event = events.agent_created(agent, by="first start", at=agent.created_at)
+                receipt = await self._notary.append(tx, event)
+        except Conflict:  # another process started first
+            known = await self._named(LOCAL_AGENT_NAME)
+            if known is None:
+                raise
+            return known
+        self._notary.publish(receipt)
+        return agent
+
+    async def authenticate(self, name: str, secret: str) -> Agent:
+        """Return the agent of this name if the secret is its own.
+
+        Raises:
+            PermissionDenied: it is not; an unknown name looks the same.
+        """
+        found = await self.bearer(secret)
+        if found is None or not hmac.compare_digest(found.name.encode(), name.encode()):
+            raise PermissionDenied(
+                "TMWS_AGENT_ID and TMWS_AGENT_SECRET do not belong together. Take both from "
+                "'tmws agents create NAME', or get a new secret by 'tmws agents rotate NAME'."
+            )
+        return found
+
+    async def bearer(self, token: str) -> Agent | None:
+        """Return the agent that holds this secret."""
+        async with self._database.read() as connection:
+            return await agents.holding(connection, sha256_hex(token.encode()))
+
+    async def _named(self, name: str) -> Agent | None:
+        async with self._database.read() as connection:
+            return await agents.named(connection, name)
+
+    def _new(self, name: str, namespaces: Sequence[str], role: Role) -> Agent:
+        return Agent(
+            id=self._id("agent"),
+            name=require_name(name, what="Agent name"),
+            role=role,
+            namespaces=tuple(
+                dict.fromkeys(require_name(space, what="Namespace") for space in namespaces)
+            ),
+            created_at=self._clock.now(),
+        )
+
+    def _new_secret(self) -> tuple[str, str]:
+        random = base64.urlsafe_b64encode(self._chance(_SECRET_BYTES)).decode().rstrip("=")
+        secret = _SECRET_PREFIX + random
+        return secret, sha256_hex(secret.encode())
+
+    def _id(self, kind: str) -> str:
+        return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
+
+
+def _require_free(holder: Agent | None) -> None:
+    if holder is not None:
+        raise Conflict(
+            f"An agent named {holder.name!r} exists. Choose another name, or give it a new "
+            f"secret: tmws agents rotate {holder.name}."
+        )

@@ -1,0 +1,205 @@
+"""Proving the ledger: every entry, their order, their number, and what they say happened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain import checkpoints, events
+from tmws.domain.canonical import sha256_hex
+from tmws.domain.claims import Verdict
+from tmws.domain.errors import SignatureInvalid
+from tmws.domain.ledger import Tree, commitment, leaf_hash
+from tmws.domain.trust import NO_RECORD, TrustScore
+from tmws.ports import CheckpointStore, Signer
+from tmws.storage import artifacts, claims, ledger, trust
+from tmws.storage.database import Database
+from tmws.storage.ledger import StoredEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that does not add up; `index` is the entry it was found at, if one."""
+
+    index: int | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What a walk over the whole ledger found.
+
+    Attributes:
+        root: root hash of the entries as they stand, hex.
+        promised: size of the tree that the outside checkpoint promises, None without one.
+        erased: entries whose payload is gone; their leaves still prove the rest.
+    """
+
+    size: int
+    root: str
+    promised: int | None
+    erased: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def holds(self) -> bool:
+        return not self.problems
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What is known while the entries go by."""
+
+    promise: checkpoints.Checkpoint | None
+    tree: Tree = field(default_factory=Tree)
+    expected: int = 0
+    erased: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    verdicts: dict[str, tuple[int, dict[str, object]]] = field(default_factory=dict)
+    scores: dict[str, TrustScore] = field(default_factory=dict)
+
+    def note(self, what: str, *, index: int | None = None) -> None:
+        self.problems.append(Problem(index, what))
+
+
+class Audit:
+    """Verifies what the notary recorded, against itself, the checkpoint and the state."""
+
+    def __init__(self, database: Database, signer: Signer, checkpoints: CheckpointStore) -> None:
+        self._database = database
+        self._signer = signer
+        self._checkpoints = checkpoints
+
+    async def verify(self) -> AuditReport:
+        """Walk every entry and say all that does not add up."""
+        # Read before the snapshot of the data: whatever it promises is already committed.
+        note = self._checkpoints.load()
+        async with self._database.read() as connection:
+            walk = _Walk(None)
+            head, origin = await ledger.head(connection), await ledger.origin(connection)
+            walk.promise = self._promise(note, origin, walk)
+            async for entry in ledger.entries(connection):
+                _take(walk, entry)
+            _compare_head(walk, head)
+            _compare_promise(walk)
+            await _compare_state(walk, connection)
+        return AuditReport(
+            size=walk.tree.size,
+            root=walk.tree.root().hex(),
+            promised=walk.promise.size if walk.promise else None,
+            erased=walk.erased,
+            problems=tuple(walk.problems),
+        )
+
+    def _promise(self, text: str | None, origin: str, walk: _Walk) -> checkpoints.Checkpoint | None:
+        if text is None:
+            return None
+        try:
+            checkpoint, signatures = checkpoints.parse(text)
+        except SignatureInvalid as error:
+            walk.note(error.message)
+            return None
+        hint = checkpoints.key_hash(checkpoint.origin, self._signer.public_key)
+        body = checkpoint.body().encode()
+        if not any(known == hint and self._signer.verify(body, sig) for known, sig in signatures):
+            walk.note("The checkpoint is not signed by this installation's key.")
+            return None
+        if checkpoint.origin != origin:
+            walk.note(f"The checkpoint belongs to log {checkpoint.origin}, this one is {origin}.")
+            return None
+        return checkpoint
+
+
+def _take(walk: _Walk, entry: StoredEntry) -> None:
+    if entry.index != walk.expected:
+        walk.note(f"Entries {walk.expected} to {entry.index - 1} are missing.", index=walk.expected)
+    walk.expected = entry.index + 1
+    computed = leaf_hash(entry.leaf)
+    if computed != entry.leaf_hash:
+        walk.note(
+            f"Entry {entry.index} was changed: stored hash {entry.leaf_hash.hex()[:12]}…, "
+            f"computed {computed.hex()[:12]}….",
+            index=entry.index,
+        )
+    walk.tree = walk.tree.appended(computed)
+    if walk.promise and walk.promise.size == walk.tree.size != 0:
+        _compare_root(walk, walk.promise)
+    _read(walk, entry)
+
+
+def _read(walk: _Walk, entry: StoredEntry) -> None:
+    try:
+        leaf = json.loads(entry.leaf)
+        index, kind, committed = leaf["index"], leaf["type"], leaf["payload"]
+    except (ValueError, KeyError, TypeError):
+        walk.note(f"Entry {entry.index} is not an entry.", index=entry.index)
+        return
+    if index != entry.index:
+        walk.note(f"Entry {entry.index} says it is entry {index}: swapped.", index=entry.index)
+    if entry.payload is None or entry.salt is None:
+        walk.erased += 1
+        return
+    if commitment(entry.salt, entry.payload) != committed:
+        walk.note(f"The payload of entry {entry.index} was changed.", index=entry.index)
+        return
+    if kind == events.VERDICT:
+        _replay(walk, entry.index, json.loads(entry.payload))
+
+
+def _replay(walk: _Walk, index: int, payload: dict[str, object]) -> None:
+    """Follow the trust of the agent through this verdict."""
+    agent = str(payload["agent"])
+    before = walk.scores.get(agent, NO_RECORD)
+    after = before.after(Verdict(str(payload["verdict"])))
+    if payload["trust"] != {"before": events.counts(before), "after": events.counts(after)}:
+        walk.note(f"The trust change in entry {index} does not follow.", index=index)
+    walk.scores[agent] = after
+    walk.verdicts[str(payload["claim"])] = index, payload
+
+
+def _compare_root(walk: _Walk, promise: checkpoints.Checkpoint) -> None:
+    if walk.tree.root() != promise.root:
+        walk.note(
+            f"The first {promise.size} entries are not the ones the checkpoint promised: "
+            "some were rewritten, added or swapped."
+        )
+
+
+def _compare_head(walk: _Walk, head: Tree) -> None:
+    if head.size != walk.tree.size:
+        walk.note(f"The head counts {head.size} entries, there are {walk.tree.size}: cut off.")
+    elif head.root() != walk.tree.root():
+        walk.note("The root hash of the entries differs from the head's: rewritten or swapped.")
+
+
+def _compare_promise(walk: _Walk) -> None:
+    if walk.promise and walk.promise.size > walk.tree.size:
+        walk.note(
+            f"The checkpoint promises {walk.promise.size} entries, there are {walk.tree.size}: "
+            "the tail was cut off, or an old copy was restored.",
+            index=walk.tree.size,
+        )
+    if walk.promise is None and walk.tree.size and not walk.problems:
+        walk.note("No checkpoint is kept outside the database, so a cut tail would go unseen.")
+
+
+async def _compare_state(walk: _Walk, connection: AsyncConnection) -> None:
+    """Check that claims, evidence and scores are what the ledger says they are."""
+    stored = await claims.verdicts(connection)
+    for claim_id, (_, evidence, verdict, _snapshot) in stored.items():
+        index, payload = walk.verdicts.get(claim_id, (None, {}))
+        if payload.get("verdict") != verdict.value or payload.get("evidence_sha256") != evidence:
+            walk.note(f"Claim {claim_id} differs from its ledger entry, or has none.", index=index)
+        content = await artifacts.get(connection, evidence)
+        if content is None or sha256_hex(content) != evidence:
+            walk.note(f"The evidence of claim {claim_id} was changed or removed.", index=index)
+    for claim_id in walk.verdicts.keys() - stored.keys():
+        walk.note(f"Claim {claim_id} is in the ledger only.", index=walk.verdicts[claim_id][0])
+    if walk.erased:
+        return  # what was lawfully erased cannot be replayed
+    scores = await trust.every(connection)
+    for agent_id in scores.keys() | walk.scores.keys():
+        if scores.get(agent_id) != walk.scores.get(agent_id):
+            walk.note(f"The trust score of {agent_id} is not what its verdicts add up to.")

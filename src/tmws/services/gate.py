@@ -1,0 +1,29 @@
+"""The step every use-case begins with: may this be done now?"""
+
+from __future__ import annotations
+
+from tmws.domain.actions import Action
+from tmws.domain.errors import ToolDisabled
+from tmws.storage import switches
+from tmws.storage.database import Database
+
+
+class Gate:
+    """Asks the store each time, so a switch holds in every process from its commit on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def require(self, action: Action) -> None:
+        """Return if the action may go on.
+
+        Raises:
+            ToolDisabled: an administrator switched it off; the message says why.
+        """
+        async with self._database.read() as connection:
+            off = await switches.disabled(connection)
+        if action.value in off:
+            raise ToolDisabled(
+                f"{action.value} is switched off by an administrator ({off[action.value]}). "
+                "Do not retry; go on without it."
+            )

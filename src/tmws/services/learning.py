@@ -1,0 +1,340 @@
+"""Patterns: stored by who learned them, found by who needs them, judged by their use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain import patterns as rules
+from tmws.domain.actions import Action
+from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.canonical import Json
+from tmws.domain.claims import Verdict
+from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
+from tmws.domain.errors import Conflict, InvalidInput, NotFound
+from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.domain.patterns import Pattern, PatternDraft
+from tmws.domain.usage import Usage, UseOutcome
+from tmws.domain.wording import require_text
+from tmws.ports import Chance, Clock
+from tmws.services.gate import Gate
+from tmws.services.search import Search
+from tmws.storage import agents, claims, documents, patterns
+from tmws.storage.database import Database
+from tmws.storage.documents import Kind
+from tmws.storage.patterns import PatternFilter, Use
+
+LONGEST_QUERY = 1000
+LONGEST_CONTEXT = 2000
+MOST_RESULTS = 50
+
+_OUTCOMES = {Verdict.SUPPORTED: UseOutcome.SUCCESS, Verdict.REFUTED: UseOutcome.FAILURE}
+
+
+@dataclass(frozen=True, slots=True)
+class PatternQuery:
+    """What to look for; without text the newest come first.
+
+    Attributes:
+        text: a task, an error, a question: in any words.
+        limit: 1 to 50.
+        cursor: `next_cursor` of an earlier answer to the same query.
+    """
+
+    text: str | None = None
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    namespace: str | None = None
+    level: AccessLevel | None = None
+    author: str | None = None
+    least_success_rate: float | None = None
+    least_uses: int = 0
+    limit: int = 10
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPattern:
+    """A pattern with why it was found.
+
+    Attributes:
+        score: 0 to 1; None in a listing without text.
+        parts: what each way of searching added; they sum to the score.
+    """
+
+    pattern: Pattern
+    score: float | None = None
+    parts: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPatterns:
+    """One page of results.
+
+    Attributes:
+        next_cursor: where to go on, None at the end.
+        embedder: which model compared meanings; None when only words were compared.
+    """
+
+    items: tuple[FoundPattern, ...]
+    next_cursor: str | None
+    embedder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReport:
+    """How one use of a pattern went.
+
+    Attributes:
+        claim_id: a decided claim of the caller's that proves the outcome; without it
+            the outcome is only the caller's word and is shown as such.
+    """
+
+    pattern_id: str
+    outcome: UseOutcome
+    duration_seconds: float | None = None
+    context: str = ""
+    claim_id: str | None = None
+
+
+class Learning:
+    """Stores, finds and reads patterns, and keeps the statistics of their use."""
+
+    def __init__(
+        self, database: Database, gate: Gate, search: Search, clock: Clock, chance: Chance
+    ) -> None:
+        self._database = database
+        self._gate = gate
+        self._search = search
+        self._clock = clock
+        self._chance = chance
+
+    async def learn(self, caller: Agent, draft: PatternDraft) -> Pattern:
+        """Store a new pattern.
+
+        Raises:
+            InvalidInput: a field breaks its rule.
+            NotFound: it is shared with an agent that does not exist.
+            Conflict: the caller already has a pattern of this name in this namespace.
+        """
+        await self._gate.require(Action.LEARN_PATTERN)
+        pattern = self._pattern(caller, rules.validated(draft, caller))
+        document = await self._search.document(
+            pattern.searchable(),
+            item_id=pattern.id,
+            kind=Kind.PATTERN,
+            namespace=pattern.namespace,
+            owner_id=caller.id,
+            level=pattern.level,
+        )
+        async with self._database.write() as tx:
+            await _require_new(tx, pattern)
+            granted = await _agent_ids(tx, draft.shared_with)
+            await patterns.add(tx, pattern, granted)
+            await documents.add(tx, document)
+        return pattern
+
+    async def find(self, caller: Agent, query: PatternQuery) -> FoundPatterns:
+        """Return what the caller may read and asked for, best or newest first.
+
+        Raises:
+            InvalidInput: the query breaks a rule, or the cursor is another query's.
+        """
+        await self._gate.require(Action.FIND_PATTERNS)
+        if not 1 <= query.limit <= MOST_RESULTS:
+            raise InvalidInput(f"limit {query.limit} is refused: give 1 to {MOST_RESULTS}.")
+        wanted = PatternFilter(
+            category=query.category,
+            tags=query.tags,
+            namespace=query.namespace,
+            level=query.level,
+            author=query.author,
+            least_success_rate=query.least_success_rate,
+            least_uses=query.least_uses,
+        )
+        if query.text is None:
+            return await self._newest(caller, query, wanted)
+        return await self._best(caller, query, wanted, query.text)
+
+    async def get(self, caller: Agent, pattern_id: str) -> Pattern:
+        """Return a pattern that the caller may read.
+
+        Raises:
+            NotFound: there is none; one that is hidden looks the same.
+        """
+        await self._gate.require(Action.GET_PATTERN)
+        async with self._database.read() as connection:
+            return await _readable(connection, caller, pattern_id)
+
+    async def report(self, caller: Agent, report: OutcomeReport) -> Usage:
+        """Count one use and return the statistics that include it.
+
+        Raises:
+            InvalidInput: the duration or context breaks its rule, or the claim says
+                otherwise than the report.
+            NotFound: pattern or claim is not visible to the caller.
+            Conflict: the claim was already counted for this pattern.
+        """
+        await self._gate.require(Action.REPORT_OUTCOME)
+        context = _context(report.context)
+        use = Use(
+            id=self._id("use"),
+            pattern_id=report.pattern_id,
+            agent_id=caller.id,
+            claim_id=report.claim_id,
+            outcome=report.outcome,
+            duration_seconds=report.duration_seconds,
+            context=context,
+            at=self._clock.now(),
+        )
+        async with self._database.write() as tx:
+            await _readable(tx, caller, report.pattern_id)
+            if report.claim_id:
+                await _require_proof(tx, caller, report.claim_id, use)
+            usage = (await patterns.lock_usage(tx, report.pattern_id)).after(
+                report.outcome,
+                duration_seconds=report.duration_seconds,
+                proven=report.claim_id is not None,
+                at=use.at,
+            )
+            await patterns.record_use(tx, use, usage)
+        return usage
+
+    async def _newest(
+        self, caller: Agent, query: PatternQuery, wanted: PatternFilter
+    ) -> FoundPatterns:
+        mark = _mark(query)
+        before = after_time_place(place_of(query.cursor, query=mark)) if query.cursor else None
+        async with self._database.read() as connection:
+            found = await patterns.newest(
+                connection, caller, wanted, before=before, limit=query.limit + 1
+            )
+        page = found[: query.limit]
+        following = None
+        if len(found) > query.limit:
+            last = page[-1]
+            following = cursor_at(time_place(last.created_at, last.id), query=mark)
+        return FoundPatterns(tuple(FoundPattern(pattern) for pattern in page), following, None)
+
+    async def _best(
+        self, caller: Agent, query: PatternQuery, wanted: PatternFilter, text: str
+    ) -> FoundPatterns:
+        text = require_text(text, what="Query", longest=LONGEST_QUERY, multiline=True)
+        mark = _mark(query)
+        start = _offset(place_of(query.cursor, query=mark)) if query.cursor else 0
+        asked = await self._search.asked(text)
+        async with self._database.read() as connection:
+            ranked = await self._search.ranked(
+                connection,
+                caller,
+                asked,
+                kind=Kind.PATTERN,
+                readable=patterns.matching_ids(caller, wanted),
+                filtered=wanted != PatternFilter(),
+            )
+            page = ranked[start : start + query.limit]
+            stored = await patterns.readable(connection, caller, [hit.item_id for hit in page])
+        end = start + query.limit
+        following = cursor_at(end, query=mark) if len(ranked) > end else None
+        return FoundPatterns(
+            tuple(
+                FoundPattern(stored[hit.item_id], hit.score, hit.parts)
+                for hit in page
+                if hit.item_id in stored
+            ),
+            following,
+            asked.embedder,
+        )
+
+    def _pattern(self, author: Agent, draft: PatternDraft) -> Pattern:
+        return Pattern(
+            id=self._id("pattern"),
+            namespace=draft.namespace or author.home,
+            owner_id=author.id,
+            owner=author.name,
+            name=draft.name,
+            category=draft.category,
+            summary=draft.summary,
+            data=draft.data or {},
+            tags=draft.tags,
+            level=draft.level,
+            version=1,
+            created_at=self._clock.now(),
+            usage=Usage(),
+        )
+
+    def _id(self, kind: str) -> str:
+        return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
+
+
+async def _require_new(tx: AsyncConnection, pattern: Pattern) -> None:
+    known = await patterns.id_of(
+        tx, namespace=pattern.namespace, owner_id=pattern.owner_id, name=pattern.name
+    )
+    if known:
+        raise Conflict(
+            f"You already have a pattern of this name in {pattern.namespace}: {known}. "
+            "Choose another name, or report outcomes to that one."
+        )
+
+
+async def _agent_ids(tx: AsyncConnection, names: Sequence[str]) -> list[str]:
+    known = await agents.ids_of(tx, names)
+    missing = sorted(set(names) - known.keys())
+    if missing:
+        raise NotFound(f"No agent {missing[0][:64]!r}. Share with agents that exist.")
+    return list(known.values())
+
+
+async def _readable(connection: AsyncConnection, caller: Agent, pattern_id: str) -> Pattern:
+    found = await patterns.readable(connection, caller, [pattern_id])
+    if pattern_id not in found:
+        raise NotFound(
+            f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
+        )
+    return found[pattern_id]
+
+
+async def _require_proof(tx: AsyncConnection, caller: Agent, claim_id: str, use: Use) -> None:
+    claim = await claims.readable(tx, caller, claim_id)
+    if claim is None or claim.agent_id != caller.id:
+        raise NotFound(f"No verification {claim_id[:40]!r} of yours. Leave claim_id out.")
+    decided = _OUTCOMES.get(claim.judgement.verdict) if claim.judgement else None
+    if decided is not use.outcome:
+        verdict = claim.judgement.verdict.value if claim.judgement else "still open"
+        raise InvalidInput(
+            f"Claim {claim.id} is {verdict} and does not prove {use.outcome.value!r}. "
+            "Report what it shows, or leave claim_id out."
+        )
+    if await patterns.has_proof(tx, pattern_id=use.pattern_id, claim_id=claim_id):
+        raise Conflict(
+            f"Claim {claim.id} already counts as a use of this pattern. Nothing was counted again."
+        )
+
+
+def _context(context: str) -> str:
+    if not context.strip():
+        return ""
+    return require_text(context, what="Context", longest=LONGEST_CONTEXT, multiline=True)
+
+
+def _mark(query: PatternQuery) -> Json:
+    """Name the query, so that a cursor is good for it alone."""
+    return {
+        "text": query.text,
+        "category": query.category,
+        "tags": list(query.tags),
+        "namespace": query.namespace,
+        "level": query.level,
+        "author": query.author,
+        "least_success_rate": query.least_success_rate,
+        "least_uses": query.least_uses,
+    }
+
+
+def _offset(place: Json) -> int:
+    if not isinstance(place, int) or place < 0:
+        raise InvalidInput("The cursor is refused. Use next_cursor exactly as it was returned.")
+    return place

@@ -1,0 +1,162 @@
+"""Memories: kept in an agent's own words, or left by a verification as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tmws.domain import memories as rules
+from tmws.domain.actions import Action
+from tmws.domain.agents import Agent
+from tmws.domain.canonical import Json
+from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
+from tmws.domain.errors import InvalidInput
+from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.domain.memories import Memory as Kept
+from tmws.domain.memories import MemoryDraft, MemoryKind
+from tmws.domain.wording import require_text
+from tmws.ports import Chance, Clock
+from tmws.services.gate import Gate
+from tmws.services.search import Search
+from tmws.storage import documents, memories
+from tmws.storage.database import Database
+from tmws.storage.documents import Kind
+
+LONGEST_QUERY = 1000
+MOST_RESULTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryQuery:
+    """What to recall; without text the newest come first. `limit` is 1 to 50."""
+
+    text: str | None = None
+    kind: MemoryKind | None = None
+    limit: int = 10
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledMemory:
+    """A memory with why it was found; `score` is None in a listing without text."""
+
+    memory: Kept
+    score: float | None = None
+    parts: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledMemories:
+    """One page; `embedder` is None when only words were compared."""
+
+    items: tuple[RecalledMemory, ...]
+    next_cursor: str | None
+    embedder: str | None
+
+
+class Memory:
+    """Keeps and recalls what was remembered."""
+
+    def __init__(
+        self, database: Database, gate: Gate, search: Search, clock: Clock, chance: Chance
+    ) -> None:
+        self._database = database
+        self._gate = gate
+        self._search = search
+        self._clock = clock
+        self._chance = chance
+
+    async def remember(self, caller: Agent, draft: MemoryDraft) -> Kept:
+        """Keep a note.
+
+        Raises:
+            InvalidInput: a field breaks its rule.
+        """
+        await self._gate.require(Action.REMEMBER)
+        draft = rules.validated(draft, caller)
+        now = self._clock.now()
+        kept = Kept(
+            id=new_id("memory", at=now, chance=self._chance(CHANCE_BYTES)),
+            namespace=draft.namespace or caller.home,
+            owner_id=caller.id,
+            owner=caller.name,
+            kind=MemoryKind.NOTE,
+            text=draft.text,
+            tags=draft.tags,
+            level=draft.level,
+            claim_id=None,
+            created_at=now,
+        )
+        document = await self._search.document(
+            "\n".join([kept.text, *kept.tags]),
+            item_id=kept.id,
+            kind=Kind.MEMORY,
+            namespace=kept.namespace,
+            owner_id=caller.id,
+            level=kept.level,
+        )
+        async with self._database.write() as tx:
+            await memories.add(tx, kept)
+            await documents.add(tx, document)
+        return kept
+
+    async def recall(self, caller: Agent, query: MemoryQuery) -> RecalledMemories:
+        """Return what the caller may read and asked for, best or newest first.
+
+        Raises:
+            InvalidInput: the query breaks a rule, or the cursor is another query's.
+        """
+        await self._gate.require(Action.RECALL)
+        if not 1 <= query.limit <= MOST_RESULTS:
+            raise InvalidInput(f"limit {query.limit} is refused: give 1 to {MOST_RESULTS}.")
+        if query.text is None:
+            return await self._newest(caller, query)
+        return await self._best(caller, query, query.text)
+
+    async def _newest(self, caller: Agent, query: MemoryQuery) -> RecalledMemories:
+        mark = _mark(query)
+        before = after_time_place(place_of(query.cursor, query=mark)) if query.cursor else None
+        async with self._database.read() as connection:
+            found = await memories.newest(
+                connection, caller, kind=query.kind, before=before, limit=query.limit + 1
+            )
+        page = found[: query.limit]
+        following = None
+        if len(found) > query.limit:
+            last = page[-1]
+            following = cursor_at(time_place(last.created_at, last.id), query=mark)
+        return RecalledMemories(tuple(RecalledMemory(kept) for kept in page), following, None)
+
+    async def _best(self, caller: Agent, query: MemoryQuery, text: str) -> RecalledMemories:
+        text = require_text(text, what="Query", longest=LONGEST_QUERY, multiline=True)
+        mark = _mark(query)
+        place = place_of(query.cursor, query=mark) if query.cursor else 0
+        if not isinstance(place, int) or place < 0:
+            raise InvalidInput("The cursor is refused. Use next_cursor exactly as it was returned.")
+        asked = await self._search.asked(text)
+        async with self._database.read() as connection:
+            ranked = await self._search.ranked(
+                connection,
+                caller,
+                asked,
+                kind=Kind.MEMORY,
+                readable=memories.matching_ids(caller, kind=query.kind),
+                filtered=query.kind is not None,
+            )
+            page = ranked[place : place + query.limit]
+            stored = await memories.readable(connection, caller, [hit.item_id for hit in page])
+        end = place + query.limit
+        return RecalledMemories(
+            tuple(
+                RecalledMemory(stored[hit.item_id], hit.score, hit.parts)
+                for hit in page
+                if hit.item_id in stored
+            ),
+            cursor_at(end, query=mark) if len(ranked) > end else None,
+            asked.embedder,
+        )
+
+
+def _mark(query: MemoryQuery) -> Json:
+    """Name the query, so that a cursor is good for it alone."""
+    return {"text": query.text, "kind": query.kind}

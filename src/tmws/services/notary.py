@@ -1,0 +1,65 @@
+"""The step every lasting act ends with: a signed statement, a leaf in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain import events
+from tmws.domain.canonical import Json, canonical_bytes
+from tmws.domain.checkpoints import Checkpoint, note
+from tmws.domain.errors import BackendUnavailable
+from tmws.domain.evidence import envelope, pre_authentication_encoding
+from tmws.domain.ledger import SALT_BYTES, Tree, commitment
+from tmws.ports import Chance, CheckpointStore, Signer
+from tmws.storage import ledger
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where an event stands, and the tree once its transaction is committed."""
+
+    index: int
+    origin: str
+    tree: Tree
+
+
+class Notary:
+    """Signs and records; holds the key and the place where checkpoints are kept."""
+
+    def __init__(self, signer: Signer, checkpoints: CheckpointStore, chance: Chance) -> None:
+        self._signer = signer
+        self._checkpoints = checkpoints
+        self._chance = chance
+
+    def signed(self, statement: Json) -> bytes:
+        """Return the statement in a signed DSSE envelope."""
+        payload = canonical_bytes(statement)
+        signature = self._signer.sign(pre_authentication_encoding(payload))
+        return envelope(payload, [(self._signer.key_id, signature)])
+
+    async def append(self, connection: AsyncConnection, event: events.Event) -> Receipt:
+        """Record the event in the transaction that makes it true."""
+        tree = await ledger.lock_head(connection)
+        salt, payload = self._chance(SALT_BYTES), canonical_bytes(event.payload)
+        leaf = events.leaf(tree.size, event, commitment(salt, payload))
+        grown = await ledger.append(connection, tree, leaf=leaf, salt=salt, payload=payload)
+        return Receipt(tree.size, await ledger.origin(connection), grown)
+
+    def publish(self, receipt: Receipt) -> None:
+        """Promise the committed tree outside the database.
+
+        A promise that cannot be written down is logged, not raised: the deed is done
+        and the next checkpoint covers it.
+        """
+        checkpoint = Checkpoint(receipt.origin, receipt.tree.size, receipt.tree.root())
+        signature = self._signer.sign(checkpoint.body().encode())
+        signed = note(checkpoint, self._signer.public_key, signature)
+        try:
+            self._checkpoints.save(signed, size=checkpoint.size)
+        except BackendUnavailable as error:
+            _log.error("checkpoint_not_saved", size=checkpoint.size, reason=error.message)

@@ -1,0 +1,182 @@
+"""The step behind every find and recall: by words and by meaning, within what may be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.errors import BackendUnavailable
+from tmws.domain.text import STOP_WORDS, stem, words
+from tmws.ports import Embedder, Vector, VectorIndex, VectorRow
+from tmws.storage import documents, patterns
+from tmws.storage.documents import Document, Kind
+
+_log = structlog.get_logger()
+
+CANDIDATES = 200
+"""How many the words and the meaning each put forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query as search sees it; vector and embedder None when no embedder answered."""
+
+    terms: tuple[str, ...]
+    vector: Vector | None
+    embedder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found item; the parts sum to the score."""
+
+    item_id: str
+    score: float
+    parts: Mapping[str, float]
+
+
+class Search:
+    """Makes things findable and finds them. SQL decides what may be seen, in every arm."""
+
+    def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
+        self._embedder = embedder
+        self._index = index
+
+    async def document(
+        self,
+        text: str,
+        *,
+        item_id: str,
+        kind: Kind,
+        namespace: str,
+        owner_id: str,
+        level: AccessLevel,
+    ) -> Document:
+        """Return the searchable side of a text, to be stored with the thing itself.
+
+        An embedder that does not answer never costs a write: the words find it.
+        """
+        vector, embedder = await self._embedded(text)
+        return Document(
+            item_id=item_id,
+            kind=kind,
+            namespace=namespace,
+            owner_id=owner_id,
+            level=level,
+            terms=terms(text),
+            embedder=embedder,
+            vector=None if vector is None else vector.astype(np.float32).tobytes(),
+        )
+
+    async def asked(self, text: str) -> Asked:
+        """Prepare a query before any transaction is open."""
+        vector, embedder = await self._embedded(text)
+        return Asked(tuple(dict.fromkeys(terms(text))), vector, embedder)
+
+    async def ranked(
+        self,
+        connection: AsyncConnection,
+        caller: Agent,
+        asked: Asked,
+        *,
+        kind: Kind,
+        readable: sa.Select[tuple[str]],
+        filtered: bool,
+    ) -> list[Hit]:
+        """Return what matches, best first.
+
+        Args:
+            readable: selects the ids the caller may see and asked for.
+            filtered: it leaves out some of what the caller may see.
+        """
+        by_words = await documents.matching(connection, readable, asked.terms, limit=CANDIDATES)
+        by_meaning = await self._near(connection, caller, asked, kind, readable, filtered=filtered)
+        return _fused({"words": by_words, "meaning": by_meaning})
+
+    async def _embedded(self, text: str) -> tuple[Vector | None, str | None]:
+        try:
+            vectors = await self._embedder.embed([text])
+        except BackendUnavailable as error:
+            _log.warning("embedder_unavailable", embedder=self._embedder.id, reason=error.message)
+            return None, None
+        return vectors[0], self._embedder.id
+
+    async def _near(
+        self,
+        connection: AsyncConnection,
+        caller: Agent,
+        asked: Asked,
+        kind: Kind,
+        readable: sa.Select[tuple[str]],
+        *,
+        filtered: bool,
+    ) -> dict[str, float]:
+        if asked.vector is None or asked.embedder is None:
+            return {}
+        foreign = await documents.namespaces_beside(connection, caller.namespaces, kind=kind)
+        selected = (
+            set((await connection.execute(readable)).scalars()) if filtered or foreign else set()
+        )
+        granted = await patterns.granted_to(connection, caller.id)
+        found: dict[str, float] = {}
+        for namespace in (*caller.namespaces, *foreign):
+            # The index opens what is public to whoever asks; only members may.
+            among = selected if filtered or namespace in foreign else None
+            block = f"{kind.value}/{namespace}"
+            await self._refresh(connection, block, kind, namespace, asked.embedder)
+            matches = self._index.search(
+                asked.vector,
+                namespace=block,
+                embedder_id=asked.embedder,
+                caller_id=caller.id,
+                granted=granted,
+                limit=CANDIDATES,
+                among=among,
+            )
+            found.update({match.pattern_id: match.similarity for match in matches})
+        return found
+
+    async def _refresh(
+        self, connection: AsyncConnection, block: str, kind: Kind, namespace: str, embedder: str
+    ) -> None:
+        """Take over what this or another process wrote since the last look."""
+        rows = await documents.vectors_since(
+            connection,
+            kind=kind,
+            namespace=namespace,
+            embedder=embedder,
+            revision=self._index.revision(block, embedder),
+        )
+        self._index.refresh(
+            block,
+            embedder,
+            [
+                VectorRow(row.item_id, row.owner_id, row.level, row.revision, row.vector)
+                for row in rows
+            ],
+        )
+
+
+def terms(text: str) -> list[str]:
+    """Return the stemmed words that carry meaning; all words where none would be left."""
+    every = words(text)
+    telling = [word for word in every if word not in STOP_WORDS]
+    return [stem(word) for word in (telling or every)]
+
+
+def _fused(arms: Mapping[str, Mapping[str, float]]) -> list[Hit]:
+    """Add each arm's share of its own best, weighted alike."""
+    parts: dict[str, dict[str, float]] = {}
+    for arm, found in arms.items():
+        best = max(found.values(), default=0.0)
+        for item_id, score in found.items():
+            if best > 0 and score > 0:
+                parts.setdefault(item_id, {})[arm] = score / best / len(arms)
+    hits = [Hit(item_id, sum(each.values()), each) for item_id, each in parts.items()]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.item_id))

@@ -1,0 +1,60 @@
+"""Which folders may be checked: an administrator names them, claims refer to the name."""
+
+from __future__ import annotations
+
+from tmws.domain import events
+from tmws.domain.agents import require_name
+from tmws.domain.errors import Conflict
+from tmws.domain.snapshots import Snapshot
+from tmws.ports import Clock, WorkspaceReader
+from tmws.services.notary import Notary
+from tmws.storage import workspaces
+from tmws.storage.database import Database
+
+
+class Workspaces:
+    """Registers folders; every check works on a copy of one."""
+
+    def __init__(
+        self, database: Database, notary: Notary, reader: WorkspaceReader, clock: Clock
+    ) -> None:
+        self._database = database
+        self._notary = notary
+        self._reader = reader
+        self._clock = clock
+
+    async def add(self, name: str, root: str, *, replace: bool = False, by: str) -> Snapshot:
+        """Open a folder for checks under a name; return what a check would see now.
+
+        Args:
+            root: absolute path of a folder of this machine.
+            replace: let a name that is taken stand for this folder instead.
+
+        Raises:
+            InvalidInput: the name is malformed, or the folder cannot be copied.
+            Conflict: the name stands for another folder.
+        """
+        require_name(name, what="Workspace name")
+        snapshot = await self._reader.capture(root)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            known = await workspaces.root_of(tx, name)
+            if known == root:
+                return snapshot
+            if known is None:
+                await workspaces.add(tx, name, root, at=now)
+            elif replace:
+                await workspaces.move(tx, name, root)
+            else:
+                raise Conflict(
+                    f"Workspace {name!r} stands for {known}. Choose another name, or pass --replace."
+                )
+            event = events.workspace_registered(name, root, by=by, at=now)
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return snapshot
+
+    async def every(self) -> dict[str, str]:
+        """Return name to folder."""
+        async with self._database.read() as connection:
+            return await workspaces.every(connection)
