@@ -1,0 +1,28 @@
+"""The tools, in the order in which a model reads them."""
+
+from __future__ import annotations
+
+from tmws.faces.mcp.registry import Registry
+from tmws.faces.mcp.tools.learning import (
+    find_patterns,
+    get_pattern,
+    learn_pattern,
+    report_outcome,
+)
+from tmws.faces.mcp.tools.memory import recall, remember
+from tmws.faces.mcp.tools.trust import get_trust
+from tmws.faces.mcp.tools.verification import get_verification, verify_claim
+
+REGISTRY = Registry(
+    [
+        find_patterns,
+        get_pattern,
+        learn_pattern,
+        report_outcome,
+        verify_claim,
+        get_verification,
+        get_trust,
+        remember,
+        recall,
+    ]
+)

@@ -1,0 +1,34 @@
+"""Arguments that several tools take, each with its bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from tmws.domain.patterns import MOST_GRANTS, MOST_TAGS
+
+Slug = Annotated[str, Field(min_length=1, max_length=50, pattern="^[a-z0-9_-]+$")]
+Tags = Annotated[tuple[Slug, ...], Field(max_length=MOST_TAGS)]
+AgentName = Annotated[str, Field(min_length=1, max_length=64)]
+Grants = Annotated[tuple[AgentName, ...], Field(max_length=MOST_GRANTS)]
+Namespace = Annotated[
+    str | None,
+    Field(min_length=1, max_length=64, description="One of yours; your first if left out."),
+]
+Identifier = Annotated[str, Field(min_length=1, max_length=40)]
+Limit = Annotated[int, Field(ge=1, le=50, description="How many items at most.")]
+Cursor = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=500,
+        description="next_cursor of the same query, to go on behind it.",
+    ),
+]
+Query = Annotated[
+    str | None, Field(min_length=1, max_length=1000, description="What you look for, in words.")
+]
+Structured = Annotated[
+    dict[Annotated[str, Field(max_length=200)], JsonValue], Field(max_length=500)
+]

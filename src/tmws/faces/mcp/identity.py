@@ -1,0 +1,101 @@
+"""Who calls: what the transport proves, never what a message says.
+
+On stdio the launcher's environment names the agent once; over HTTP each request
+carries a bearer token. Arguments, other headers, `_meta` and `clientInfo` are
+whatever the sender likes, and nothing here reads them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.context import ServerRequestContext
+from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
+from starlette.requests import HTTPConnection
+
+from tmws.app import App
+from tmws.domain.agents import Agent
+from tmws.domain.errors import InvalidInput
+from tmws.faces.mcp import errors
+
+log = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
+CallerOf = Callable[[Context], Awaitable[Agent]]
+
+
+async def launched_as(app: App) -> CallerOf:
+    """Return the rule that every call is the agent's whom the environment names.
+
+    Without one it is the local user's own agent, made on first use. The secret is
+    checked now and at each call, so that one which was replaced stops working.
+
+    Raises:
+        InvalidInput: only one of name and secret is set.
+        PermissionDenied: they do not belong together.
+    """
+    name, secret = app.settings.agent_id, app.settings.agent_secret
+    if not name and not secret:
+        agent = await app.agents.local()
+        log.warning(
+            "acting_as_local_agent name=%s hint='set TMWS_AGENT_ID and TMWS_AGENT_SECRET'",
+            agent.name,
+        )
+        return always(agent)
+    if not name or not secret:
+        missing = "TMWS_AGENT_SECRET" if name else "TMWS_AGENT_ID"
+        raise InvalidInput(
+            f"{missing} is not set. Set TMWS_AGENT_ID and TMWS_AGENT_SECRET both, or neither to "
+            "act as the local user. 'tmws agents create NAME' makes an agent."
+        )
+    await app.agents.authenticate(name, secret.get_secret_value())
+
+    async def named(_: Context) -> Agent:
+        return await app.agents.authenticate(name, secret.get_secret_value())
+
+    return named
+
+
+def always(agent: Agent) -> CallerOf:
+    """Return the rule that every call is this agent's."""
+
+    async def same(_: Context) -> Agent:
+        return agent
+
+    return same
+
+
+class AgentUser(AuthenticatedUser):
+    """An agent as starlette's user; the SDK binds sessions to its id."""
+
+    def __init__(self, agent: Agent) -> None:
+        # The token itself is not kept: nothing after this needs it.
+        super().__init__(AccessToken(token="", client_id=agent.id, scopes=[], subject=agent.id))
+        self.agent = agent
+
+
+class Bearer(AuthenticationBackend):
+    """Knows an agent by the token in the Authorization header, checked on every request."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        """Return who sends this request, or None for nobody known."""
+        scheme, _, token = conn.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return None
+        agent = await self._app.agents.bearer(token.strip())
+        return None if agent is None else (AuthCredentials(), AgentUser(agent))
+
+
+async def by_bearer(ctx: Context) -> Agent:
+    """Return the agent whose token came with this request."""
+    user = ctx.request.scope.get("user") if ctx.request is not None else None
+    if not isinstance(user, AgentUser):
+        raise errors.internal()  # the guard in front lets nobody else through
+    return user.agent

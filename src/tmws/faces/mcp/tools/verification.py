@@ -1,0 +1,230 @@
+"""Tools to have a claim checked and to read the verdict."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck, Verdict
+from tmws.domain.commands import MAX_ARGUMENTS, MAX_COUNT
+from tmws.domain.verifications import (
+    LONGEST_EFFORT_MINUTES,
+    LONGEST_STATEMENT,
+    MOST_APPLIED,
+    ClaimDraft,
+    ClaimState,
+    check_to_json,
+)
+from tmws.faces.mcp.fields import Identifier, Namespace
+from tmws.faces.mcp.registry import Arguments, Call, Json, Result, tool
+from tmws.faces.mcp.views import rounded
+from tmws.services.verification import TrustChange, VerificationReport
+
+Path = Annotated[str, Field(min_length=1, max_length=500)]
+Targets = Annotated[tuple[Path, ...], Field(max_length=MAX_ARGUMENTS - 1)]
+
+
+class Pytest(Arguments):
+    """The named tests pass."""
+
+    profile: Literal["pytest"]
+    targets: Annotated[
+        Targets, Field(description="Files, folders, `file.py::test` ids; all if empty.")
+    ] = ()
+    keyword: Annotated[
+        str | None, Field(min_length=1, max_length=128, description="As pytest -k.")
+    ] = None
+    passed: Annotated[
+        int | None, Field(ge=1, le=MAX_COUNT, description="Exactly so many pass.")
+    ] = None
+    allow_skipped: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 0
+
+    def check(self) -> Check:
+        return PytestCheck(self.targets, self.keyword, self.passed, self.allow_skipped)
+
+
+class Ruff(Arguments):
+    """`ruff check` finds nothing."""
+
+    profile: Literal["ruff"]
+    targets: Targets = ()
+
+    def check(self) -> Check:
+        return RuffCheck(self.targets)
+
+
+class Mypy(Arguments):
+    """mypy finds no error."""
+
+    profile: Literal["mypy"]
+    targets: Targets = ()
+    strict: bool = False
+
+    def check(self) -> Check:
+        return MypyCheck(self.targets, self.strict)
+
+
+class Python(Arguments):
+    """A script ends with this exit status."""
+
+    profile: Literal["python"]
+    script: Path
+    exit_code: Annotated[int, Field(ge=0, le=125)] = 0
+
+    def check(self) -> Check:
+        return PythonCheck(self.script, self.exit_code)
+
+
+class VerifyClaim(Arguments):
+    """A claim as its author makes it."""
+
+    statement: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=LONGEST_STATEMENT,
+            description="The claim in words, for readers; the check decides.",
+        ),
+    ]
+    workspace: Annotated[
+        str, Field(min_length=1, max_length=64, description="Name of a registered workspace.")
+    ]
+    check: Annotated[
+        Pytest | Ruff | Mypy | Python,
+        Field(discriminator="profile", description="Paths are relative to the workspace."),
+    ]
+    patterns: Annotated[
+        tuple[Identifier, ...],
+        Field(
+            max_length=MOST_APPLIED,
+            description="Ids of patterns you applied; the verdict counts as their use.",
+        ),
+    ] = ()
+    confidence: Annotated[float | None, Field(ge=0.5, le=1, description="How sure you are.")] = None
+    effort_minutes: Annotated[float | None, Field(gt=0, le=LONGEST_EFFORT_MINUTES)] = None
+    namespace: Namespace = None
+
+
+class GetVerification(Arguments):
+    """Which claim."""
+
+    claim_id: Identifier
+
+
+class TrustMoved(Result):
+    """The claimant's score before and after this verdict."""
+
+    before: float
+    after: float
+
+
+class Verified(Result):
+    """A claim and what its check showed; verdict fields are null while there is none."""
+
+    claim_id: str
+    state: ClaimState
+    agent: str
+    statement: str
+    workspace: str
+    check: Json
+    verdict: Verdict | None
+    accurate: bool | None
+    reason: str | None
+    level: str | None
+    detail: str
+    counts: dict[str, int]
+    items: tuple[str, ...]
+    flags: tuple[str, ...]
+    wall_seconds: float | None
+    snapshot_digest: str
+    evidence_digest: str | None
+    ledger_index: int | None
+    closed_at: datetime | None
+    trust: TrustMoved | None
+    repeated: bool
+
+
+@tool(
+    title="Verify a claim",
+    read_only=False,
+    destructive=False,
+    idempotent=False,
+    narrow="Check fewer targets at once.",
+)
+async def verify_claim(call: Call, claim: VerifyClaim) -> Verified:
+    """Have a claim about a workspace checked by really running it, and get the verdict.
+
+    Use it before you say that tests pass, code is clean, or a script works. A copy of the
+    workspace is checked without network, under limits of time and memory, by pytest, ruff, mypy
+    or a Python script of the workspace; no other commands run. SUPPORTED and REFUTED move your
+    trust; INCONCLUSIVE (time limit, missing package, ...) does not, and `detail` says what to do.
+    The same check of an unchanged workspace returns its earlier verdict. Takes seconds to a
+    minute and reports progress.
+    """
+    draft = ClaimDraft(
+        statement=claim.statement,
+        workspace=claim.workspace,
+        check=claim.check.check(),
+        applied=claim.patterns,
+        confidence=claim.confidence,
+        effort_minutes=claim.effort_minutes,
+        namespace=claim.namespace,
+    )
+    return _shown(await call.app.verification.verify(call.caller, draft, progress=call.progress))
+
+
+@tool(
+    title="Show a verification",
+    read_only=True,
+    destructive=False,
+    idempotent=True,
+    narrow="",
+)
+async def get_verification(call: Call, wanted: GetVerification) -> Verified:
+    """Show a claim and its verdict, yours or one of your namespaces', by claim id.
+
+    Use it when a client gave up waiting for verify_claim, or to see what another agent's claim
+    rests on. It runs nothing. `state` open means that the check still runs.
+    """
+    return _shown(await call.app.verification.get(call.caller, wanted.claim_id))
+
+
+def _shown(report: VerificationReport) -> Verified:
+    claim, judgement = report.claim, report.claim.judgement
+    return Verified(
+        claim_id=claim.id,
+        state=claim.state,
+        agent=claim.agent,
+        statement=claim.statement,
+        workspace=claim.workspace,
+        check=check_to_json(claim.check),
+        verdict=judgement.verdict if judgement else None,
+        accurate=judgement.verdict.accurate if judgement else None,
+        reason=judgement.reason if judgement else None,
+        level=judgement.level if judgement else None,
+        detail=judgement.detail if judgement else _without_verdict(report),
+        counts=judgement.counts if judgement else {},
+        items=judgement.items if judgement else (),
+        flags=judgement.flags if judgement else (),
+        wall_seconds=rounded(claim.run.wall_seconds) if claim.run else None,
+        snapshot_digest=claim.snapshot_digest,
+        evidence_digest=claim.evidence_digest,
+        ledger_index=claim.ledger_index,
+        closed_at=claim.closed_at,
+        trust=_moved(report.trust) if report.trust else None,
+        repeated=report.repeated,
+    )
+
+
+def _without_verdict(report: VerificationReport) -> str:
+    if report.claim.state is ClaimState.ABANDONED:
+        return "The check was given up without a verdict; nothing was counted. Send it again."
+    if report.stalled:
+        return "Nobody is at work on this check any more. Send the same claim again."
+    return "The check is running. Ask again in a few seconds."
+
+
+def _moved(change: TrustChange) -> TrustMoved:
+    return TrustMoved(before=round(change.before.score, 4), after=round(change.after.score, 4))
