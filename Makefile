@@ -28,7 +28,7 @@ $(LOCKED): requirements-dev.lock scripts/python-env.sh
 	@touch $@
 
 $(INSTALLED): $(LOCKED) pyproject.toml
-	@$(BIN)/pip install --quiet --no-input --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install --quiet --quiet --no-input --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: docker

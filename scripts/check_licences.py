@@ -24,10 +24,13 @@ ALLOWED = {
 EXCEPTIONS = {
     # Mozilla's list of certificate authorities, used unmodified; MPL binds the file alone.
     "certifi": "MPL-2.0",
+    # Progress bars behind the tokenizers of the optional embedder; unmodified.
+    "tqdm": "MPL-2.0 AND MIT",
 }
 
 # What packages without an SPDX expression write instead, as classifier or free text.
 SPELLINGS = {
+    "3-Clause BSD License": "BSD-3-Clause",
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
     "License :: OSI Approved :: BSD License": "BSD-3-Clause",
     "License :: OSI Approved :: ISC License (ISCL)": "ISC",
@@ -51,7 +54,8 @@ def licence_of(package: str) -> str:
     classifiers = [SPELLINGS.get(field, "") for field in fields.get_all("Classifier") or []]
     own_words = [field.splitlines()[0] for field in fields.get_all("License") or [] if field]
     stated = [*(fields.get_all("License-Expression") or []), *filter(None, classifiers), *own_words]
-    return stated[0] if stated else "no licence stated"
+    first = stated[0] if stated else "no licence stated"
+    return SPELLINGS.get(first, first)
 
 
 def acceptable(expression: str) -> bool:

@@ -15,6 +15,6 @@ resolve() {
     --generate-hashes --no-emit-index-url --no-emit-find-links --no-header "$@"
 }
 
-resolve --extra postgres --output-file requirements.lock
-resolve --extra postgres --group dev --constraint requirements.lock \
+resolve --all-extras --output-file requirements.lock
+resolve --all-extras --group dev --constraint requirements.lock \
   --output-file requirements-dev.lock

@@ -40,5 +40,5 @@ can_make_environments "$python" || install_venv_module "$python"
 say "installing the packages of $lock into $venv"
 "$python" -m venv --clear "$venv"
 # Wheels only: nothing that is downloaded runs code while it is installed.
-"$venv/bin/pip" install --quiet --no-input --disable-pip-version-check --no-deps \
+"$venv/bin/pip" install --quiet --quiet --no-input --disable-pip-version-check --no-deps \
   --require-hashes --only-binary :all: --requirement "$lock"
