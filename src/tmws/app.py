@@ -49,6 +49,7 @@ class App:
     tools: Switches
     workspaces: Workspaces
     audit: Audit
+    search: Search
     sandbox: Sandbox
 
 
@@ -101,6 +102,7 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
         tools=Switches(database, notary, clock),
         workspaces=Workspaces(database, notary, reader, clock),
         audit=Audit(database, signer, checkpoints),
+        search=search,
         sandbox=sandbox,
     )
 

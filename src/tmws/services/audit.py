@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from tmws.domain import checkpoints, events
 from tmws.domain.canonical import sha256_hex
 from tmws.domain.claims import Verdict
@@ -15,7 +13,7 @@ from tmws.domain.ledger import Tree, commitment, leaf_hash
 from tmws.domain.trust import NO_RECORD, TrustScore
 from tmws.ports import CheckpointStore, Signer
 from tmws.storage import artifacts, claims, ledger, trust
-from tmws.storage.database import Database
+from tmws.storage.database import Database, Transaction
 from tmws.storage.ledger import StoredEntry
 
 
@@ -185,7 +183,7 @@ def _compare_promise(walk: _Walk) -> None:
         walk.note("No checkpoint is kept outside the database, so a cut tail would go unseen.")
 
 
-async def _compare_state(walk: _Walk, connection: AsyncConnection) -> None:
+async def _compare_state(walk: _Walk, connection: Transaction) -> None:
     """Check that claims, evidence and scores are what the ledger says they are."""
     stored = await claims.verdicts(connection)
     for claim_id, (_, evidence, verdict, _snapshot) in stored.items():

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from tmws.domain import patterns as rules
 from tmws.domain.actions import Action
 from tmws.domain.agents import AccessLevel, Agent
@@ -22,7 +20,7 @@ from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
 from tmws.services.search import Search
 from tmws.storage import agents, claims, documents, patterns
-from tmws.storage.database import Database
+from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
 from tmws.storage.patterns import PatternFilter, Use
 
@@ -202,6 +200,11 @@ class Learning:
             await patterns.record_use(tx, use, usage)
         return usage
 
+    async def newest(self, *, category: str | None, limit: int) -> list[Pattern]:
+        """Return the newest patterns of all agents, for the installation's administrator."""
+        async with self._database.read() as connection:
+            return await patterns.newest_of_all(connection, category=category, limit=limit)
+
     async def _newest(
         self, caller: Agent, query: PatternQuery, wanted: PatternFilter
     ) -> FoundPatterns:
@@ -269,7 +272,7 @@ class Learning:
         return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
 
 
-async def _require_new(tx: AsyncConnection, pattern: Pattern) -> None:
+async def _require_new(tx: Transaction, pattern: Pattern) -> None:
     known = await patterns.id_of(
         tx, namespace=pattern.namespace, owner_id=pattern.owner_id, name=pattern.name
     )
@@ -280,7 +283,7 @@ async def _require_new(tx: AsyncConnection, pattern: Pattern) -> None:
         )
 
 
-async def _agent_ids(tx: AsyncConnection, names: Sequence[str]) -> list[str]:
+async def _agent_ids(tx: Transaction, names: Sequence[str]) -> list[str]:
     known = await agents.ids_of(tx, names)
     missing = sorted(set(names) - known.keys())
     if missing:
@@ -288,7 +291,7 @@ async def _agent_ids(tx: AsyncConnection, names: Sequence[str]) -> list[str]:
     return list(known.values())
 
 
-async def _readable(connection: AsyncConnection, caller: Agent, pattern_id: str) -> Pattern:
+async def _readable(connection: Transaction, caller: Agent, pattern_id: str) -> Pattern:
     found = await patterns.readable(connection, caller, [pattern_id])
     if pattern_id not in found:
         raise NotFound(
@@ -297,7 +300,7 @@ async def _readable(connection: AsyncConnection, caller: Agent, pattern_id: str)
     return found[pattern_id]
 
 
-async def _require_proof(tx: AsyncConnection, caller: Agent, claim_id: str, use: Use) -> None:
+async def _require_proof(tx: Transaction, caller: Agent, claim_id: str, use: Use) -> None:
     claim = await claims.readable(tx, caller, claim_id)
     if claim is None or claim.agent_id != caller.id:
         raise NotFound(f"No verification {claim_id[:40]!r} of yours. Leave claim_id out.")

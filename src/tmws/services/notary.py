@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain import events
 from tmws.domain.canonical import Json, canonical_bytes
@@ -15,6 +14,7 @@ from tmws.domain.evidence import envelope, pre_authentication_encoding
 from tmws.domain.ledger import SALT_BYTES, Tree, commitment
 from tmws.ports import Chance, CheckpointStore, Signer
 from tmws.storage import ledger
+from tmws.storage.database import Transaction
 
 _log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Notary:
         signature = self._signer.sign(pre_authentication_encoding(payload))
         return envelope(payload, [(self._signer.key_id, signature)])
 
-    async def append(self, connection: AsyncConnection, event: events.Event) -> Receipt:
+    async def append(self, connection: Transaction, event: events.Event) -> Receipt:
         """Record the event in the transaction that makes it true."""
         tree = await ledger.lock_head(connection)
         salt, payload = self._chance(SALT_BYTES), canonical_bytes(event.payload)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import sqlalchemy as sa
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.errors import BackendUnavailable
 from tmws.domain.text import STOP_WORDS, stem, words
 from tmws.ports import Embedder, Vector, VectorIndex, VectorRow
 from tmws.storage import documents, patterns
-from tmws.storage.documents import Document, Kind
+from tmws.storage.database import Transaction
+from tmws.storage.documents import Document, Ids, Kind
 
 _log = structlog.get_logger()
 
@@ -81,12 +80,12 @@ class Search:
 
     async def ranked(
         self,
-        connection: AsyncConnection,
+        connection: Transaction,
         caller: Agent,
         asked: Asked,
         *,
         kind: Kind,
-        readable: sa.Select[tuple[str]],
+        readable: Ids,
         filtered: bool,
     ) -> list[Hit]:
         """Return what matches, best first.
@@ -99,6 +98,15 @@ class Search:
         by_meaning = await self._near(connection, caller, asked, kind, readable, filtered=filtered)
         return _fused({"words": by_words, "meaning": by_meaning})
 
+    async def try_embedder(self) -> str:
+        """Return which model answers.
+
+        Raises:
+            BackendUnavailable: it does not.
+        """
+        await self._embedder.embed(["a short text"])
+        return f"{self._embedder.id}, {self._embedder.dimension} dimensions"
+
     async def _embedded(self, text: str) -> tuple[Vector | None, str | None]:
         try:
             vectors = await self._embedder.embed([text])
@@ -109,20 +117,18 @@ class Search:
 
     async def _near(
         self,
-        connection: AsyncConnection,
+        connection: Transaction,
         caller: Agent,
         asked: Asked,
         kind: Kind,
-        readable: sa.Select[tuple[str]],
+        readable: Ids,
         *,
         filtered: bool,
     ) -> dict[str, float]:
         if asked.vector is None or asked.embedder is None:
             return {}
         foreign = await documents.namespaces_beside(connection, caller.namespaces, kind=kind)
-        selected = (
-            set((await connection.execute(readable)).scalars()) if filtered or foreign else set()
-        )
+        selected = await documents.ids(connection, readable) if filtered or foreign else frozenset()
         granted = await patterns.granted_to(connection, caller.id)
         found: dict[str, float] = {}
         for namespace in (*caller.namespaces, *foreign):
@@ -143,7 +149,7 @@ class Search:
         return found
 
     async def _refresh(
-        self, connection: AsyncConnection, block: str, kind: Kind, namespace: str, embedder: str
+        self, connection: Transaction, block: str, kind: Kind, namespace: str, embedder: str
     ) -> None:
         """Take over what this or another process wrote since the last look."""
         rows = await documents.vectors_since(

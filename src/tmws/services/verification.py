@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain import events, evidence, verifications
 from tmws.domain.actions import Action
@@ -29,7 +28,7 @@ from tmws.services.gate import Gate
 from tmws.services.notary import Notary, Receipt
 from tmws.services.search import Search
 from tmws.storage import artifacts, claims, memories, patterns, trust, workspaces
-from tmws.storage.database import Database
+from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document, Kind
 from tmws.storage.documents import add as add_document
 from tmws.storage.patterns import Use
@@ -151,10 +150,15 @@ class Verification:
             claim = dataclasses.replace(claim, applied=())  # its author's private patterns
         return VerificationReport(claim, stalled=claim.is_stalled(at=self._clock.now()))
 
-    async def newest(self, *, agent_id: str | None = None, limit: int = 50) -> list[Claim]:
+    async def newest(self, *, limit: int) -> list[Claim]:
         """Return the newest claims of all agents, for the installation's administrator."""
         async with self._database.read() as connection:
-            return await claims.newest(connection, agent_id=agent_id, limit=limit)
+            return await claims.newest(connection, limit=limit)
+
+    async def find(self, claim_id: str) -> Claim | None:
+        """Return any claim, for the installation's administrator."""
+        async with self._database.read() as connection:
+            return await claims.find(connection, claim_id)
 
     async def _root(self, caller: Agent, draft: ClaimDraft) -> str:
         async with self._database.read() as connection:
@@ -274,17 +278,18 @@ class Verification:
         self._announce(closed, receipt)
         return VerificationReport(closed, TrustChange(before, after))
 
-    async def _close(self, tx: AsyncConnection, closed: Claim) -> None:
+    async def _close(self, tx: Transaction, closed: Claim) -> None:
         if not await claims.close(tx, closed):
             raise Conflict(
                 f"Claim {closed.id} was taken over while it ran. Nothing was recorded here; "
                 "read the verdict with get_verification."
             )
 
-    async def _count_uses(self, tx: AsyncConnection, closed: Claim) -> None:
+    async def _count_uses(self, tx: Transaction, closed: Claim) -> None:
         """Let a verdict prove or disprove the patterns that led to the claim."""
-        outcome = closed.judgement and _USE_OF.get(closed.judgement.verdict)
-        if outcome is None or closed.closed_at is None:
+        assert closed.judgement is not None and closed.closed_at is not None  # noqa: PT018
+        outcome = _USE_OF.get(closed.judgement.verdict)
+        if outcome is None:
             return
         for pattern_id in sorted(closed.applied):
             usage = await patterns.lock_usage(tx, pattern_id)

@@ -93,10 +93,15 @@ async def same(connection: AsyncConnection, claim: Claim) -> list[Claim]:
     )
 
 
-async def newest(connection: AsyncConnection, *, agent_id: str | None, limit: int) -> list[Claim]:
-    """Return the newest claims, of one agent or of all."""
-    condition = sa.true() if agent_id is None else claims.c.agent_id == agent_id
-    return await _select(connection, condition, limit=limit)
+async def newest(connection: AsyncConnection, *, limit: int) -> list[Claim]:
+    """Return the newest claims of all agents."""
+    return await _select(connection, sa.true(), limit=limit)
+
+
+async def find(connection: AsyncConnection, claim_id: str) -> Claim | None:
+    """Return the claim, whoever may read it."""
+    found = await _select(connection, claims.c.id == claim_id)
+    return found[0] if found else None
 
 
 async def verdicts(connection: AsyncConnection) -> dict[str, tuple[str, str, Verdict, str]]:

@@ -13,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput
 
+Transaction = AsyncConnection
+"""What `Database.read` and `Database.write` yield, and every storage function takes first."""
+
 SQLITE_BUSY_SECONDS = 30.0
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",

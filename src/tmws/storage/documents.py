@@ -20,6 +20,9 @@ from tmws.storage.tables import documents, namespaces
 _WORDS_SQLITE = sa.table("words", sa.column("rowid"), sa.column("terms"))
 _WORDS_POSTGRESQL = sa.table("words", sa.column("rowid"), sa.column("terms", TSVECTOR))
 
+Ids = sa.Select[tuple[str]]
+"""A query for item ids: it never leaves the database unless it has to."""
+
 
 class Kind(StrEnum):
     """What a document stands for."""
@@ -106,6 +109,11 @@ async def namespaces_beside(
     return list(rows.scalars())
 
 
+async def ids(connection: AsyncConnection, selected: Ids) -> frozenset[str]:
+    """Return the selected ids."""
+    return frozenset((await connection.scalars(selected)).all())
+
+
 async def vectors_since(
     connection: AsyncConnection, *, kind: Kind, namespace: str, embedder: str, revision: int
 ) -> list[StoredVector]:
@@ -131,7 +139,7 @@ async def vectors_since(
 
 async def matching(
     connection: AsyncConnection,
-    readable: sa.Select[tuple[str]],
+    readable: Ids,
     terms: Sequence[str],
     *,
     limit: int,

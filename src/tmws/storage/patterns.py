@@ -109,6 +109,14 @@ async def newest(
     return await _load(connection, *conditions, limit=limit)
 
 
+async def newest_of_all(
+    connection: AsyncConnection, *, category: str | None, limit: int
+) -> list[Pattern]:
+    """Return the newest patterns whoever may read them: for the owner of the store."""
+    condition = sa.true() if category is None else patterns.c.category == category
+    return await _load(connection, condition, limit=limit)
+
+
 def matching_ids(caller: Agent, wanted: PatternFilter) -> sa.Select[tuple[str]]:
     """Select the ids of what the caller may read and the filter lets through."""
     query = sa.select(patterns.c.id).where(readable_patterns(caller), *_conditions(wanted))

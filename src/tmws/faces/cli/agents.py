@@ -1,0 +1,66 @@
+"""`tmws agents`: who may connect."""
+
+from __future__ import annotations
+
+import click
+
+from tmws.app import App
+from tmws.domain.agents import Role
+from tmws.faces.cli.printing import Printer
+from tmws.faces.cli.running import operator, with_app
+from tmws.services.agents import NewAgent
+
+
+@click.group()
+def agents() -> None:
+    """Create agents and give them secrets."""
+
+
+@agents.command()
+@click.argument("name")
+@click.option("--namespace", "namespaces", multiple=True, help="Repeatable; the first is home.")
+@click.option("--admin", is_flag=True, help="May write what every agent reads.")
+@with_app
+async def create(
+    app: App, printer: Printer, name: str, namespaces: tuple[str, ...], admin: bool
+) -> None:
+    """Create an agent and show its secret, this once."""
+    role = Role.ADMIN if admin else Role.AGENT
+    _show(printer, await app.agents.create(name, namespaces=namespaces, role=role, by=operator()))
+
+
+@agents.command()
+@click.argument("name")
+@with_app
+async def rotate(app: App, printer: Printer, name: str) -> None:
+    """Replace an agent's secret; the old one stops working at once."""
+    _show(printer, await app.agents.rotate(name, by=operator()))
+
+
+@agents.command("list")
+@with_app
+async def listed(app: App, printer: Printer) -> None:
+    """List all agents."""
+    rows = [
+        {
+            "name": agent.name,
+            "role": agent.role.value,
+            "namespaces": list(agent.namespaces),
+            "created_at": agent.created_at,
+            "id": agent.id,
+        }
+        for agent in await app.agents.every()
+    ]
+    printer.rows(
+        ("name", "role", "namespaces", "created_at"),
+        rows,
+        empty="No agents yet. Create one: tmws agents create NAME.",
+    )
+
+
+def _show(printer: Printer, new: NewAgent) -> None:
+    printer.record({"name": new.agent.name, "id": new.agent.id, "secret": new.secret})
+    printer.say(
+        "\nThe secret is shown only now. On stdio set TMWS_AGENT_ID and TMWS_AGENT_SECRET "
+        "where the server is launched; on HTTP send it as: Authorization: Bearer SECRET."
+    )

@@ -1,0 +1,105 @@
+"""`tmws doctor`: what is there, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import click
+
+from tmws.app import App, open_app
+from tmws.config import Settings, load_settings
+from tmws.domain.errors import LedgerCorrupt, SandboxUnavailable, TmwsError
+from tmws.faces.cli.printing import Printer
+from tmws.faces.cli.running import json_option
+from tmws.telemetry import logging
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `remedy` says what to do when it is not well."""
+
+    what: str
+    well: bool
+    found: str
+    remedy: str = ""
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Look at everything the server needs; exit 1 if something is missing."""
+    settings = load_settings()
+    logging.configure("error")
+    findings = asyncio.run(_examine(settings))
+    Printer(as_json=as_json).rows(
+        ("what", "well", "found", "remedy"),
+        [
+            {"what": each.what, "well": each.well, "found": each.found, "remedy": each.remedy}
+            for each in findings
+        ],
+        empty="",
+    )
+    if not all(each.well for each in findings):
+        sys.exit(1)
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    findings = [
+        Finding("settings", well=True, found=f"data folder {settings.data_dir}"),
+    ]
+    try:
+        async with open_app(settings) as app:
+            findings.append(Finding("database", well=True, found=_database(settings)))
+            for what, look in _LOOKS:
+                findings.append(await _looked(app, what, look))
+    except TmwsError as error:
+        findings.append(
+            Finding("database", well=False, found=error.message, remedy="See the message.")
+        )
+    return findings
+
+
+async def _looked(app: App, what: str, look: Callable[[App], Awaitable[str]]) -> Finding:
+    try:
+        return Finding(what, well=True, found=await look(app))
+    except TmwsError as error:
+        return Finding(what, well=False, found=error.code, remedy=error.message)
+
+
+def _database(settings: Settings) -> str:
+    return "PostgreSQL" if settings.database_url else f"SQLite file {settings.data_dir}/tmws.db"
+
+
+async def _agents(app: App) -> str:
+    known = await app.agents.every()
+    return f"{len(known)} known" if known else "none yet; the local user needs none"
+
+
+async def _ledger(app: App) -> str:
+    report = await app.audit.verify()
+    if not report.holds:
+        raise LedgerCorrupt(f"{len(report.problems)} problem(s). Run: tmws ledger verify.")
+    return f"{report.size} entries hold"
+
+
+async def _embedder(app: App) -> str:
+    return await app.search.try_embedder()
+
+
+async def _sandbox(app: App) -> str:
+    probes = await app.sandbox.check()
+    broken = [probe.name for probe in probes if not probe.held]
+    if broken:
+        raise SandboxUnavailable(f"Not safe: {', '.join(broken)}. Run: tmws sandbox check.")
+    return f"{len(probes)} denials hold"
+
+
+_LOOKS: tuple[tuple[str, Callable[[App], Awaitable[str]]], ...] = (
+    ("agents", _agents),
+    ("ledger", _ledger),
+    ("embedder", _embedder),
+    ("sandbox", _sandbox),
+)

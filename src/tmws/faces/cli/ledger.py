@@ -1,0 +1,41 @@
+"""`tmws ledger`: proving that nothing recorded was changed."""
+
+from __future__ import annotations
+
+import click
+
+from tmws.app import App
+from tmws.domain.errors import LedgerCorrupt
+from tmws.faces.cli.printing import Printer
+from tmws.faces.cli.running import with_app
+
+
+@click.group()
+def ledger() -> None:
+    """Verify the record of verdicts and administrative acts."""
+
+
+@ledger.command()
+@with_app
+async def verify(app: App, printer: Printer) -> None:
+    """Recompute every hash and compare with the checkpoint; exit 8 if anything differs."""
+    report = await app.audit.verify()
+    printer.record(
+        {
+            "holds": report.holds,
+            "entries": report.size,
+            "root": report.root,
+            "checkpoint": report.promised,
+            "erased": report.erased,
+            "problems": [
+                {"index": problem.index, "what": problem.what} for problem in report.problems
+            ]
+            if printer.as_json
+            else [problem.what for problem in report.problems],
+        }
+    )
+    if not report.holds:
+        raise LedgerCorrupt(
+            f"{len(report.problems)} problem(s) found. Stop writing, keep a copy of the data "
+            "folder, and compare it with a backup."
+        )

@@ -1,0 +1,78 @@
+"""The same answer for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+class Printer:
+    """Prints tables and sentences, or one JSON document when that was asked for."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._console = Console(highlight=False)
+
+    def rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
+        """Print a list of things; `empty` says how to get the first one."""
+        if self.as_json:
+            _dump(list(rows))
+            return
+        if not rows:
+            self._console.print(Text(empty))
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column.replace("_", " "), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(_shown(row[column])) for column in columns))
+        self._console.print(table)
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Print one thing, a field a line."""
+        if self.as_json:
+            _dump(record)
+            return
+        width = max(len(name) for name in record)
+        for name, value in record.items():
+            label = Text(f"{name.replace('_', ' '):<{width}}  ", style="bold")
+            self._console.print(label.append(_shown(value), style="not bold"))
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence for people; programs do not need it."""
+        if not self.as_json:
+            self._console.print(Text(sentence))
+
+
+def _dump(value: Any) -> None:
+    json.dump(value, sys.stdout, default=_plain, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3g}"
+        case datetime():
+            return value.strftime("%Y-%m-%d %H:%M:%S")
+        case list() | tuple():
+            return ", ".join(map(str, value)) or "-"
+        case _:
+            return str(value)

@@ -1,0 +1,50 @@
+"""Turning an async function into a command: it gets the application and a printer."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import getpass
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec
+
+import click
+
+from tmws.app import App, open_app
+from tmws.config import load_settings
+from tmws.faces.cli.printing import Printer
+from tmws.telemetry import logging
+
+P = ParamSpec("P")
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."
+)
+
+
+def with_app(
+    command: Callable[Concatenate[App, Printer, P], Awaitable[None]],
+) -> Callable[..., None]:
+    """Run the command with the store opened and closed around it."""
+
+    @json_option
+    @functools.wraps(command)
+    def run(*args: P.args, as_json: bool, **options: P.kwargs) -> None:
+        settings = load_settings()
+        logging.configure("warning" if settings.log_level == "info" else settings.log_level)
+
+        async def inside() -> None:
+            async with open_app(settings) as app:
+                await command(app, Printer(as_json=as_json), *args, **options)
+
+        asyncio.run(inside())
+
+    return run
+
+
+def operator() -> str:
+    """Return who acts on this machine, for the ledger."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container user without an entry
+        return "operator"

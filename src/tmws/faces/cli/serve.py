@@ -1,0 +1,48 @@
+"""`tmws serve`: the MCP server, on stdio or over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from tmws.app import open_app
+from tmws.config import Settings, load_settings
+from tmws.faces.http.server import serve_http
+from tmws.faces.mcp.stdio import serve_stdio
+from tmws.telemetry import logging
+
+
+@click.command()
+@click.option("--http", "over_http", is_flag=True, help="Streamable HTTP at /mcp, not stdio.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--allowed-host",
+    "hosts",
+    multiple=True,
+    help="Host header to accept; needed for any address but loopback. Repeatable.",
+)
+@click.option("--allowed-origin", "origins", multiple=True, help="Origin to accept. Repeatable.")
+def serve(
+    over_http: bool, host: str, port: int, hosts: tuple[str, ...], origins: tuple[str, ...]
+) -> None:
+    """Serve MCP clients: on stdio, where the client starts this command, or over HTTP."""
+    settings = load_settings()
+    logging.configure(settings.log_level)
+    if over_http:
+        asyncio.run(_http(settings, host, port, hosts, origins))
+    else:
+        asyncio.run(_stdio(settings))
+
+
+async def _stdio(settings: Settings) -> None:
+    async with open_app(settings) as app:
+        await serve_stdio(app)
+
+
+async def _http(
+    settings: Settings, host: str, port: int, hosts: tuple[str, ...], origins: tuple[str, ...]
+) -> None:
+    async with open_app(settings) as app:
+        await serve_http(app, host, port, allowed_hosts=hosts, allowed_origins=origins)
