@@ -44,21 +44,26 @@ class Reason(StrEnum):
     USAGE_ERROR = "usage_error"
     MISSING_DEPENDENCY = "missing_dependency"
     TAMPER_SUSPECTED = "tamper_suspected"
+    SKIPPED = "skipped"
+    OBSERVED_ONLY = "observed_only"
 
 
 @dataclass(frozen=True, slots=True)
 class PytestCheck:
-    """The named tests pass, none skipped.
+    """The named tests pass, and no more of them than allowed are skipped.
 
     Attributes:
         targets: files, folders or `file::test` ids of the workspace; all if empty.
         keyword: pytest's `-k` in its plain form, or None.
         passed: exactly how many tests pass, or None for "at least one".
+        allow_skipped: how many tests may be skipped or expected to fail; they never
+            count as passed.
     """
 
     targets: tuple[str, ...] = ()
     keyword: str | None = None
     passed: int | None = None
+    allow_skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

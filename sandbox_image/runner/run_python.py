@@ -1,0 +1,71 @@
+"""Runs one script of the workspace in a child and reports how it ended.
+
+Started as `python -I run_python.py /workspace/SCRIPT.py`. The report comes from the
+parent, whose memory and descriptors the child cannot open.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+from pathlib import Path
+
+sys.path.append("/opt/tmws")
+
+from tmws_channel import OUR_FOLDER, SPARE_FD, WORKSPACE, open_channel
+
+PR_SET_DUMPABLE = 4
+
+
+def run_script(script: str, hint: int) -> None:
+    """In the child: become the script; tell the parent when a module is not there."""
+    paths = [path for path in (f"{WORKSPACE}/src", WORKSPACE) if Path(path).is_dir()]
+    library = [entry for entry in sys.path if entry != OUR_FOLDER]
+    sys.path[:] = [str(Path(script).parent), *library, *paths]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    sys.argv = [script]
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except ModuleNotFoundError as error:
+        top = str(error.name).partition(".")[0]
+        found = [Path(root, name) for root in sys.path for name in (top, f"{top}.py")]
+        if not any(path.exists() for path in found):
+            os.write(hint, top[:200].encode("utf-8", "replace"))
+        raise
+
+
+def main() -> None:
+    """Run the script, and end as it ended."""
+    script = sys.argv[1]
+    os.chdir(WORKSPACE)
+    set_dumpable = ctypes.CDLL(None).prctl
+    if set_dumpable(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        sys.exit("cannot become unreadable for the script")
+    send = open_channel("python")
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        os.closerange(SPARE_FD, 4096)  # the channel
+        os.close(reader)
+        set_dumpable(PR_SET_DUMPABLE, 1, 0, 0, 0)
+        run_script(script, writer)
+        return
+    os.close(writer)
+    _, ended = os.waitpid(child, 0)
+    os.set_blocking(reader, False)
+    try:
+        missing = os.read(reader, 200).decode("utf-8", "replace") or None
+    except BlockingIOError:
+        missing = None
+    if os.WIFSIGNALED(ended):
+        signal.signal(os.WTERMSIG(ended), signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(ended))
+    status = os.waitstatus_to_exitcode(ended)
+    send("finished", status=status, missing=missing if status == 1 else None)
+    os._exit(status)
+
+
+main()

@@ -1,0 +1,323 @@
+"""The pytest plugin that sees what really happens and reports it at once.
+
+Outcomes are taken from the exceptions themselves, not from the reports that hooks may
+rewrite. Beside the tests of each module runs a canary that must fail: where it does
+not, something decides outcomes that is not the test.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import unittest
+from collections.abc import Generator, Iterable
+from pathlib import Path
+
+import pytest
+from _pytest.config import ConftestImportFailure
+from _pytest.fixtures import FixtureLookupError
+from _pytest.mark import KeywordMatcher
+from _pytest.mark.expression import Expression
+from _pytest.outcomes import Failed, Skipped, XFailed
+from tmws_channel import MAX_LISTED, MAX_TEXT, WORKSPACE, Send
+from tmws_guard import Guard
+
+# Hooks whose foreign implementation can turn one outcome into another.
+DECISIVE_HOOKS = (
+    "pytest_cmdline_main",
+    "pytest_collect_directory",
+    "pytest_collect_file",
+    "pytest_collection",
+    "pytest_make_collect_report",
+    "pytest_pycollect_makeitem",
+    "pytest_pycollect_makemodule",
+    "pytest_pyfunc_call",
+    "pytest_report_teststatus",
+    "pytest_runtest_call",
+    "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
+    "pytest_runtestloop",
+)
+SKIPS: tuple[type[BaseException], ...] = (Skipped, unittest.SkipTest)
+WORST_FIRST = ("failed", "skipped", "xfailed", "xpassed", "passed")
+IDS_PER_LINE = 20
+MAX_MESSAGE = 300
+# How pytest fails an async test that no plugin takes.
+ASYNC_REFUSAL = "async def functions are not natively supported"
+
+
+class Witness:
+    """The plugin that sees everything and reports it at once."""
+
+    def __init__(self, send: Send, guard: Guard, keyword: str | None) -> None:
+        self._send = send
+        self._guard = guard
+        self._keyword = None if keyword is None else Expression.compile(keyword)
+        self._numbers: dict[pytest.Item, int] = {}
+        self._functions: dict[pytest.Item, tuple[object, object]] = {}
+        self._unruly: list[str] = []
+        self._selected: list[pytest.Item] = []
+        self._canaries: dict[pytest.Item, str] = {}
+        self._canary_ids: set[str] = set()
+        self._raised: BaseException | None = None
+        self._phases: dict[str, list[str]] = {}
+        self._causes: list[BaseException] = []
+        self._changed = False
+        self._hooks: dict[str, None] = {}
+        self._patched: dict[str, None] = {}
+
+    # ---- collection
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_load_initial_conftests(self) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        except ConftestImportFailure as failure:
+            self._send_module(relative(failure.path), "failed", failure.cause)
+            raise
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        if isinstance(collector, pytest.Module) or report.outcome != "passed":
+            call = getattr(report, "call", None)
+            cause = call.excinfo.value if call is not None and call.excinfo else None
+            self._send_module(collector.nodeid or ".", report.outcome, cause)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        self._numbers[item] = len(self._numbers)
+        self._functions[item] = function_of(item)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
+        collected = list(self._numbers)
+        for start in range(0, len(collected), IDS_PER_LINE):
+            ids = [item.nodeid[:MAX_TEXT] for item in collected[start : start + IDS_PER_LINE]]
+            self._send("collected", ids=ids)
+        chosen = [item for item in collected if self._is_chosen(item)]
+        result = yield
+        left, right = set(chosen), set(items)
+        self._unruly = [item.nodeid[:MAX_TEXT] for item in (*(left - right), *(right - left))]
+        self._selected = [item for item in items if item in self._numbers]
+        return result
+
+    def _is_chosen(self, item: pytest.Item) -> bool:
+        return self._keyword is None or self._keyword.evaluate(KeywordMatcher.from_item(item))
+
+    # ---- running
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        if session.items != self._selected:
+            self._unruly.append("the list of tests was changed after its selection")
+        self._send(
+            "selected",
+            indices=[self._numbers[item] for item in self._selected],
+            deselected=len(self._numbers) - len(self._selected),
+            unruly=sorted(self._unruly)[:MAX_LISTED],
+        )
+        self._look_around(session.config)
+        session.items[:] = self._with_canaries(session.items)
+        return (yield)
+
+    def _with_canaries(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
+        """Put a test that must fail behind the last test of each module."""
+        last = {item.getparent(pytest.Module): item for item in items}
+        mixed = []
+        for item in items:
+            mixed.append(item)
+            module = item.getparent(pytest.Module)
+            if module is not None and last[module] is item:
+                canary = make_canary(module, like=item.name)
+                self._canaries[canary] = module.nodeid
+                self._canary_ids.add(canary.nodeid)
+                self._functions[canary] = function_of(canary)
+                mixed.append(canary)
+        return mixed
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._phases, self._causes, self._changed = {}, [], False
+        failed_before = item.session.testsfailed
+        result = yield
+        if item in self._canaries:
+            # The canary is ours: pytest's own exit status speaks of the project's tests.
+            item.session.testsfailed = failed_before
+            self._send_canary(item)
+        elif item in self._numbers and (outcome := self._outcome()) is not None:
+            self._send(
+                "test",
+                index=self._numbers[item],
+                outcome=outcome,
+                changed=self._changed,
+                **why(self._causes, outcome),
+            )
+        self._look_around(item.config)
+        return result
+
+    def _send_canary(self, item: pytest.Item) -> None:
+        path = self._canaries[item]
+        called = self._phases.get("call", ["unfinished"])
+        self._send("canary", path=path, outcome=called[0])
+        if "failed" in self._phases.get("teardown", []):
+            # What the module's own fixtures do at its end falls into the canary's turn.
+            item.session.testsfailed += 1
+            self._send_module(path, "failed", self._causes[-1])
+
+    def _outcome(self) -> str | None:
+        """Return the worst of what the phases came to, None if one never took place."""
+        seen = [outcome for outcomes in self._phases.values() for outcome in outcomes]
+        worst = next((outcome for outcome in WORST_FIRST if outcome in seen), None)
+        complete = {"setup", "call", "teardown"} <= set(self._phases)
+        return worst if complete or worst in {"failed", "skipped", "xfailed"} else None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        return (yield from self._watched())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        if self._functions.get(item) != function_of(item):
+            self._patched[f"{item.nodeid[:MAX_TEXT]} (test function)"] = None
+        return (yield from self._watched())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        return (yield from self._watched())
+
+    def _watched(self) -> Generator[None, object, object]:
+        self._raised = None
+        try:
+            return (yield)
+        except BaseException as error:
+            self._raised = error
+            raise
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        raised = [cause_of(call), self._raised]
+        report = yield
+        raised.append(cause_of(call))
+        cause = next((error for error in raised if error is not None), None)
+        outcome = judged(cause, report)
+        if cause is not None and outcome != "passed":
+            self._causes.append(cause)
+        self._changed |= outcome == "failed" and report.outcome != "failed"
+        self._phases.setdefault(call.when, []).append(outcome)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Keep the canaries out of what people read."""
+        return ("", "", "") if report.nodeid in self._canary_ids else None
+
+    # ---- the end
+
+    def _look_around(self, config: pytest.Config) -> None:
+        self._hooks.update(dict.fromkeys(self._foreign_hooks(config)))
+        self._patched.update(dict.fromkeys(self._guard.changed_now()))
+
+    def _foreign_hooks(self, config: pytest.Config) -> Iterable[str]:
+        for name in DECISIVE_HOOKS:
+            for implementation in getattr(config.hook, name).get_hookimpls():
+                if implementation.plugin is not self and not self._guard.knows(
+                    implementation.function
+                ):
+                    code = getattr(implementation.function, "__code__", None)
+                    yield f"{relative(getattr(code, 'co_filename', '?'))}: {name}"
+
+    def finish(self, status: int) -> None:
+        """Report the end, and who could have had a hand in the outcomes."""
+        self._patched.update(dict.fromkeys(self._guard.changed()))
+        self._send(
+            "finished",
+            status=status,
+            hooks=list(self._hooks)[:MAX_LISTED],
+            patched=list(self._patched)[:MAX_LISTED],
+        )
+
+    def _send_module(self, path: str, outcome: str, cause: BaseException | None) -> None:
+        causes = [] if cause is None else [cause.__cause__ or cause]
+        self._send("module", path=path[:MAX_TEXT], outcome=outcome, **why(causes, outcome))
+
+
+def judged(cause: BaseException | None, report: pytest.TestReport) -> str:
+    """Return what one phase came to; an exception beats any report."""
+    expected = hasattr(report, "wasxfail") and report.outcome in {"skipped", "passed"}
+    if cause is None:
+        return "failed" if report.outcome == "failed" else "xpassed" if expected else "passed"
+    if isinstance(cause, XFailed) or (expected and report.outcome == "skipped"):
+        return "xfailed"
+    return "skipped" if isinstance(cause, SKIPS) else "failed"
+
+
+def cause_of(call: pytest.CallInfo[None]) -> BaseException | None:
+    """Return the exception that ended a phase, if one did."""
+    return None if call.excinfo is None else call.excinfo.value
+
+
+def function_of(item: pytest.Item) -> tuple[object, object]:
+    """Return what the test calls: the function and its code."""
+    called = getattr(item, "obj", None)
+    function = getattr(called, "__func__", called)
+    return function, getattr(function, "__code__", None)
+
+
+def make_canary(module: pytest.Module, *, like: str) -> pytest.Item:
+    """Return a test of this module that fails, named like its neighbour."""
+    token = secrets.token_hex(8)
+
+    def canary() -> None:
+        raise AssertionError(token)
+
+    name = f"{like.partition('[')[0]}_{secrets.token_hex(3)}"
+    return pytest.Function.from_parent(module, name=name, callobj=canary)
+
+
+def why(causes: list[BaseException], outcome: str) -> dict[str, str | None]:
+    """Return what to tell about a failure: its first line, and what was not there."""
+    if not causes:
+        return {}
+    names = [missing_from(cause) for cause in causes]
+    return {
+        "message": first_line(causes[0]) if outcome != "passed" else "",
+        "missing": names[0] if all(names) else None,
+    }
+
+
+def first_line(error: BaseException) -> str:
+    """Return the exception's type and the first line of its text."""
+    try:
+        text = str(error)
+    except Exception:  # its own __str__ is code of the workspace
+        text = ""
+    return f"{type(error).__name__}: {text.strip().partition(chr(10))[0]}"[:MAX_MESSAGE]
+
+
+def missing_from(error: BaseException) -> str | None:
+    """Return the module or fixture whose absence this error tells of, if it does."""
+    if isinstance(error, FixtureLookupError):
+        return f"fixture {error.argname}"[:MAX_TEXT]
+    if isinstance(error, pytest.PytestUnknownMarkWarning):
+        return "a plugin for a mark"
+    if isinstance(error, Failed) and str(error).startswith(ASYNC_REFUSAL):
+        return "a plugin for async tests"
+    if not isinstance(error, ModuleNotFoundError) or not isinstance(error.name, str):
+        return None
+    top = error.name.partition(".")[0]
+    roots = [WORKSPACE, *(entry for entry in sys.path if entry.startswith(WORKSPACE))]
+    ours = any(Path(root, top).exists() or Path(root, f"{top}.py").exists() for root in roots)
+    return None if ours else top[:MAX_TEXT]
+
+
+def relative(path: object) -> str:
+    """Return a path as the claim would name it."""
+    return str(path).removeprefix(WORKSPACE + "/")[:MAX_TEXT]

@@ -1,0 +1,321 @@
+"""What a runner reported, read as the bytes of a stranger.
+
+A report is lines of `<seal> <json>`. The first line carries a random key and no seal;
+each later one is sealed with that key and its number, so that code which finds the
+channel but not the key cannot write, drop or repeat a line unnoticed. The key lives in
+the tested process, so a seal raises the price of a forgery; it does not exclude one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+from tmws.domain.canonical import Json
+
+MAX_REPORT_BYTES = 16 * 1024 * 1024
+MAX_RECORDS = 100_000
+MAX_TEXT = 4096
+SEAL_HEX = 32
+
+_Record = Mapping[str, Json]
+
+
+class ReportInvalid(Exception):
+    """The bytes are not a report that one of our runners writes."""
+
+
+class TestOutcome(StrEnum):
+    """How one test, module or canary ended, after all its phases."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    XPASSED = "xpassed"
+    UNFINISHED = "unfinished"
+
+    @property
+    def passed(self) -> bool:
+        return self in {TestOutcome.PASSED, TestOutcome.XPASSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One test, collected module or canary.
+
+    Attributes:
+        id: node id; for a canary the module it was put into.
+        missing: name of the import or fixture that was not there, if that is why.
+        changed: a hook reported something else than what happened.
+    """
+
+    id: str
+    outcome: TestOutcome
+    missing: str | None = None
+    message: str = ""
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PytestReport:
+    """What our plugin saw inside the test process.
+
+    Attributes:
+        collected: ids as collected, before any selection.
+        tests: every selected test, `UNFINISHED` when its end was never reported.
+        deselected: tests that the claim's own keyword left out.
+        unruly: ids that vanished from or were added to the selection by other hands.
+        hooks: foreign implementations of hooks that decide outcomes.
+        patched: functions of pytest, pluggy, unittest or builtins that were replaced.
+        dropped_options: `addopts` words that were not obeyed.
+        status: pytest's exit status, None when the run never came to its end.
+    """
+
+    modules: tuple[Ran, ...]
+    collected: tuple[str, ...]
+    tests: tuple[Ran, ...]
+    canaries: tuple[Ran, ...]
+    deselected: int
+    unruly: tuple[str, ...]
+    hooks: tuple[str, ...]
+    patched: tuple[str, ...]
+    dropped_options: tuple[str, ...]
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LintReport:
+    """What ruff or mypy found; no code of the workspace ran.
+
+    Attributes:
+        files: paths that were really checked.
+        findings: the first of them, as `path:line code`.
+        found: how many there are in all.
+        suppressed: findings that a comment in the source silences.
+        missing: modules that could not be found.
+        neutralised: settings of the workspace that were not obeyed.
+        status: the tool's exit status, None when it never came to its end.
+        message: what the tool said when it could not work.
+    """
+
+    files: tuple[str, ...]
+    findings: tuple[str, ...]
+    found: int
+    suppressed: int
+    missing: tuple[str, ...]
+    neutralised: tuple[str, ...]
+    status: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptReport:
+    """How a script ended, seen by its parent process.
+
+    Attributes:
+        status: exit status, None when the script never came to its end.
+        missing: module whose absence ended it, if that is why.
+    """
+
+    status: int | None
+    missing: str | None
+
+
+Report = PytestReport | LintReport | ScriptReport
+
+
+def parse_report(raw: bytes) -> Report:
+    """Read what a runner wrote.
+
+    A last line without its end is dropped: a run that was killed may leave one.
+
+    Raises:
+        ReportInvalid: anything is not as our runners write it.
+    """
+    if len(raw) > MAX_REPORT_BYTES:
+        raise ReportInvalid("the report is too long")
+    records = _unseal(raw.split(b"\n")[:-1])
+    started = records[0]
+    if started.get("kind") != "started":
+        raise ReportInvalid("the report does not begin with a start")
+    match started.get("tool"):
+        case "pytest":
+            return _pytest_report(records)
+        case "ruff" | "mypy":
+            return _lint_report(records)
+        case "python":
+            finished = _finished(records)
+            return ScriptReport(_status(finished), _optional_text(finished, "missing"))
+    raise ReportInvalid("the report names no known tool")
+
+
+def _unseal(lines: list[bytes]) -> list[_Record]:
+    if not lines or len(lines) > MAX_RECORDS:
+        raise ReportInvalid("the report is empty or has too many lines")
+    seal, _, body = lines[0].partition(b" ")
+    started = _record(body)
+    if seal != b"-":
+        raise ReportInvalid("the first line is sealed")
+    key = _key(started)
+    records = [started]
+    for number, line in enumerate(lines[1:], start=1):
+        seal, _, body = line.partition(b" ")
+        if not hmac.compare_digest(seal, seal_of(key, number, body)):
+            raise ReportInvalid(f"line {number} does not carry our seal")
+        records.append(_record(body))
+    return records
+
+
+def seal_of(key: bytes, number: int, body: bytes) -> bytes:
+    """Return the seal of line `number`, as the runner computes it."""
+    mac = hashlib.blake2b(number.to_bytes(8, "big") + body, key=key, digest_size=SEAL_HEX // 2)
+    return mac.hexdigest().encode()
+
+
+def _key(started: _Record) -> bytes:
+    try:
+        key = bytes.fromhex(_text(started, "key"))
+    except ValueError as error:
+        raise ReportInvalid("the key is not hexadecimal") from error
+    if len(key) != 32:
+        raise ReportInvalid("the key has not 32 bytes")
+    return key
+
+
+def _record(body: bytes) -> _Record:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ReportInvalid("a line is not JSON") from error
+    if not isinstance(value, dict):
+        raise ReportInvalid("a line is not an object")
+    return cast("_Record", value)
+
+
+def _pytest_report(records: list[_Record]) -> PytestReport:
+    collected = tuple(
+        node_id for record in _of(records, "collected") for node_id in _texts(record, "ids")
+    )
+    selection = _only(records, "selected") or {}
+    selected = _indices(selection, "indices", len(collected))
+    allowed = frozenset(selected)
+    ended: dict[int, Ran] = {}
+    for record in _of(records, "test"):
+        index = _whole(record, "index")
+        if index in ended or index not in allowed:
+            raise ReportInvalid("a test ended twice, or was never selected")
+        ended[index] = _ran(record, collected[index])
+    finished = _finished(records)
+    return PytestReport(
+        modules=tuple(_ran(record, _text(record, "path")) for record in _of(records, "module")),
+        collected=collected,
+        tests=tuple(
+            ended.get(index, Ran(collected[index], TestOutcome.UNFINISHED)) for index in selected
+        ),
+        canaries=tuple(_ran(record, _text(record, "path")) for record in _of(records, "canary")),
+        deselected=_whole(selection, "deselected", default=0),
+        unruly=_texts(selection, "unruly"),
+        hooks=_texts(finished, "hooks"),
+        patched=_texts(finished, "patched"),
+        dropped_options=_texts(records[0], "dropped_options"),
+        status=_status(finished),
+    )
+
+
+def _lint_report(records: list[_Record]) -> LintReport:
+    finished = _finished(records)
+    return LintReport(
+        files=tuple(path for record in _of(records, "files") for path in _texts(record, "paths")),
+        findings=_texts(finished, "findings"),
+        found=_whole(finished, "found", default=0),
+        suppressed=_whole(finished, "suppressed", default=0),
+        missing=_texts(finished, "missing"),
+        neutralised=_texts(finished, "neutralised"),
+        status=_status(finished),
+        message=_optional_text(finished, "message") or "",
+    )
+
+
+def _ran(record: _Record, node_id: str) -> Ran:
+    try:
+        outcome = TestOutcome(_text(record, "outcome"))
+    except ValueError as error:
+        raise ReportInvalid("an outcome is unknown") from error
+    return Ran(
+        node_id,
+        outcome,
+        missing=_optional_text(record, "missing"),
+        message=_optional_text(record, "message") or "",
+        changed=record.get("changed") is True,
+    )
+
+
+def _of(records: list[_Record], kind: str) -> list[_Record]:
+    return [record for record in records if record.get("kind") == kind]
+
+
+def _only(records: list[_Record], kind: str) -> _Record | None:
+    found = _of(records, kind)
+    if len(found) > 1:
+        raise ReportInvalid(f"there is more than one {kind!r} line")
+    return found[0] if found else None
+
+
+def _finished(records: list[_Record]) -> _Record:
+    finished = _only(records, "finished")
+    if finished is not None and finished is not records[-1]:
+        raise ReportInvalid("something was reported after the end")
+    return finished or {}
+
+
+def _status(finished: _Record) -> int | None:
+    return _whole(finished, "status") if finished else None
+
+
+def _text(record: _Record, name: str) -> str:
+    value = record.get(name)
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise ReportInvalid(f"{name!r} is not a text of at most {MAX_TEXT} characters")
+    return _encodable(value)
+
+
+def _optional_text(record: _Record, name: str) -> str | None:
+    return None if record.get(name) is None else _text(record, name)
+
+
+def _texts(record: _Record, name: str) -> tuple[str, ...]:
+    values = record.get(name, [])
+    if not isinstance(values, list) or not all(
+        isinstance(value, str) and len(value) <= MAX_TEXT for value in values
+    ):
+        raise ReportInvalid(f"{name!r} is not a list of texts")
+    return tuple(_encodable(value) for value in cast("list[str]", values))
+
+
+def _encodable(text: str) -> str:
+    """Return the text with a `?` for each lone surrogate, so that it can be stored."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _whole(record: _Record, name: str, *, default: int | None = None) -> int:
+    value = record.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ReportInvalid(f"{name!r} is not a whole number")
+    return value
+
+
+def _indices(record: _Record, name: str, count: int) -> tuple[int, ...]:
+    values = record.get(name, [])
+    if (
+        not isinstance(values, list)
+        or not all(type(value) is int and 0 <= value < count for value in values)
+        or len(set(values)) != len(values)
+    ):
+        raise ReportInvalid(f"{name!r} does not number collected tests")
+    return tuple(cast("list[int]", values))

@@ -1,0 +1,215 @@
+"""What a run of pytest says: a list of rules, from the surest to the finest."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tmws.domain import flags as reading
+from tmws.domain.cases import Case, is_passed_over, number
+from tmws.domain.claims import Judgement, PytestCheck, Reason
+from tmws.domain.commands import split_node_id
+from tmws.domain.reports import PytestReport, Ran, TestOutcome
+from tmws.domain.snapshots import Snapshot
+
+
+def judge_tests(
+    check: PytestCheck,
+    snapshot: Snapshot,
+    report: PytestReport,
+    flags: tuple[str, ...],
+    exit_code: int,
+) -> Judgement:
+    """Decide what a run of pytest says about a claim."""
+    counts = _test_counts(report)
+    bent = tuple(sorted({*flags, *_bent(check, snapshot, report)}))
+    case = Case(counts, bent)
+    failed = [
+        _for_want_of_a_file(ran, snapshot)
+        for ran in (*report.modules, *report.tests)
+        if ran.outcome is TestOutcome.FAILED
+    ]
+    if decided := _by_failures(case, report, failed, exit_code):
+        return decided
+    if decided := _by_ending(case, report, failed, exit_code):
+        return decided
+    if decided := _by_belief(case, report):
+        return decided
+    return _by_claim(case, check, report)
+
+
+def _for_want_of_a_file(ran: Ran, snapshot: Snapshot) -> Ran:
+    """A test that failed on a file which we left out did not fail by itself."""
+    for path, _ in snapshot.left_out:
+        if ran.missing is None and path.rpartition("/")[2] in ran.message:
+            return replace(ran, missing=f"{path} (left out of the snapshot)")
+    return ran
+
+
+def _by_failures(
+    case: Case, report: PytestReport, failed: list[Ran], exit_code: int
+) -> Judgement | None:
+    """A test that failed for a reason of its own refutes, whatever else is said."""
+    own = [ran for ran in failed if ran.missing is None]
+    if not own:
+        return None
+    first = own[0]
+    contradicted = report.status == 0 or exit_code == 0 or any(ran.changed for ran in own)
+    if contradicted:
+        hidden = (*case.flags, "the run: hid a failure from its exit status or its report")
+        case = Case(case.counts, hidden)
+    return case.refuted(
+        Reason.CHECK_FAILED,
+        f"{number(len(own), 'test or module', 'tests or modules')} failed, first "
+        f"{first.id}: {first.message or 'no message'}",
+        (ran.id for ran in own),
+    )
+
+
+def _by_ending(
+    case: Case, report: PytestReport, failed: list[Ran], exit_code: int
+) -> Judgement | None:
+    """A run that did not come to its proper end decides nothing."""
+    if report.status is None:
+        return case.distrusted(f"The run left with status {exit_code} before its report was done.")
+    if report.status != exit_code:
+        return case.distrusted(
+            f"The run ended with status {exit_code}, its report says {report.status}."
+        )
+    if failed:
+        missing = sorted({str(ran.missing) for ran in failed})
+        return case.missing(missing, (ran.id for ran in failed))
+    if report.status not in {0, 1, 5}:
+        return case.open(
+            Reason.USAGE_ERROR,
+            f"pytest ended with status {report.status} (interrupted, or it could not use the "
+            "targets or the configuration). Read its output, then correct the claim.",
+        )
+    return None
+
+
+def _by_belief(case: Case, report: PytestReport) -> Judgement | None:
+    """A run in which something else than the tests decided is not believed."""
+    if case.counts["selected"] == 0:
+        return case.refuted(Reason.NOTHING_CHECKED, "No test was found in what the claim names.")
+    if report.status == 1:
+        return case.distrusted("pytest ended with status 1, yet no test was reported as failed.")
+    if unfinished := case.counts["unfinished"]:
+        return case.distrusted(f"{number(unfinished, 'test')} never came to an end.")
+    if report.patched:
+        return case.distrusted(f"The test run replaced parts of pytest: {report.patched[0]}.")
+    failing = {ran.id for ran in report.canaries if ran.outcome is TestOutcome.FAILED}
+    passing = {ran.id.partition("::")[0] for ran in report.tests if ran.outcome.passed}
+    if silent := sorted(passing - failing):
+        return case.distrusted(f"In {silent[0]} a test that must fail did not.")
+    return None
+
+
+def _by_claim(case: Case, check: PytestCheck, report: PytestReport) -> Judgement:
+    """The run is whole and nothing failed: does it bear the claim out?"""
+    passed = case.counts["passed"]
+    skipped = [
+        ran
+        for ran in (*report.modules, *report.tests)
+        if ran.outcome in {TestOutcome.SKIPPED, TestOutcome.XFAILED}
+    ]
+    if passed == 0:
+        return case.refuted(Reason.NOTHING_CHECKED, "No test passed: all of them were skipped.")
+    if empty := [target for target in check.targets if not _is_covered(target, report)]:
+        return case.refuted(Reason.NOTHING_CHECKED, f"No test was run in {empty[0]}.", empty)
+    if check.passed is not None and passed != check.passed:
+        return case.refuted(
+            Reason.COUNT_DIFFERS,
+            f"{number(passed, 'test')} passed, the claim says {check.passed}.",
+        )
+    if len(skipped) > check.allow_skipped:
+        return case.open(
+            Reason.SKIPPED,
+            f"{number(len(skipped), 'test')} of {case.counts['selected']} did not run or may "
+            f"fail. Claim allow_skipped={len(skipped)}, or name other targets.",
+            (ran.id for ran in skipped),
+        )
+    if case.flags:
+        return case.only_observed(f"All {number(passed, 'test')} passed")
+    return case.supported(f"{number(passed, 'test')} passed, none failed.")
+
+
+def _test_counts(report: PytestReport) -> dict[str, int]:
+    outcomes = [ran.outcome for ran in report.tests]
+    skipped_modules = sum(ran.outcome is TestOutcome.SKIPPED for ran in report.modules)
+    return {
+        "collected": len(report.collected),
+        "selected": len(report.tests) + skipped_modules,
+        "deselected": report.deselected,
+        "passed": outcomes.count(TestOutcome.PASSED),
+        "failed": outcomes.count(TestOutcome.FAILED),
+        "skipped": outcomes.count(TestOutcome.SKIPPED) + skipped_modules,
+        "xfailed": outcomes.count(TestOutcome.XFAILED),
+        "xpassed": outcomes.count(TestOutcome.XPASSED),
+        "unfinished": outcomes.count(TestOutcome.UNFINISHED),
+    }
+
+
+def _is_covered(target: str, report: PytestReport) -> bool:
+    return any(
+        ran.id == target or ran.id.startswith((f"{target}/", f"{target}::", f"{target}["))
+        for ran in report.tests
+    )
+
+
+def _bent(check: PytestCheck, snapshot: Snapshot, report: PytestReport) -> Iterator[str]:
+    """Name what the run itself showed to be bent: hooks, selection, collection."""
+    yield from report.hooks
+    yield from (f"{node_id}: added to or dropped from the selection" for node_id in report.unruly)
+    yield from (f"{path}: was not collected" for path in _uncollected(check, snapshot, report))
+
+
+def _uncollected(check: PytestCheck, snapshot: Snapshot, report: PytestReport) -> Iterator[str]:
+    """Find test files and functions in the claim's scope that pytest never saw."""
+    modules = {ran.id for ran in report.modules}
+    seen = {node_id.partition("[")[0] for node_id in report.collected}
+    skipped = {ran.id for ran in report.modules if ran.outcome is not TestOutcome.PASSED}
+    for target in check.targets or ("",):
+        path, names, _ = split_node_id(target)
+        for file in snapshot.below(path):
+            if names or not reading.is_test_file(file.path) or file.path.endswith("conftest.py"):
+                continue
+            if file.path not in modules:
+                if not is_passed_over(file.path, path):
+                    yield file.path
+            elif file.path not in skipped:
+                tree = reading.syntax_tree(file)
+                for name in _plain_tests(tree) if tree is not None else ():
+                    if f"{file.path}::{name}" not in seen:
+                        yield f"{file.path}::{name}"
+
+
+def _plain_tests(tree: ast.Module) -> Iterator[str]:
+    """Return the tests that any configuration but a hiding one collects."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) if name.startswith("test_") and _is_plain(node):
+                yield name
+            case ast.ClassDef(name=owner, body=body, bases=[]) if owner.startswith("Test"):
+                if not node.decorator_list and not _opts_out(body):
+                    yield from (
+                        f"{owner}::{member.name}"
+                        for member in body
+                        if isinstance(member, ast.FunctionDef)
+                        and member.name.startswith("test_")
+                        and _is_plain(member)
+                    )
+
+
+def _is_plain(node: ast.FunctionDef) -> bool:
+    return all("fixture" not in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def _opts_out(body: list[ast.stmt]) -> bool:
+    """Tell whether a class says itself that it is no test class."""
+    return any(
+        (isinstance(member, ast.FunctionDef) and member.name in {"__init__", "__new__"})
+        or (isinstance(member, ast.Assign) and ast.unparse(member.targets[0]) == "__test__")
+        for member in body
+    )
