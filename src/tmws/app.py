@@ -70,11 +70,16 @@ async def open_app(
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.aclose)
         await upgrade(database)
-        sandbox = sandbox or backends.find("sandbox", settings.sandbox)(
-            image=settings.sandbox_image, warm_slots=settings.warm_slots
-        )
+        sandbox = sandbox or _sandbox(settings)
         stack.push_async_callback(sandbox.aclose)
         yield _app(settings, database, sandbox, clock or SystemClock())
+
+
+def _sandbox(settings: Settings) -> Sandbox:
+    backend = backends.find("sandbox", settings.sandbox)
+    image = {"image": settings.sandbox_image} if settings.sandbox_image else {}
+    sandbox: Sandbox = backend(pool_size=settings.warm_slots, **image)
+    return sandbox
 
 
 def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock) -> App:

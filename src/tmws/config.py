@@ -21,7 +21,7 @@ class Settings(BaseSettings):
         data_dir: database, keys and checkpoint of the embedded default.
         database_url: `postgresql://…` to leave the embedded SQLite file.
         agent_id, agent_secret: who calls on stdio; without them the local user does.
-        sandbox_image: tag of the image that checks run in.
+        sandbox_image: name of another image that checks run in than `tmws sandbox build` makes.
         warm_slots: containers kept ready for checks; each costs about 20 MiB.
         check_seconds: wall time that one check may take.
         check_memory_mib: memory that one check may use, temporary files included.
@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     agent_id: str | None = None
     agent_secret: SecretStr | None = None
     sandbox: str = "docker"
-    sandbox_image: str = "tmws-sandbox:latest"
+    sandbox_image: str | None = None
     warm_slots: int = Field(default=0, ge=0, le=16)
     check_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
     check_memory_mib: int = Field(default=512, ge=64, le=16384)

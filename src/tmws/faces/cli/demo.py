@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -96,10 +97,14 @@ class Actor:
 def demo(keep: bool) -> None:
     """Watch two agents learn, claim, get checked, and earn trust; about a minute."""
     logging.configure("error")
-    with tempfile.TemporaryDirectory(prefix="tmws-demo-", delete=not keep) as folder:
-        asyncio.run(_story(Path(folder)))
+    folder = Path(tempfile.mkdtemp(prefix="tmws-demo-"))
+    try:
+        asyncio.run(_story(folder))
+    finally:
         if keep:
             click.echo(f"\nKept: {folder}")
+        else:
+            shutil.rmtree(folder)
 
 
 async def _story(folder: Path) -> None:

@@ -2,51 +2,55 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import click
 
 from tmws import __version__
 from tmws.domain.errors import TmwsError
-from tmws.faces.cli import (
-    agents,
-    claims,
-    demo,
-    doctor,
-    ledger,
-    patterns,
-    sandbox,
-    serve,
-    tools,
-    trust,
-    workspaces,
-)
 from tmws.faces.cli.errors import exit_code
 
+_COMMANDS = {
+    "serve": "Serve MCP clients, on stdio or over HTTP.",
+    "demo": "Watch two agents learn, claim, get checked, and earn trust.",
+    "doctor": "Look at everything the server needs.",
+    "agents": "Create agents and give them secrets.",
+    "workspaces": "Open folders of this machine for checks.",
+    "patterns": "Show what agents have learned.",
+    "claims": "Show claims and their verdicts.",
+    "trust": "Show trust scores; only verdicts move them.",
+    "ledger": "Verify the record of verdicts and administrative acts.",
+    "tools": "Switch tools off and on, in every running server at once.",
+    "sandbox": "Build the sandbox image and test what it must deny.",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """Imports a command's module when it is called: `tools disable` waits for no MCP SDK."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"tmws.faces.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tmws")
 def tmws() -> None:
     """Agents learn from what worked, prove what they claim, and earn trust.
 
     Settings come from TMWS_* variables; see the README. Start with: tmws demo.
     """
-
-
-for command in (
-    serve.serve,
-    demo.demo,
-    doctor.doctor,
-    agents.agents,
-    workspaces.workspaces,
-    patterns.patterns,
-    claims.claims,
-    trust.trust,
-    ledger.ledger,
-    tools.tools,
-    sandbox.sandbox,
-):
-    tmws.add_command(command)
 
 
 def main() -> None:
