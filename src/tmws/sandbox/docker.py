@@ -1,0 +1,296 @@
+"""The sandbox on Docker: one hardened container per run, used once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import anyio
+import structlog
+
+from tmws.domain.errors import SandboxUnavailable
+from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits, Outcome
+from tmws.ports import Probe, Progress
+from tmws.sandbox import probes
+from tmws.sandbox.admission import Admission, Breaker
+from tmws.sandbox.engine import Engine, ImageFacts
+from tmws.sandbox.frames import Answer, encode_request
+from tmws.sandbox.hardening import STRICT, Hardening, SlotClass, container_config
+from tmws.sandbox.image import IMAGE, PROTOCOL, PROTOCOL_LABEL
+from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL, Owner
+from tmws.sandbox.pool import WarmPool
+from tmws.sandbox.slots import DeadlinePassed, EndedByMemory, Slot
+
+T = TypeVar("T")
+# PID 1 ends a run at its limit; if even PID 1 is late by this much, the host does.
+GRACE_SECONDS = 5.0
+MAX_WAITING = 32
+# Removing, listing and refilling must not stand behind the runs.
+_SPARE_THREADS = 4
+_log = structlog.get_logger(__name__)
+
+
+class DockerSandbox:
+    """Runs each request in a container of its own.
+
+    The container has no network, no capability, no host folder and its own list of
+    system calls; before the first run it has to prove that (see `probes`), else
+    nothing runs. Nothing ever runs on the host instead, and no image is pulled.
+
+    Args:
+        image: name of the image, which must be there already.
+        owner: who makes these containers, for people who list them.
+        pool_size: containers kept started per class of limits; 0 starts each on demand.
+        max_concurrent: runs at once; as many as there are processors if None.
+        docker_host: address of the engine; `DOCKER_HOST` or the default if None.
+        hardening: the protections; anything but `STRICT` is there to be refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: str = IMAGE,
+        owner: str = "tmws",
+        pool_size: int = 0,
+        max_concurrent: int | None = None,
+        docker_host: str | None = None,
+        hardening: Hardening = STRICT,
+    ) -> None:
+        places = max_concurrent or os.cpu_count() or 1
+        self._image_name = image
+        self._owner = Owner.this_process(owner)
+        self._hardening = hardening
+        self._engine = Engine(docker_host)
+        self._admission = Admission(places=places, waiting=MAX_WAITING)
+        self._breaker = Breaker()
+        self._pool = WarmPool(pool_size, self._boot, self._destroy)
+        self._threads = ThreadPoolExecutor(places + _SPARE_THREADS, thread_name_prefix="sandbox")
+        self._proving = asyncio.Lock()
+        self._engine_id: str | None = None
+        self._proven: set[tuple[str, str]] = set()
+        self._destroying: set[asyncio.Task[None]] = set()
+
+    async def run(self, request: ExecutionRequest, *, progress: Progress) -> ExecutionResult:
+        """Run once in a fresh container and leave nothing behind.
+
+        Raises:
+            SandboxUnavailable: no run took place, or its result was lost.
+            LimitExceeded: too many are waiting already.
+        """
+        self._breaker.admit()
+        try:
+            image = await self._prove(progress)
+            if self._admission.waiting:
+                await progress(f"waiting for the sandbox, {self._admission.waiting} ahead")
+            async with self._admission.place():
+                result = await self._run_once(request, image, progress)
+        except SandboxUnavailable as error:
+            self._engine_id = None
+            if error.retryable:
+                self._breaker.failed()
+            raise
+        self._breaker.succeeded()
+        self._pool.expect(SlotClass.of(request.limits))
+        return result
+
+    async def warm(self, limits: Limits) -> None:
+        """Start filling the pool for runs with these limits."""
+        await self._prove(_silent)
+        self._pool.expect(SlotClass.of(limits))
+
+    async def check(self) -> tuple[Probe, ...]:
+        """Try what must be denied, from inside, and say what happened.
+
+        Raises:
+            SandboxUnavailable: no container can be started at all.
+        """
+        return await probes.full(self._run_unproven)
+
+    async def sweep(self) -> int:
+        """Remove the containers of processes that are gone; return how many."""
+        containers = await self._blocking(
+            lambda: self._engine.containers(f"{PRODUCT_LABEL}={PRODUCT}")
+        )
+        orphans = [one.id for one in containers if self._owner.may_sweep(one.labels)]
+        for container in orphans:
+            await self._blocking(lambda container=container: self._engine.remove(container))
+        return len(orphans)
+
+    async def aclose(self) -> None:
+        """Remove every container of this object and close its connections."""
+        with anyio.CancelScope(shield=True):
+            await self._pool.aclose()
+            if self._destroying:
+                await asyncio.wait(self._destroying)
+            self._threads.shutdown(wait=True)
+            self._engine.close()
+
+    async def _prove(self, progress: Progress) -> ImageFacts:
+        """Let nothing run before this engine has denied what it must deny."""
+        image = await self._image()
+        async with self._proving:
+            if self._engine_id is None:
+                self._engine_id = await self._blocking(self._engine.identity)
+            if (self._engine_id, image.id) not in self._proven:
+                await progress("testing the sandbox before its first run")
+                probes.require_held(await probes.quick(self._run_unproven))
+                self._proven.add((self._engine_id, image.id))
+        return image
+
+    async def _image(self) -> ImageFacts:
+        image = await self._blocking(lambda: self._engine.image(self._image_name))
+        if image is None:
+            raise SandboxUnavailable(
+                f"The sandbox image {self._image_name} is not there, and images are never pulled. "
+                "Nothing was judged. Build it once: 'make sandbox' or 'tmws sandbox build'.",
+                retryable=False,
+            )
+        if image.labels.get(PROTOCOL_LABEL) != PROTOCOL:
+            raise SandboxUnavailable(
+                f"The sandbox image {self._image_name} belongs to another version of tmws. "
+                "Nothing was judged. Build it again: 'tmws sandbox build'.",
+                retryable=False,
+            )
+        return image
+
+    async def _run_unproven(self, request: ExecutionRequest) -> ExecutionResult:
+        return await self._run_once(request, await self._image(), _silent)
+
+    async def _run_once(
+        self, request: ExecutionRequest, image: ImageFacts, progress: Progress
+    ) -> ExecutionResult:
+        slot_class = SlotClass.of(request.limits)
+        slot = await self._pool.lease(slot_class, image=image.id)
+        if slot is None:
+            await progress("starting a fresh container")
+            slot = await self._boot_from(image, slot_class)
+        try:
+            await progress("running the check")
+            result = await self._exchange(slot, request)
+        except BaseException:
+            await self._destroy(slot)
+            raise
+        self._destroy_later(slot)
+        return result
+
+    async def _exchange(self, slot: Slot, request: ExecutionRequest) -> ExecutionResult:
+        began = time.monotonic()
+        seconds = request.limits.wall_seconds + GRACE_SECONDS
+        try:
+            answer = await self._unless_cancelled(
+                slot, lambda: slot.exchange(encode_request(request), seconds=seconds)
+            )
+        except DeadlinePassed:
+            return _ended_from_outside(Outcome.TIMED_OUT, slot, time.monotonic() - began)
+        except EndedByMemory:
+            return _ended_from_outside(Outcome.OUT_OF_MEMORY, slot, time.monotonic() - began)
+        return _result(answer, slot)
+
+    async def _boot(self, slot_class: SlotClass) -> Slot:
+        return await self._boot_from(await self._image(), slot_class)
+
+    async def _boot_from(self, image: ImageFacts, slot_class: SlotClass) -> Slot:
+        labels = self._owner.labels()
+        config = container_config(image.id, slot_class, self._hardening, labels)
+        slot = Slot(self._engine, config)
+        try:
+            await self._unless_cancelled(slot, slot.boot)
+        except DeadlinePassed as error:
+            await self._destroy(slot)
+            raise SandboxUnavailable(
+                "The container did not become ready in time. Nothing was judged; try again."
+            ) from error
+        except BaseException:
+            await self._destroy(slot)
+            raise
+        return slot
+
+    async def _unless_cancelled(self, slot: Slot, work: Callable[[], T]) -> T:
+        """Run a slot's blocking work; when cancelled, break it off and wait for its end."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            slot.abort()
+            await _settled(future)
+            raise
+
+    def _destroy_later(self, slot: Slot) -> None:
+        """Remove a slot that has answered, and so ended by itself, off the caller's path."""
+        task = asyncio.create_task(self._destroy(slot))
+        self._destroying.add(task)
+        task.add_done_callback(self._destroying.discard)
+
+    async def _destroy(self, slot: Slot) -> None:
+        """Remove a slot, whatever happens meanwhile; an engine that is gone is logged."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, slot.destroy)
+        await _settled(future)
+        if (error := future.exception()) is not None:
+            _log.warning("sandbox_container_not_removed", reason=str(error))
+
+    async def _blocking(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+async def _settled(future: asyncio.Future[T]) -> None:
+    """Wait for the end of what can no longer be stopped, even when cancelled again."""
+    with anyio.CancelScope(shield=True):
+        while not future.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([future])
+
+
+async def _silent(words: str) -> None:
+    """Report no progress to anybody."""
+
+
+def _result(answer: Answer, slot: Slot) -> ExecutionResult:
+    outcome = _outcome(answer)
+    return ExecutionResult(
+        outcome=outcome,
+        exit_code=answer.exit_code if outcome is Outcome.EXITED else None,
+        signal=answer.signal if outcome is Outcome.SIGNALED else None,
+        wall_seconds=answer.wall_seconds,
+        cpu_seconds=answer.cpu_seconds,
+        peak_memory_bytes=answer.peak_memory_bytes,
+        stdout=answer.stdout,
+        stderr=answer.stderr,
+        stdout_bytes=answer.stdout_bytes,
+        stderr_bytes=answer.stderr_bytes,
+        report=answer.report or None,
+        image_digest=slot.image,
+    )
+
+
+def _outcome(answer: Answer) -> Outcome:
+    """Return how the run ended; the memory limit counts even if the parent exited with 0."""
+    if answer.oom_kills:
+        return Outcome.OUT_OF_MEMORY
+    if answer.ended_by == "timeout":
+        return Outcome.TIMED_OUT
+    if answer.ended_by == "output":
+        return Outcome.OUTPUT_EXCEEDED
+    return Outcome.EXITED if answer.signal is None else Outcome.SIGNALED
+
+
+def _ended_from_outside(outcome: Outcome, slot: Slot, wall_seconds: float) -> ExecutionResult:
+    """Return the result of a run whose PID 1 could not tell it any more."""
+    return ExecutionResult(
+        outcome=outcome,
+        exit_code=None,
+        signal=None,
+        wall_seconds=wall_seconds,
+        cpu_seconds=0.0,
+        peak_memory_bytes=0,
+        stdout=b"",
+        stderr=b"",
+        stdout_bytes=0,
+        stderr_bytes=0,
+        report=None,
+        image_digest=slot.image,
+    )

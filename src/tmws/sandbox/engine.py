@@ -1,0 +1,229 @@
+"""The Docker engine behind the few calls that the sandbox needs.
+
+Everything here blocks; callers run it in threads. The `docker` package is imported
+on first use, because that alone takes a tenth of a second. Its exceptions end here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Any, BinaryIO
+
+from tmws.domain.errors import SandboxUnavailable
+
+API_TIMEOUT_SECONDS = 60
+REMOVE_ATTEMPTS = 5
+REMOVE_PAUSE_SECONDS = 0.1
+HTTP_NOT_FOUND = 404
+HTTP_CONFLICT = 409
+
+ContainerConfig = dict[str, Any]
+"""The body of `POST /containers/create`, spelled as the Engine API does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """An image that the engine holds; `id` names its content."""
+
+    id: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """A container of ours, running or not."""
+
+    id: str
+    labels: Mapping[str, str]
+
+
+class Engine:
+    """One Docker engine.
+
+    Args:
+        docker_host: its address, e.g. `unix:///run/docker.sock`; None takes
+            `DOCKER_HOST` and its companions from the environment, else the default.
+    """
+
+    def __init__(self, docker_host: str | None = None) -> None:
+        self._docker_host = docker_host
+        self._client: Any = None
+        self._connecting = threading.Lock()
+
+    @property
+    def api(self) -> Any:
+        """The low-level client, connected on first use."""
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> Any:
+        import docker  # noqa: PLC0415  (0.1 s that a server without claims never pays)
+
+        with self._translated("be reached"):
+            where = docker.utils.kwargs_from_env()
+            if self._docker_host is not None:
+                where = {"base_url": self._docker_host}
+            return docker.APIClient(version="auto", timeout=API_TIMEOUT_SECONDS, **where)
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        with self._connecting:
+            if self._client is not None:
+                self._client.close()
+            self._client = None
+
+    @contextlib.contextmanager
+    def _translated(self, deed: str) -> Iterator[None]:
+        """Turn whatever the client raises into words for whoever has to act."""
+        import docker.errors  # noqa: PLC0415
+        import requests  # noqa: PLC0415
+
+        try:
+            yield
+        except docker.errors.APIError as error:
+            raise SandboxUnavailable(
+                f"The Docker engine could not {deed}: {_first_words(error)}. Nothing was judged. "
+                "'tmws doctor' says what is missing."
+            ) from error
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise SandboxUnavailable(
+                f"No Docker engine answers (it could not {deed}). Nothing was judged. Start it "
+                "with 'make sandbox' or by hand; 'tmws doctor' says what is missing."
+            ) from error
+
+    def identity(self) -> str:
+        """Return the engine's own id, which outlives its restarts."""
+        with self._translated("describe itself"):
+            return str(self.api.info()["ID"])
+
+    def architecture(self) -> str:
+        """Return the engine's machine type, e.g. `x86_64`."""
+        with self._translated("describe itself"):
+            return str(self.api.info()["Architecture"])
+
+    def image(self, name: str) -> ImageFacts | None:
+        """Return what the engine knows of the image, None if it is not there."""
+        import docker.errors  # noqa: PLC0415
+
+        with self._translated("look an image up"):
+            try:
+                found = self.api.inspect_image(name)
+            except docker.errors.ImageNotFound:
+                return None
+        return ImageFacts(id=found["Id"], labels=found["Config"].get("Labels") or {})
+
+    def create(self, config: ContainerConfig) -> str:
+        """Create a container and return its id. Never pulls an image."""
+        with self._translated("create a container"):
+            return str(self.api.create_container_from_config(config)["Id"])
+
+    def attach(self, container: str) -> socket:
+        """Return the socket that carries the container's three standard streams."""
+        with self._translated("attach to a container"):
+            stream = self.api.attach_socket(
+                container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            )
+        # For local sockets the client wraps the socket for reading only.
+        return getattr(stream, "_sock", stream)  # type: ignore[no-any-return]
+
+    def start(self, container: str) -> None:
+        """Start it; attach before, or its first words are lost."""
+        with self._translated("start a container"):
+            self.api.start(container)
+
+    def remove(self, container: str) -> None:
+        """Kill and remove it; one that is gone, or going, is no error."""
+        import docker.errors  # noqa: PLC0415
+
+        for attempt in range(REMOVE_ATTEMPTS):
+            with self._translated("remove a container"):
+                try:
+                    return self.api.remove_container(container, force=True, v=True)  # type: ignore[no-any-return]
+                except docker.errors.APIError as error:
+                    if error.status_code in (HTTP_NOT_FOUND, HTTP_CONFLICT):
+                        return None
+                    # The engine answers 500 when it lost a race with the container's end.
+                    if attempt == REMOVE_ATTEMPTS - 1:
+                        raise
+            time.sleep(REMOVE_PAUSE_SECONDS)
+        return None
+
+    def died_of_memory(self, container: str, *, since: float, patience: float) -> bool:
+        """Whether the kernel killed something in it for memory and then it ended.
+
+        PID 1 of a container cannot be killed from inside, so an end without an
+        answer is either the engine's doing or that of the memory limit.
+        """
+        import docker.errors  # noqa: PLC0415
+
+        with self._translated("tell how a container ended"):
+            # It may be removed already: then its events tell.
+            with contextlib.suppress(docker.errors.NotFound):
+                self.api.wait(container, timeout=patience)
+            events = self.api.events(
+                since=int(since),
+                until=int(time.time()) + 1,
+                filters={"container": [container], "event": ["oom"]},
+            )
+            with contextlib.closing(events):
+                return any(True for _ in events)
+
+    def import_archive(self, archive: Path, *, repository: str, tag: str) -> None:
+        """Make an image of a root file system."""
+        with self._translated("import the base image"):
+            self.api.import_image_from_file(str(archive), repository=repository, tag=tag)
+
+    def pull(self, reference: str) -> None:
+        """Fetch an image from its registry."""
+        with self._translated(f"pull {reference}"):
+            repository, _, tag = reference.partition(":")
+            by_digest = "@" in reference
+            self.api.pull(reference if by_digest else repository, tag=None if by_digest else tag)
+
+    def build(
+        self,
+        context: BinaryIO,
+        *,
+        name: str,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+    ) -> str:
+        """Build from a tar with a Dockerfile, without network; return the image's id."""
+        with self._translated("build the image"):
+            steps = self.api.build(
+                fileobj=context,
+                custom_context=True,
+                tag=name,
+                buildargs=dict(arguments),
+                labels=dict(labels),
+                network_mode="none",
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for step in steps:
+                if "error" in step:
+                    raise SandboxUnavailable(f"The image could not be built: {step['error'][:200]}")
+        built = self.image(name)
+        if built is None:
+            raise SandboxUnavailable(f"The engine built {name} but does not hold it.")
+        return built.id
+
+    def containers(self, label: str) -> tuple[ContainerFacts, ...]:
+        """Return every container with this label, running or not."""
+        with self._translated("list containers"):
+            found = self.api.containers(all=True, filters={"label": [label]})
+        return tuple(ContainerFacts(id=one["Id"], labels=one["Labels"] or {}) for one in found)
+
+
+def _first_words(error: Exception) -> str:
+    words = str(getattr(error, "explanation", None) or error).strip().splitlines()
+    return words[0][:160] if words else type(error).__name__

@@ -1,0 +1,216 @@
+"""One container's life: made, started, given one request, heard once, removed.
+
+Everything here blocks and is called in threads; `abort` may be called from another
+one at any time and makes the blocked call end at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from tmws.domain.errors import SandboxUnavailable
+from tmws.sandbox.engine import ContainerConfig, Engine
+from tmws.sandbox.frames import (
+    READY,
+    STDERR,
+    Answer,
+    AnswerReader,
+    BrokenFrame,
+    Demultiplexer,
+    Refusal,
+)
+
+BOOT_SECONDS = 30.0
+# How long the engine may take to tell how a container ended.
+PATIENCE_SECONDS = 5.0
+_CHUNK = 64 * 1024
+_KEPT_WORDS = 4096
+
+
+class Aborted(Exception):
+    """Somebody called `abort`; the slot can only be destroyed now."""
+
+
+class DeadlinePassed(Exception):
+    """No answer came in time, not even that the time is over."""
+
+
+class EndedByMemory(Exception):
+    """The kernel took PID 1 itself to get under the memory limit."""
+
+
+class Slot:
+    """A hardened container that takes one request and is never used again."""
+
+    def __init__(self, engine: Engine, config: ContainerConfig) -> None:
+        self._engine = engine
+        self._config = config
+        self._container: str | None = None
+        self._socket: socket.socket | None = None
+        self._aborted = threading.Event()
+        self._streams = Demultiplexer()
+        self._words = bytearray()
+        self._payloads: deque[bytes] = deque()
+        self.image = str(config["Image"])
+        self.made_at = time.monotonic()
+
+    def boot(self) -> None:
+        """Make and start the container, and wait until its PID 1 is ready.
+
+        Raises:
+            SandboxUnavailable: the engine or the image did not do it.
+            Aborted: `abort` was called.
+        """
+        self._container = self._engine.create(self._config)
+        self._go_on()
+        self._socket = self._engine.attach(self._container)
+        self._go_on()
+        self._engine.start(self._container)
+        for payload in self._received(time.monotonic() + BOOT_SECONDS):
+            if payload != READY:
+                raise self._lost(f"said {payload[:20]!r} instead of being ready")
+            return
+        raise self._lost("ended before it was ready")
+
+    def is_ready(self) -> bool:
+        """Whether it still waits for its request: silent, and not closed."""
+        if self._socket is None or self._aborted.is_set():
+            return False
+        readable, _, _ = select.select([self._socket], [], [], 0)
+        return not readable
+
+    def exchange(self, request: Iterable[bytes], *, seconds: float) -> Answer:
+        """Send the request and return the answer.
+
+        Raises:
+            SandboxUnavailable: the answer was lost, or the request refused.
+            DeadlinePassed: no answer within `seconds`.
+            EndedByMemory: PID 1 fell to the memory limit.
+            Aborted: `abort` was called.
+        """
+        began = time.time()
+        deadline = time.monotonic() + seconds
+        self._send(request, deadline)
+        reader = AnswerReader()
+        for payload in self._received(deadline):
+            answer = self._understood(reader, payload)
+            if isinstance(answer, Refusal):
+                raise SandboxUnavailable(
+                    f"The sandbox could not carry the request out: {answer.words[:200]}",
+                    retryable=False,
+                )
+            if answer is not None:
+                return answer
+        raise self._ended_early(since=began)
+
+    def abort(self) -> None:
+        """End whatever call is blocked; safe from any thread, at any time."""
+        self._aborted.set()
+        self._hang_up()
+
+    def destroy(self) -> None:
+        """Kill and remove the container; doing it twice is harmless.
+
+        The connection is closed first: an engine whose stream nobody reads can
+        hang for half a minute in `kill` (moby/moby#41827).
+        """
+        self.abort()
+        if self._socket is not None:
+            self._socket.close()
+        if self._container is not None:
+            self._engine.remove(self._container)
+
+    def _go_on(self) -> None:
+        if self._aborted.is_set():
+            raise Aborted
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, request: Iterable[bytes], deadline: float) -> None:
+        connection = self._connection()
+        try:
+            for piece in request:
+                connection.settimeout(_left(deadline))
+                connection.sendall(piece)
+        except TimeoutError:
+            raise DeadlinePassed from None
+        except OSError as error:
+            self._go_on()
+            raise self._lost("closed its connection") from error
+
+    def _received(self, deadline: float) -> Iterator[bytes]:
+        """Yield what PID 1 says, until it ends; keep its error output for the log."""
+        while True:
+            while self._payloads:
+                yield self._payloads.popleft()
+            data = self._receive(deadline)
+            if not data:
+                return
+            for number, payload in self._demultiplexed(data):
+                if number == STDERR:
+                    self._words = (self._words + payload)[-_KEPT_WORDS:]
+                elif payload:
+                    self._payloads.append(payload)
+
+    def _receive(self, deadline: float) -> bytes:
+        connection = self._connection()
+        try:
+            connection.settimeout(_left(deadline))
+            data = connection.recv(_CHUNK)
+        except TimeoutError:
+            raise DeadlinePassed from None
+        except OSError as error:
+            self._go_on()
+            raise self._lost("lost its connection") from error
+        self._go_on()
+        return data
+
+    def _connection(self) -> socket.socket:
+        self._go_on()
+        if self._socket is None:
+            raise self._lost("was never started")
+        return self._socket
+
+    def _demultiplexed(self, data: bytes) -> list[tuple[int, bytes]]:
+        try:
+            return self._streams.feed(data)
+        except BrokenFrame as error:
+            raise self._lost(str(error)) from error
+
+    def _understood(self, reader: AnswerReader, payload: bytes) -> Answer | Refusal | None:
+        try:
+            return reader.feed(payload)
+        except BrokenFrame as error:
+            raise self._lost(str(error)) from error
+
+    def _ended_early(self, *, since: float) -> Exception:
+        """Return why there is no answer."""
+        if self._container is not None and self._engine.died_of_memory(
+            self._container, since=since, patience=PATIENCE_SECONDS
+        ):
+            return EndedByMemory()
+        return self._lost("ended without an answer")
+
+    def _lost(self, what: str) -> SandboxUnavailable:
+        words = self._words.decode(errors="replace").strip().splitlines()
+        last = f" ({words[-1][:120]})" if words else ""
+        return SandboxUnavailable(
+            f"The sandbox {what}{last}. Nothing was judged; try again, and run "
+            "'tmws sandbox check' if it stays so."
+        )
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -1,0 +1,91 @@
+"""What is copied onto the base: the tools from locked wheels, and our own programs."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tmws.domain.errors import SandboxUnavailable
+from tmws.sandbox.assets import image_folder
+from tmws.sandbox.tarballs import Entry, files_below
+
+PYTHON_VERSION = "3.11"
+TOOLS = "opt/tools"
+PROGRAMS = "opt/tmws"
+# The only tool that is a program; the others are started by our runner, and their
+# generated scripts would name the interpreter of this machine.
+KEPT_SCRIPTS = frozenset({"ruff"})
+# Written by the installer: they differ from machine to machine.
+LEFT_OUT = frozenset({"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"})
+_SECONDS_TO_INSTALL = 600
+
+
+def tools(lock: Path) -> dict[str, Entry]:
+    """Return the files of the locked wheels, below `opt/tools`.
+
+    Every wheel is checked against its hash in the lock; nothing is built or run.
+
+    Raises:
+        SandboxUnavailable: a wheel can't be fetched, or is not the locked one.
+    """
+    with tempfile.TemporaryDirectory(prefix="tmws-stage-") as folder:
+        _install(lock, Path(folder))
+        found = files_below(Path(folder), at=TOOLS)
+    return {name: entry for name, entry in found.items() if _belongs(name)}
+
+
+def programs(interpreter: str) -> dict[str, Entry]:
+    """Return PID 1, the runners and the link to the interpreter, below `opt/tmws`."""
+    folder = image_folder()
+    ours = [folder / "init.py", *sorted((folder / "runner").glob("*.py"))]
+    found = {f"{PROGRAMS}/{path.name}": Entry(path.read_bytes()) for path in ours}
+    return found | {f"{PROGRAMS}/python": Entry(link=interpreter)}
+
+
+def sources(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """Return those that Python would compile."""
+    return {name: entry for name, entry in entries.items() if name.endswith(".py")}
+
+
+def _belongs(name: str) -> bool:
+    path = Path(name)
+    if path.parent == Path(TOOLS, "bin"):
+        return path.name in KEPT_SCRIPTS
+    # A `.pth` file only acts in a site folder, which this is not.
+    return path.name not in LEFT_OUT and path.suffix not in (".pth", ".pyc", ".lock")
+
+
+def _install(lock: Path, folder: Path) -> None:
+    done = subprocess.run(  # noqa: S603  (fixed words, no shell)
+        [*_installer(), "--target", str(folder), "--requirement", str(lock)],
+        check=False,
+        capture_output=True,
+        timeout=_SECONDS_TO_INSTALL,
+    )
+    if done.returncode != 0:
+        raise SandboxUnavailable(
+            "The tools of the sandbox image could not be fetched: "
+            f"{done.stderr.decode(errors='replace').strip()[-200:]}"
+        )
+
+
+def _installer() -> list[str]:
+    """Return the command that unpacks wheels for the image's Python, not for this one."""
+    locked = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--quiet"]
+    if importlib.util.find_spec("pip") is not None:
+        tags = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+        platforms = [f"--platform={tag}" for tag in tags]
+        target = [f"--python-version={PYTHON_VERSION}", "--implementation=cp", "--abi=cp311"]
+        return [sys.executable, "-m", "pip", "install", *locked, *platforms, *target, "--no-compile"]
+    if (uv := shutil.which("uv")) is not None:
+        target = [f"--python-version={PYTHON_VERSION}", "--python-platform=x86_64-manylinux_2_28"]
+        return [uv, "pip", "install", *locked, *target]
+    raise SandboxUnavailable(
+        "Building the sandbox image needs pip or uv to fetch the locked tools; install one of "
+        "them ('python3 -m ensurepip').",
+        retryable=False,
+    )
