@@ -30,7 +30,7 @@ class ReportInvalid(Exception):
     """The bytes are not a report that one of our runners writes."""
 
 
-class TestOutcome(StrEnum):
+class RanOutcome(StrEnum):
     """How one test, module or canary ended, after all its phases."""
 
     PASSED = "passed"
@@ -42,7 +42,7 @@ class TestOutcome(StrEnum):
 
     @property
     def passed(self) -> bool:
-        return self in {TestOutcome.PASSED, TestOutcome.XPASSED}
+        return self in {RanOutcome.PASSED, RanOutcome.XPASSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Ran:
     """
 
     id: str
-    outcome: TestOutcome
+    outcome: RanOutcome
     missing: str | None = None
     message: str = ""
     changed: bool = False
@@ -216,7 +216,7 @@ def _pytest_report(records: list[_Record]) -> PytestReport:
         modules=tuple(_ran(record, _text(record, "path")) for record in _of(records, "module")),
         collected=collected,
         tests=tuple(
-            ended.get(index, Ran(collected[index], TestOutcome.UNFINISHED)) for index in selected
+            ended.get(index, Ran(collected[index], RanOutcome.UNFINISHED)) for index in selected
         ),
         canaries=tuple(_ran(record, _text(record, "path")) for record in _of(records, "canary")),
         deselected=_whole(selection, "deselected", default=0),
@@ -244,7 +244,7 @@ def _lint_report(records: list[_Record]) -> LintReport:
 
 def _ran(record: _Record, node_id: str) -> Ran:
     try:
-        outcome = TestOutcome(_text(record, "outcome"))
+        outcome = RanOutcome(_text(record, "outcome"))
     except ValueError as error:
         raise ReportInvalid("an outcome is unknown") from error
     return Ran(

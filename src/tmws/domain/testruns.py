@@ -10,7 +10,7 @@ from tmws.domain import flags as reading
 from tmws.domain.cases import Case, is_passed_over, number
 from tmws.domain.claims import Judgement, PytestCheck, Reason
 from tmws.domain.commands import split_node_id
-from tmws.domain.reports import PytestReport, Ran, TestOutcome
+from tmws.domain.reports import PytestReport, Ran, RanOutcome
 from tmws.domain.snapshots import Snapshot
 
 
@@ -28,7 +28,7 @@ def judge_tests(
     failed = [
         _for_want_of_a_file(ran, snapshot)
         for ran in (*report.modules, *report.tests)
-        if ran.outcome is TestOutcome.FAILED
+        if ran.outcome is RanOutcome.FAILED
     ]
     if decided := _by_failures(case, report, failed, exit_code):
         return decided
@@ -93,13 +93,15 @@ def _by_belief(case: Case, report: PytestReport) -> Judgement | None:
     """A run in which something else than the tests decided is not believed."""
     if case.counts["selected"] == 0:
         return case.refuted(Reason.NOTHING_CHECKED, "No test was found in what the claim names.")
-    if report.status == 1:
-        return case.distrusted("pytest ended with status 1, yet no test was reported as failed.")
+    if report.status != 0:
+        return case.distrusted(
+            f"pytest ended with status {report.status}, yet no test was reported as failed."
+        )
     if unfinished := case.counts["unfinished"]:
         return case.distrusted(f"{number(unfinished, 'test')} never came to an end.")
     if report.patched:
         return case.distrusted(f"The test run replaced parts of pytest: {report.patched[0]}.")
-    failing = {ran.id for ran in report.canaries if ran.outcome is TestOutcome.FAILED}
+    failing = {ran.id for ran in report.canaries if ran.outcome is RanOutcome.FAILED}
     passing = {ran.id.partition("::")[0] for ran in report.tests if ran.outcome.passed}
     if silent := sorted(passing - failing):
         return case.distrusted(f"In {silent[0]} a test that must fail did not.")
@@ -112,7 +114,7 @@ def _by_claim(case: Case, check: PytestCheck, report: PytestReport) -> Judgement
     skipped = [
         ran
         for ran in (*report.modules, *report.tests)
-        if ran.outcome in {TestOutcome.SKIPPED, TestOutcome.XFAILED}
+        if ran.outcome in {RanOutcome.SKIPPED, RanOutcome.XFAILED}
     ]
     if passed == 0:
         return case.refuted(Reason.NOTHING_CHECKED, "No test passed: all of them were skipped.")
@@ -137,17 +139,17 @@ def _by_claim(case: Case, check: PytestCheck, report: PytestReport) -> Judgement
 
 def _test_counts(report: PytestReport) -> dict[str, int]:
     outcomes = [ran.outcome for ran in report.tests]
-    skipped_modules = sum(ran.outcome is TestOutcome.SKIPPED for ran in report.modules)
+    skipped_modules = sum(ran.outcome is RanOutcome.SKIPPED for ran in report.modules)
     return {
         "collected": len(report.collected),
         "selected": len(report.tests) + skipped_modules,
         "deselected": report.deselected,
-        "passed": outcomes.count(TestOutcome.PASSED),
-        "failed": outcomes.count(TestOutcome.FAILED),
-        "skipped": outcomes.count(TestOutcome.SKIPPED) + skipped_modules,
-        "xfailed": outcomes.count(TestOutcome.XFAILED),
-        "xpassed": outcomes.count(TestOutcome.XPASSED),
-        "unfinished": outcomes.count(TestOutcome.UNFINISHED),
+        "passed": outcomes.count(RanOutcome.PASSED),
+        "failed": outcomes.count(RanOutcome.FAILED),
+        "skipped": outcomes.count(RanOutcome.SKIPPED) + skipped_modules,
+        "xfailed": outcomes.count(RanOutcome.XFAILED),
+        "xpassed": outcomes.count(RanOutcome.XPASSED),
+        "unfinished": outcomes.count(RanOutcome.UNFINISHED),
     }
 
 
@@ -169,7 +171,7 @@ def _uncollected(check: PytestCheck, snapshot: Snapshot, report: PytestReport) -
     """Find test files and functions in the claim's scope that pytest never saw."""
     modules = {ran.id for ran in report.modules}
     seen = {node_id.partition("[")[0] for node_id in report.collected}
-    skipped = {ran.id for ran in report.modules if ran.outcome is not TestOutcome.PASSED}
+    skipped = {ran.id for ran in report.modules if ran.outcome is not RanOutcome.PASSED}
     for target in check.targets or ("",):
         path, names, _ = split_node_id(target)
         for file in snapshot.below(path):
