@@ -39,7 +39,7 @@ CHILD_NICENESS = 10
 
 # Nothing is inherited: the same program sees the same environment on every machine.
 ENVIRONMENT = {
-    "HOME": "/tmp",
+    "HOME": "/tmp",  # noqa: S108  (a fresh tmpfs of this run alone)
     "LANG": "C.UTF-8",
     "MYPY_CACHE_DIR": "/dev/null",
     "PATH": "/opt/tools/bin:/usr/local/bin:/usr/bin:/bin",
@@ -168,6 +168,7 @@ def harden() -> None:
 
 
 def checked_segments(path: str) -> list[str]:
+    """Return the parts of a path that stays below the workspace."""
     segments = path.split("/")
     if path.startswith("/") or any(part in ("", ".", "..") or "\0" in part for part in segments):
         raise Refused(f"path {path!r} does not stay below the workspace")
@@ -187,9 +188,8 @@ def unpack(owner: Owner, files: list[tuple[str, int, bool]]) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         target = os.open(f"{WORKSPACE}/{path}", flags, 0o755 if executable else 0o644)
         try:
-            while size:
-                part = owner.read(min(size, CHUNK))
-                size -= len(part)
+            for start in range(0, size, CHUNK):
+                part = owner.read(min(size - start, CHUNK))
                 while part:
                     part = part[os.write(target, part) :]
         finally:
@@ -219,9 +219,9 @@ def become(argv: list[str], streams: list[Stream], failure: int) -> NoReturn:
         ends = [os.open("/dev/null", os.O_RDONLY), *(stream.writer for stream in streams)]
         parked = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, FIRST_SPARE_FD) for end in ends]
         failure = fcntl.fcntl(failure, fcntl.F_DUPFD_CLOEXEC, FIRST_SPARE_FD)
-        for number, end in enumerate(parked):
-            os.dup2(end, number)
-        os.execve(argv[0], argv, ENVIRONMENT)
+        for place, end in enumerate(parked):
+            os.dup2(end, place)
+        os.execve(argv[0], argv, ENVIRONMENT)  # noqa: S606  (what this is for)
     except BaseException as error:
         os.write(failure, f"{argv[0]}: {error}".encode(errors="replace")[:MAX_WORDS])
     finally:
@@ -327,6 +327,7 @@ def run(request: dict[str, Any], meters: Meters) -> tuple[dict[str, Any], list[b
 
 
 def main() -> None:
+    """Serve the one request."""
     harden()
     owner = Owner()
     meters = Meters()

@@ -30,8 +30,10 @@ def compiled(source: bytes, path: str) -> bytes:
 def main() -> None:
     """Read the sources' tar to its end, then write the tar of what they compile to."""
     results_buffer = io.BytesIO()
-    sources = tarfile.open(fileobj=sys.stdin.buffer, mode="r|")
-    with tarfile.open(fileobj=results_buffer, mode="w") as results:
+    with (
+        tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as sources,
+        tarfile.open(fileobj=results_buffer, mode="w") as results,
+    ):
         for member in sources:
             content = sources.extractfile(member)
             if content is None:

@@ -116,6 +116,8 @@ class Breaker:
 
     def _is_tripped(self, now: float) -> bool:
         full = len(self._failures) == self._failures.maxlen
-        return full and self._failures[-1] - self._failures[0] <= self._window and (
-            now - self._failures[-1] <= self._window
+        return (
+            full
+            and self._failures[-1] - self._failures[0] <= self._window
+            and (now - self._failures[-1] <= self._window)
         )

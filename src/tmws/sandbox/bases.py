@@ -37,9 +37,7 @@ DEBIAN_PACKAGES = (
     "sed",
     "tzdata",
 )
-_MERGED_USR = (
-    'for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done'
-)
+_MERGED_USR = 'for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done'
 _SECONDS_TO_BOOTSTRAP = 600
 
 

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -118,7 +119,7 @@ class DockerSandbox:
         )
         orphans = [one.id for one in containers if self._owner.may_sweep(one.labels)]
         for container in orphans:
-            await self._blocking(lambda container=container: self._engine.remove(container))
+            await self._blocking(partial(self._engine.remove, container))
         return len(orphans)
 
     async def aclose(self) -> None:

@@ -65,7 +65,7 @@ class Engine:
             return self._client
 
     def _connect(self) -> Any:
-        import docker  # noqa: PLC0415  (0.1 s that a server without claims never pays)
+        import docker.utils  # noqa: PLC0415  (0.1 s that a server without claims never pays)
 
         with self._translated("be reached"):
             where = docker.utils.kwargs_from_env()

@@ -23,7 +23,6 @@ OPEN_FILES = 256
 LARGEST_FILE_BYTES = 64 * MEBIBYTE
 # The child raises its own score to 1000, so that the kernel ends it before PID 1.
 OOM_SCORE_ADJUSTMENT = 500
-UNCONFINED = "unconfined"
 INIT = ("/opt/tmws/python", "-I", "-S", "/opt/tmws/init.py")
 
 

@@ -22,6 +22,7 @@ from tmws.sandbox.tarballs import Entry
 IMAGE = f"tmws-sandbox:{__version__}"
 INPUTS_LABEL = "tmws.image.inputs"
 PROTOCOL_LABEL = "tmws.image.protocol"
+BASE_LABEL = "org.opencontainers.image.base.name"
 # Raised when `init.py` and `frames.py` change what they say to each other.
 PROTOCOL = "1"
 ARCHITECTURE = "x86_64"
@@ -51,7 +52,7 @@ def build(
     base_image: str | None = None,
     fresh_base: bool = False,
     cache: Path | None = None,
-    say: Say = lambda words: None,
+    say: Say = print,
 ) -> BuiltImage:
     """Return the image, built from the shipped files if its inputs have changed.
 
@@ -59,7 +60,7 @@ def build(
         base_image: a public Python 3.11 image to build on, best by digest.
         fresh_base: make the Debian base again, with the packages of today.
         cache: where the Debian base is kept; the user's cache folder if None.
-        say: told what is going on, in a few words.
+        say: told what is going on, in a few words; prints it by default.
 
     Raises:
         SandboxUnavailable: no engine, no base or no wheels; the message says which.
@@ -73,7 +74,7 @@ def build(
         inputs = content_hash(chosen)
         held = engine.image(name)
         if held is not None and held.labels.get(INPUTS_LABEL) == inputs and not fresh_base:
-            return BuiltImage(name, held.id, base=chosen.identity(), built=False)
+            return BuiltImage(name, held.id, held.labels.get(BASE_LABEL, ""), built=False)
         return _build(engine, name, chosen, inputs, say)
     finally:
         engine.close()
@@ -123,10 +124,10 @@ def _build(engine: Engine, name: str, base: Base, inputs: str, say: Say) -> Buil
             PROTOCOL_LABEL: PROTOCOL,
             "org.opencontainers.image.title": "tmws sandbox",
             "org.opencontainers.image.version": __version__,
-            "org.opencontainers.image.base.name": base_name,
+            BASE_LABEL: base_name,
         },
     )
-    return BuiltImage(name, image_id, base=base.identity(), built=True)
+    return BuiltImage(name, image_id, base_name, built=True)
 
 
 def _context(entries: dict[str, Entry]) -> bytes:

@@ -47,10 +47,6 @@ class WarmPool:
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
 
-    def ready(self, slot_class: SlotClass) -> int:
-        """Return how many slots of a class wait now."""
-        return len(self._ready.get(slot_class, ()))
-
     async def lease(self, slot_class: SlotClass, *, image: str) -> Slot | None:
         """Take a ready slot of this class and image, None if there is none."""
         slots = self._ready.get(slot_class, deque())

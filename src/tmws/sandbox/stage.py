@@ -80,7 +80,8 @@ def _installer() -> list[str]:
         tags = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
         platforms = [f"--platform={tag}" for tag in tags]
         target = [f"--python-version={PYTHON_VERSION}", "--implementation=cp", "--abi=cp311"]
-        return [sys.executable, "-m", "pip", "install", *locked, *platforms, *target, "--no-compile"]
+        pip = [sys.executable, "-m", "pip", "install", "--no-compile"]
+        return [*pip, *locked, *platforms, *target]
     if (uv := shutil.which("uv")) is not None:
         target = [f"--python-version={PYTHON_VERSION}", "--python-platform=x86_64-manylinux_2_28"]
         return [uv, "pip", "install", *locked, *target]
