@@ -7,6 +7,7 @@ plugins, executables and reports are switched off, and said to be.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -52,10 +53,13 @@ def neutralise(options: Options) -> list[str]:
 def check(targets: list[str], send: Send) -> tuple[int, dict[str, Any]]:
     """Return mypy's exit status and what to report about it."""
     cache = FileSystemCache()
+    said = io.StringIO()
+    arguments = ["--no-site-packages", *targets]
     try:
-        sources, options = process_options(["--no-site-packages", *targets], fscache=cache)
-    except SystemExit as refusal:  # it has printed why
-        return int(refusal.code or 0) or 2, {"message": "mypy refused the targets or the settings"}
+        sources, options = process_options(arguments, stdout=said, stderr=said, fscache=cache)
+    except SystemExit:
+        print(said.getvalue())
+        return 2, {"message": said.getvalue().strip()[-MAX_TEXT:]}
     asked = neutralise(options)
     send_files(send, [str(source.path) for source in sources])
     lines: list[str] = []

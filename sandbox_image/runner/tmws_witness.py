@@ -185,6 +185,7 @@ class Witness:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         if self._functions.get(item) != function_of(item):
             self._patched[f"{item.nodeid[:MAX_TEXT]} (test function)"] = None
+        self._look_around(item.config)
         return (yield from self._watched())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -50,17 +50,15 @@ REACHES = frozenset(
     {
         "cell_contents",
         "f_back",
-        "f_locals",
-        "get_objects",
         "get_plugins",
-        "get_referrers",
         "list_name_plugin",
         "memmove",
         "pythonapi",
     }
 )
 EXIT_CALLS = frozenset({"atexit.register", "os._exit"})
-MEMORY_CALLS = frozenset({"gc.get_objects", "gc.get_referrers"})
+# Ways to the objects of others that hardly any code needs, tested or testing.
+MEMORY = frozenset({"f_locals", "get_objects", "get_referrers"})
 CHANNEL_PATHS = re.compile(r"/proc/(self|\d+|\{)|/dev/fd|/opt/tmws")
 # Packages that the runner itself stands on; a module of that name could take their place.
 RUNNER_PACKAGES = frozenset(
@@ -79,7 +77,7 @@ def scan(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
 def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:
     match check:
         case PytestCheck():
-            yield from _pytest_flags(snapshot)
+            yield from _pytest_flags(check, snapshot)
         case RuffCheck():
             yield from _ruff_flags(check, snapshot)
         case MypyCheck():
@@ -104,14 +102,32 @@ def syntax_tree(file: SnapshotFile) -> ast.Module | None:
         return None
 
 
-def _pytest_flags(snapshot: Snapshot) -> Iterator[str]:
+def _pytest_flags(check: PytestCheck, snapshot: Snapshot) -> Iterator[str]:
     for path in _shadowing(snapshot):
         yield f"{path}: shadows a module that the test run stands on"
+    targets = [target.partition("::")[0] for target in check.targets]
     for file in snapshot.python_files():
-        tree = syntax_tree(file)
+        tree = syntax_tree(file) if _has_a_say(file.path, targets) else None
         if tree is not None:
             yield from (f"{file.path}: {what}" for what in _Reading(file.path, tree).flags())
     yield from _plugin_options(snapshot)
+
+
+def _has_a_say(path: str, targets: list[str]) -> bool:
+    """Tell whether a file is loaded when these targets are tested.
+
+    Tests and set-up of other folders are not; what is not a test may be imported
+    from anywhere.
+    """
+    if not targets or not is_test_file(path):
+        return True
+    folder, _, name = path.rpartition("/")
+    return any(
+        path == target
+        or path.startswith(f"{target}/")
+        or (name == "conftest.py" and (not folder or target.startswith(f"{folder}/")))
+        for target in targets
+    )
 
 
 def _shadowing(snapshot: Snapshot) -> Iterator[str]:
@@ -172,7 +188,7 @@ class _Reading:
                 yield from self._replaced(target)
             case ast.Call(func=func, args=arguments):
                 yield from self._called(self._name(func), arguments)
-            case ast.Attribute(attr=name) if self._is_test and name in REACHES:
+            case ast.Attribute(attr=name) if name in MEMORY or (self._is_test and name in REACHES):
                 yield f"reaches for {name}"
             case ast.Constant(value=str(text)) if CHANNEL_PATHS.search(text):
                 yield "names the runner's files or descriptors"
@@ -199,7 +215,7 @@ class _Reading:
             root = self._name(arguments[0]).partition(".")[0]
             if root in MACHINERY:
                 yield f"replaces a part of {root}"
-        elif name in MEMORY_CALLS or (self._is_test and name in EXIT_CALLS):
+        elif self._is_test and name in EXIT_CALLS:
             yield f"calls {name}"
 
     def _name(self, node: ast.expr) -> str:

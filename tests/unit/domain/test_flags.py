@@ -134,6 +134,27 @@ def test_what_can_decide_outcomes_is_flagged(conftest: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "flagged"),
+    [
+        ("tests", True),
+        ("tests/unit", True),
+        ("tests/unit/test_a.py::test_a", True),
+        ("other", False),
+        ("tests2", False),
+    ],
+)
+def test_a_conftest_has_a_say_over_its_folder_only(target: str, flagged: bool) -> None:
+    files = {
+        "tests/conftest.py": "def pytest_runtestloop(session): return True",
+        "tests/unit/test_a.py": "",
+        "other/test_b.py": "",
+        "tests2/test_c.py": "",
+    }
+
+    assert bool(scanned(PytestCheck((target,)), files)) == flagged
+
+
+@pytest.mark.parametrize(
     "path",
     ["pytest.py", "tomllib.py", "sitecustomize.py", "src/json.py", "tests/_pytest/__init__.py",
      "pluggy.pyi", "tests/os.py"],
