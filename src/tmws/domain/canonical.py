@@ -21,15 +21,15 @@ def canonical_bytes(value: Json) -> bytes:
     """Return the RFC 8785 form of `value`, UTF-8.
 
     Raises:
-        InvalidInput: NaN, an infinity, an integer beyond 2^53, a lone surrogate, or
-            a type that JSON does not have.
+        InvalidInput: NaN, an infinity, an integer beyond 2^53, a lone surrogate, a
+            type that JSON does not have, or lists and objects nested too deep to follow.
     """
     try:
         return rfc8785.dumps(value)  # type: ignore[arg-type]  # it names the same types, invariantly
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise InvalidInput(
-            f"The value has no canonical JSON form: {error}. Use finite numbers below 2^53 "
-            "in magnitude and text without lone surrogates."
+            f"The value has no canonical JSON form: {str(error)[:100]}. Use finite numbers below "
+            "2^53 in magnitude, text without lone surrogates, and no deep nesting."
         ) from error
 
 

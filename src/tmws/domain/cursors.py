@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 from tmws.domain.canonical import Json, canonical_bytes, digest
@@ -12,6 +13,7 @@ from tmws.domain.errors import InvalidInput
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_ID = re.compile(r"[a-z]{1,16}_[0-9a-z]{1,26}")
 
 
 def cursor_at(place: Json, *, query: Json) -> str:
@@ -27,7 +29,7 @@ def place_of(cursor: str, *, query: Json) -> Json:
     """
     try:
         mark, place = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-    except (ValueError, binascii.Error, TypeError) as error:
+    except (ValueError, binascii.Error, TypeError, RecursionError) as error:
         raise InvalidInput(
             "The cursor is refused. Use next_cursor exactly as it was returned, or leave it out."
         ) from error
@@ -49,7 +51,8 @@ def after_time_place(place: Json) -> tuple[datetime, str]:
     Raises:
         InvalidInput: it has another form.
     """
+    # The mark is no secret: a caller can forge any place, but none that the store chokes on.
     match place:
-        case [int(moment), str(item_id)]:
+        case [int(moment), str(item_id)] if 0 <= moment < 2**53 and _ID.fullmatch(item_id):
             return _EPOCH + moment * _MICROSECOND, item_id
     raise InvalidInput("The cursor is refused. Use next_cursor exactly as it was returned.")
