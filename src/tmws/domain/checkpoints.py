@@ -60,7 +60,8 @@ def parse(text: str) -> tuple[Checkpoint, list[tuple[bytes, bytes]]]:
         checkpoint = Checkpoint(origin, int(size), base64.b64decode(root64, validate=True))
     except (ValueError, binascii.Error) as error:
         raise SignatureInvalid("The checkpoint is not a signed note of three lines.") from error
-    if checkpoint.body() != body + "\n" or len(checkpoint.root) != hashlib.sha256().digest_size:
+    normal = checkpoint.body() == body + "\n" and checkpoint.size >= 0
+    if not normal or len(checkpoint.root) != hashlib.sha256().digest_size:
         raise SignatureInvalid("The checkpoint is not in its normal form.")
     return checkpoint, found
 

@@ -29,7 +29,7 @@ def require_text(value: str, *, what: str, longest: int, multiline: bool = False
                 "printable text. Remove control, bidirectional and surrogate characters."
             )
     text = unicodedata.normalize("NFC", value).strip()
-    if not text:
+    if not text.strip("".join(_FORMAT_ALLOWED)):
         raise InvalidInput(f"{what} is empty. Give at least one printable character.")
     if len(text) > longest:
         raise InvalidInput(f"{what} has {len(text)} characters; the limit is {longest}.")
