@@ -38,7 +38,8 @@ class CheckpointFile:
     def load(self) -> str | None:
         """Return the kept note, None before the first."""
         try:
-            return self._path.read_text()
+            # Whatever stands there is handed on: the reader refuses what is no checkpoint.
+            return self._path.read_text("utf-8", "replace")
         except FileNotFoundError:
             return None
 
@@ -51,5 +52,5 @@ class CheckpointFile:
 
     def _replace(self, note: str) -> None:
         temporary = self._path.with_suffix(".new")
-        temporary.write_text(note)
+        temporary.write_text(note, "utf-8")
         os.replace(temporary, self._path)  # noqa: PTH105  # atomic, and says so
