@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -54,8 +53,8 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.data_dir / 'tmws.db'}"
 
 
-def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings that the environment gives.
+def load_settings() -> Settings:
+    """Return the settings that the environment of this process gives.
 
     Raises:
         InvalidInput: a value breaks its rule, or a `TMWS_` name is unknown: a
@@ -63,7 +62,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """
     known = {f"TMWS_{name.upper()}" for name in Settings.model_fields}
     unknown = sorted(
-        name for name in environment if name.upper().startswith("TMWS_") and name not in known
+        name for name in os.environ if name.upper().startswith("TMWS_") and name not in known
     )
     if unknown:
         raise InvalidInput(f"Unknown setting {unknown[0]}. Known: {', '.join(sorted(known))}.")
