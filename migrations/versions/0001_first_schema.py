@@ -228,14 +228,12 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_patterns_namespace_category_created_at",
+        "ix_patterns_category_created_at",
         "patterns",
-        ["namespace", "category", "created_at"],
+        ["category", "created_at"],
         unique=False,
     )
-    op.create_index(
-        "ix_patterns_namespace_created_at", "patterns", ["namespace", "created_at"], unique=False
-    )
+    op.create_index("ix_patterns_created_at", "patterns", ["created_at"], unique=False)
     op.create_index("ix_patterns_owner_id", "patterns", ["owner_id"], unique=False)
     op.create_table(
         "trust",
@@ -266,9 +264,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_memories"),
     )
     op.create_index("ix_memories_claim_id", "memories", ["claim_id"], unique=False)
-    op.create_index(
-        "ix_memories_namespace_created_at", "memories", ["namespace", "created_at"], unique=False
-    )
+    op.create_index("ix_memories_created_at", "memories", ["created_at"], unique=False)
     op.create_index("ix_memories_owner_id", "memories", ["owner_id"], unique=False)
     op.create_table(
         "pattern_grants",
@@ -337,13 +333,13 @@ def downgrade() -> None:
     op.drop_index("ix_pattern_grants_agent_id_pattern_id", table_name="pattern_grants")
     op.drop_table("pattern_grants")
     op.drop_index("ix_memories_owner_id", table_name="memories")
-    op.drop_index("ix_memories_namespace_created_at", table_name="memories")
+    op.drop_index("ix_memories_created_at", table_name="memories")
     op.drop_index("ix_memories_claim_id", table_name="memories")
     op.drop_table("memories")
     op.drop_table("trust")
     op.drop_index("ix_patterns_owner_id", table_name="patterns")
-    op.drop_index("ix_patterns_namespace_created_at", table_name="patterns")
-    op.drop_index("ix_patterns_namespace_category_created_at", table_name="patterns")
+    op.drop_index("ix_patterns_created_at", table_name="patterns")
+    op.drop_index("ix_patterns_category_created_at", table_name="patterns")
     op.drop_table("patterns")
     op.drop_table("memberships")
     op.drop_table("ledger_payloads")

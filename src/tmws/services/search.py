@@ -94,7 +94,10 @@ class Search:
             readable: selects the ids the caller may see and asked for.
             filtered: it leaves out some of what the caller may see.
         """
-        by_words = await documents.matching(connection, readable, asked.terms, limit=CANDIDATES)
+        among = readable if filtered else None
+        by_words = await documents.matching(
+            connection, caller, asked.terms, kind=kind, among=among, limit=CANDIDATES
+        )
         by_meaning = await self._near(connection, caller, asked, kind, readable, filtered=filtered)
         return _fused({"words": by_words, "meaning": by_meaning})
 

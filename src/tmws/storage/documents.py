@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.domain.agents import AccessLevel
+from tmws.domain.agents import AccessLevel, Agent
+from tmws.storage.access import readable_documents
 from tmws.storage.tables import documents, namespaces
 
 _WORDS_SQLITE = sa.table("words", sa.column("rowid"), sa.column("terms"))
@@ -139,28 +140,28 @@ async def vectors_since(
 
 async def matching(
     connection: AsyncConnection,
-    readable: Ids,
+    caller: Agent,
     terms: Sequence[str],
     *,
+    kind: Kind,
+    among: Ids | None,
     limit: int,
 ) -> dict[str, float]:
-    """Return the best matches of any of the terms: item id to score, higher is better.
+    """Return the best readable matches of any of the terms: id to score, higher is better.
 
     Args:
-        readable: selects the ids the caller may see and asked for.
+        among: selects the only ids to look at; None for all that may be read.
         limit: at most this many.
     """
     if not terms:
         return {}
-    found = (
-        _matching_sqlite(terms)
-        if connection.dialect.name == "sqlite"
-        else _matching_postgresql(terms)
-    )
+    sqlite = connection.dialect.name == "sqlite"
+    found = _matching_sqlite(terms) if sqlite else _matching_postgresql(terms)
+    found = found.where(documents.c.kind == kind.value, readable_documents(caller))
+    if among is not None:
+        found = found.where(documents.c.item_id.in_(among))
     rows = await connection.execute(
-        found.where(documents.c.item_id.in_(readable))
-        .order_by(sa.desc("score"), documents.c.item_id)
-        .limit(limit)
+        found.order_by(sa.desc("score"), documents.c.item_id).limit(limit)
     )
     return {row.item_id: float(row.score) for row in rows}
 

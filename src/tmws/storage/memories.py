@@ -50,7 +50,7 @@ async def newest(
     limit: int,
 ) -> list[Memory]:
     """Return readable memories, newest first, after the place that `before` names."""
-    conditions: list[sa.ColumnElement[bool]] = [memories.c.id.in_(matching_ids(caller, kind=kind))]
+    conditions = _matching(caller, kind)
     if before:
         conditions.append(older_than(memories, *before))
     return await _load(connection, *conditions, limit=limit)
@@ -58,8 +58,14 @@ async def newest(
 
 def matching_ids(caller: Agent, *, kind: MemoryKind | None) -> sa.Select[tuple[str]]:
     """Select the ids of what the caller may read, of one kind or of both."""
-    query = sa.select(memories.c.id).where(readable_memories(caller))
-    return query if kind is None else query.where(memories.c.kind == kind.value)
+    return sa.select(memories.c.id).where(*_matching(caller, kind))
+
+
+def _matching(caller: Agent, kind: MemoryKind | None) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [readable_memories(caller)]
+    if kind is not None:
+        conditions.append(memories.c.kind == kind.value)
+    return conditions
 
 
 async def _load(

@@ -103,7 +103,7 @@ async def newest(
     limit: int,
 ) -> list[Pattern]:
     """Return matching patterns, newest first, after the place that `before` names."""
-    conditions: list[sa.ColumnElement[bool]] = [patterns.c.id.in_(matching_ids(caller, wanted))]
+    conditions = _matching(caller, wanted)
     if before:
         conditions.append(older_than(patterns, *before))
     return await _load(connection, *conditions, limit=limit)
@@ -119,12 +119,7 @@ async def newest_of_all(
 
 def matching_ids(caller: Agent, wanted: PatternFilter) -> sa.Select[tuple[str]]:
     """Select the ids of what the caller may read and the filter lets through."""
-    query = sa.select(patterns.c.id).where(readable_patterns(caller), *_conditions(wanted))
-    for tag in wanted.tags:
-        query = query.where(
-            sa.exists().where(pattern_tags.c.pattern_id == patterns.c.id, pattern_tags.c.tag == tag)
-        )
-    return query
+    return sa.select(patterns.c.id).where(*_matching(caller, wanted))
 
 
 async def granted_to(connection: AsyncConnection, agent_id: str) -> list[str]:
@@ -182,10 +177,10 @@ async def has_proof(connection: AsyncConnection, *, pattern_id: str, claim_id: s
     return found is not None
 
 
-def _conditions(wanted: PatternFilter) -> list[sa.ColumnElement[bool]]:
+def _matching(caller: Agent, wanted: PatternFilter) -> list[sa.ColumnElement[bool]]:
     table = patterns.c
     count = table.successes + table.partials + table.failures
-    conditions: list[sa.ColumnElement[bool]] = []
+    conditions: list[sa.ColumnElement[bool]] = [readable_patterns(caller)]
     if wanted.category is not None:
         conditions.append(table.category == wanted.category)
     if wanted.namespace is not None:
@@ -202,6 +197,9 @@ def _conditions(wanted: PatternFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(
             table.successes * 1.0 + table.partials * 0.5 >= wanted.least_success_rate * count
         )
+    for tag in wanted.tags:
+        tagged = sa.exists().where(pattern_tags.c.pattern_id == table.id, pattern_tags.c.tag == tag)
+        conditions.append(tagged)
     return conditions
 
 
