@@ -112,7 +112,8 @@ async def namespaces_beside(
 
 async def ids(connection: AsyncConnection, selected: Ids) -> frozenset[str]:
     """Return the selected ids."""
-    return frozenset((await connection.scalars(selected)).all())
+    found: Sequence[str] = (await connection.scalars(selected)).all()
+    return frozenset(found)
 
 
 async def vectors_since(
