@@ -108,6 +108,8 @@ def _judge_findings(
     unchecked = (f"{path}: was not checked" for path in _unchecked(check, snapshot, report))
     ignored = (f"the settings: {what} is not obeyed here" for what in report.neutralised)
     case = Case(counts, tuple(sorted({*flags, *unchecked, *ignored})))
+    if not snapshot.python_files(check.targets):
+        return case.refuted(Reason.NOTHING_CHECKED, "No Python file lies in what the claim names.")
     return _by_fitness(case, report, exit_code) or _by_findings(case, report)
 
 
@@ -140,7 +142,7 @@ def _by_findings(case: Case, report: LintReport) -> Judgement:
     if report.status != 0:
         return case.distrusted("The tool ended with status 1, yet reported no finding.")
     if not report.files:
-        return case.refuted(Reason.NOTHING_CHECKED, "No Python file lies in what the claim names.")
+        return case.refuted(Reason.NOTHING_CHECKED, "The settings leave no file to be checked.")
     if case.flags:
         return case.only_observed("Nothing was found")
     return case.supported(f"Nothing was found in {number(len(report.files), 'file')}.")
