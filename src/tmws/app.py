@@ -100,7 +100,15 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
         agents=Agents(database, notary, clock, chance),
         learning=Learning(database, gate, search, clock, chance),
         verification=Verification(
-            database, gate, notary, search, sandbox, reader, limits, clock, chance
+            database,
+            gate=gate,
+            notary=notary,
+            search=search,
+            sandbox=sandbox,
+            reader=reader,
+            limits=limits,
+            clock=clock,
+            chance=chance,
         ),
         trust=Trust(database, gate),
         memory=Memory(database, gate, search, clock, chance),

@@ -23,6 +23,8 @@ Chance = Callable[[int], bytes]
 
 
 class Clock(Protocol):
+    """Says what time it is; the rules never ask, they are told."""
+
     def now(self) -> datetime:
         """Return the present moment in UTC."""
         ...
@@ -77,6 +79,8 @@ class Sandbox(Protocol):
 
 
 class WorkspaceReader(Protocol):
+    """Takes the copy of a folder that a check works on."""
+
     async def capture(self, root: str) -> Snapshot:
         """Copy the regular files below `root`, following no link.
 

@@ -25,7 +25,7 @@ def canonical_bytes(value: Json) -> bytes:
             type that JSON does not have, or lists and objects nested too deep to follow.
     """
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # it names the same types, invariantly
+        return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise InvalidInput(
             f"The value has no canonical JSON form: {str(error)[:100]}. Use finite numbers below "

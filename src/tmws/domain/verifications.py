@@ -10,17 +10,8 @@ from typing import Any
 
 from tmws.domain.agents import Agent, require_member
 from tmws.domain.canonical import Json
-from tmws.domain.claims import (
-    Check,
-    Judgement,
-    Level,
-    MypyCheck,
-    PytestCheck,
-    PythonCheck,
-    Reason,
-    RuffCheck,
-    Verdict,
-)
+from tmws.domain.claims import Check, Judgement, Level, Reason, Verdict
+from tmws.domain.commands import PROFILES
 from tmws.domain.errors import InvalidInput
 from tmws.domain.wording import require_text
 
@@ -28,12 +19,7 @@ LONGEST_STATEMENT = 500
 MOST_APPLIED = 20
 LONGEST_EFFORT_MINUTES = 60 * 24 * 30.0
 
-_PROFILES: dict[str, type[Check]] = {
-    "pytest": PytestCheck,
-    "ruff": RuffCheck,
-    "mypy": MypyCheck,
-    "python": PythonCheck,
-}
+_PROFILES: dict[str, type[Check]] = {profile.name: profile.check for profile in PROFILES}
 
 
 class ClaimState(StrEnum):
@@ -129,7 +115,8 @@ def validated(draft: ClaimDraft, author: Agent) -> ClaimDraft:
     effort = draft.effort_minutes
     if effort is not None and not 0 < effort <= LONGEST_EFFORT_MINUTES:
         raise InvalidInput(
-            f"effort_minutes {effort} is refused: more than 0, at most {LONGEST_EFFORT_MINUTES:.0f}."
+            f"effort_minutes {effort} is refused: "
+            f"more than 0, at most {LONGEST_EFFORT_MINUTES:.0f}."
         )
     return dataclasses.replace(
         draft,

@@ -27,7 +27,7 @@ from tmws.ports import Chance, Clock, Progress, Sandbox, WorkspaceReader
 from tmws.services.gate import Gate
 from tmws.services.notary import Notary, Receipt
 from tmws.services.search import Search
-from tmws.storage import artifacts, claims, memories, patterns, trust, workspaces
+from tmws.storage import agents, artifacts, claims, memories, patterns, trust, workspaces
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document, Kind
 from tmws.storage.documents import add as add_document
@@ -82,6 +82,7 @@ class Verification:
     def __init__(
         self,
         database: Database,
+        *,
         gate: Gate,
         notary: Notary,
         search: Search,
@@ -198,13 +199,18 @@ class Verification:
         """Store the claim, or return the one that already decided it.
 
         One check of one snapshot counts once for an agent, so repeating what is
-        known to hold earns nothing.
+        known to hold earns nothing. A stalled claim is given up here, so that a worker
+        that wakes up late finds its lease gone.
         """
         async with self._database.write() as tx:
+            # Of equal claims sent at once, the second has to see the first.
+            await agents.lock(tx, claim.agent_id)
             for known in await claims.same(tx, claim):
                 if known.judgement and known.judgement.verdict is not Verdict.INCONCLUSIVE:
                     return known
-                if known.state is ClaimState.OPEN and not known.is_stalled(at=claim.created_at):
+                if known.is_stalled(at=claim.created_at):
+                    await claims.abandon(tx, known, at=claim.created_at)
+                elif known.state is ClaimState.OPEN:
                     raise Conflict(
                         f"This check of this snapshot is already running as {known.id}. "
                         "Read it with get_verification.",
@@ -248,7 +254,11 @@ class Verification:
             level=memory.level,
         )
         closed = dataclasses.replace(
-            claim, state=ClaimState.CLOSED, judgement=judgement, run=_run_of(result)
+            claim,
+            state=ClaimState.CLOSED,
+            lease_until=None,
+            judgement=judgement,
+            run=_run_of(result),
         )
         return _Verified(closed, envelope, memory, document)
 

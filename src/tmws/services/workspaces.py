@@ -47,7 +47,8 @@ class Workspaces:
                 await workspaces.move(tx, name, root)
             else:
                 raise Conflict(
-                    f"Workspace {name!r} stands for {known}. Choose another name, or pass --replace."
+                    f"Workspace {name!r} stands for {known}. "
+                    "Choose another name, or pass --replace."
                 )
             event = events.workspace_registered(name, root, by=by, at=now)
             receipt = await self._notary.append(tx, event)

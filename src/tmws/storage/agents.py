@@ -43,6 +43,15 @@ async def every(connection: AsyncConnection) -> list[Agent]:
     return await _select(connection, sa.true())
 
 
+async def lock(connection: AsyncConnection, agent_id: str) -> None:
+    """Make others who lock the same agent wait until the transaction ends."""
+    # Not the key: rows that merely refer to the agent are written meanwhile, and a
+    # transaction that holds what we want next never waits for us.
+    await connection.execute(
+        sa.select(agents.c.id).where(agents.c.id == agent_id).with_for_update(key_share=True)
+    )
+
+
 async def ids_of(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:
     """Return name to id of those that exist."""
     rows = await connection.execute(

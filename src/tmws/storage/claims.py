@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -140,7 +141,7 @@ async def _select(
     return [_claim(row) for row in rows]
 
 
-def _claim(row: sa.Row[tuple[object, ...]]) -> Claim:
+def _claim(row: sa.Row[*tuple[Any, ...]]) -> Claim:
     return Claim(
         id=row.id,
         agent_id=row.agent_id,

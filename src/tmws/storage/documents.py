@@ -21,7 +21,7 @@ from tmws.storage.tables import documents, namespaces
 _WORDS_SQLITE = sa.table("words", sa.column("rowid"), sa.column("terms"))
 _WORDS_POSTGRESQL = sa.table("words", sa.column("rowid"), sa.column("terms", TSVECTOR))
 
-Ids = sa.Select[tuple[str]]
+Ids = sa.Select[str]
 """A query for item ids: it never leaves the database unless it has to."""
 
 
@@ -112,8 +112,8 @@ async def namespaces_beside(
 
 async def ids(connection: AsyncConnection, selected: Ids) -> frozenset[str]:
     """Return the selected ids."""
-    found: Sequence[str] = (await connection.scalars(selected)).all()
-    return frozenset(found)
+    rows = await connection.execute(selected)
+    return frozenset(row[0] for row in rows)
 
 
 async def vectors_since(
@@ -167,7 +167,7 @@ async def matching(
     return {row.item_id: float(row.score) for row in rows}
 
 
-def _matching_sqlite(terms: Sequence[str]) -> sa.Select[tuple[str, float]]:
+def _matching_sqlite(terms: Sequence[str]) -> sa.Select[str, float]:
     query = " OR ".join(f'"{term}"' for term in dict.fromkeys(terms))
     # bm25() is the smaller the better (SQLite FTS5, "Auxiliary functions").
     score = -sa.literal_column("bm25(words)", sa.Float)
@@ -178,7 +178,7 @@ def _matching_sqlite(terms: Sequence[str]) -> sa.Select[tuple[str, float]]:
     )
 
 
-def _matching_postgresql(terms: Sequence[str]) -> sa.Select[tuple[str, float]]:
+def _matching_postgresql(terms: Sequence[str]) -> sa.Select[str, float]:
     query = sa.func.to_tsquery("simple", " | ".join(f"'{term}'" for term in dict.fromkeys(terms)))
     matches = _WORDS_POSTGRESQL.c.terms.op("@@")(query)
     score = sa.func.ts_rank_cd(_WORDS_POSTGRESQL.c.terms, query, 1, type_=sa.Float)

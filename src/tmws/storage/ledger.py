@@ -44,7 +44,7 @@ async def origin(connection: AsyncConnection) -> str:
     return name
 
 
-async def _head(connection: AsyncConnection, query: sa.Select[tuple[int, str, int, str]]) -> Tree:
+async def _head(connection: AsyncConnection, query: sa.Select[int, str, int, str]) -> Tree:
     row = (await connection.execute(query)).one()
     return Tree(row.size, tuple(bytes.fromhex(peak) for peak in json.loads(row.peaks)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -56,7 +57,7 @@ async def newest(
     return await _load(connection, *conditions, limit=limit)
 
 
-def matching_ids(caller: Agent, *, kind: MemoryKind | None) -> sa.Select[tuple[str]]:
+def matching_ids(caller: Agent, *, kind: MemoryKind | None) -> sa.Select[str]:
     """Select the ids of what the caller may read, of one kind or of both."""
     return sa.select(memories.c.id).where(*_matching(caller, kind))
 
@@ -81,7 +82,7 @@ async def _load(
     return [_memory(row) for row in rows]
 
 
-def _memory(row: sa.Row[tuple[object, ...]]) -> Memory:
+def _memory(row: sa.Row[*tuple[Any, ...]]) -> Memory:
     return Memory(
         id=row.id,
         namespace=row.namespace,

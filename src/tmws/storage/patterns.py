@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -117,7 +118,7 @@ async def newest_of_all(
     return await _load(connection, condition, limit=limit)
 
 
-def matching_ids(caller: Agent, wanted: PatternFilter) -> sa.Select[tuple[str]]:
+def matching_ids(caller: Agent, wanted: PatternFilter) -> sa.Select[str]:
     """Select the ids of what the caller may read and the filter lets through."""
     return sa.select(patterns.c.id).where(*_matching(caller, wanted))
 
@@ -232,7 +233,7 @@ async def _tags(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, li
     return found
 
 
-def _pattern(row: sa.Row[tuple[object, ...]], tags: tuple[str, ...]) -> Pattern:
+def _pattern(row: sa.Row[*tuple[Any, ...]], tags: tuple[str, ...]) -> Pattern:
     return Pattern(
         id=row.id,
         namespace=row.namespace,
@@ -250,7 +251,7 @@ def _pattern(row: sa.Row[tuple[object, ...]], tags: tuple[str, ...]) -> Pattern:
     )
 
 
-def _usage(row: sa.Row[tuple[object, ...]]) -> Usage:
+def _usage(row: sa.Row[*tuple[Any, ...]]) -> Usage:
     return Usage(
         successes=row.successes,
         partials=row.partials,

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.trust import NO_RECORD, TrustScore
-from tmws.storage.tables import agents, trust
+from tmws.storage import agents
+from tmws.storage.tables import trust
 
 
 async def load(connection: AsyncConnection, agent_id: str) -> TrustScore:
@@ -20,9 +21,7 @@ async def load(connection: AsyncConnection, agent_id: str) -> TrustScore:
 async def load_for_update(connection: AsyncConnection, agent_id: str) -> TrustScore:
     """Return the score and keep others from changing it until the transaction ends."""
     # The agent's own row is the lock: it exists before the first verdict does.
-    await connection.execute(
-        sa.select(agents.c.id).where(agents.c.id == agent_id).with_for_update()
-    )
+    await agents.lock(connection, agent_id)
     return await load(connection, agent_id)
 
 

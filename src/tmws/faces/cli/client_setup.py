@@ -9,12 +9,16 @@ def client_setup() -> list[str]:
     """Return the configuration for Claude Code, Cursor and VS Code, line by line."""
     server = {"command": "tmws", "args": ["serve"]}
     return [
+        "",
         "Claude Code:",
-        "  claude mcp add tmws -- tmws serve",
-        "Cursor (.cursor/mcp.json):",
-        "  " + json.dumps({"mcpServers": {"tmws": server}}),
-        "VS Code (.vscode/mcp.json):",
-        "  " + json.dumps({"servers": {"tmws": {"type": "stdio", **server}}}),
-        "As a named agent: add TMWS_AGENT_ID and TMWS_AGENT_SECRET (tmws agents create NAME) to "
-        "its environment.",
+        "claude mcp add tmws -- tmws serve",
+        "",
+        "Cursor, in .cursor/mcp.json:",
+        json.dumps({"mcpServers": {"tmws": server}}),
+        "",
+        "VS Code, in .vscode/mcp.json:",
+        json.dumps({"servers": {"tmws": {"type": "stdio", **server}}}),
+        "",
+        "To act as a named agent, create one (tmws agents create NAME) and add TMWS_AGENT_ID and",
+        "TMWS_AGENT_SECRET to the environment of the server.",
     ]

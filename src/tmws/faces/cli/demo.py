@@ -88,7 +88,12 @@ class Actor:
         """Return this agent's trust."""
         return await self.call("get_trust")
 
-    async def _progress(self, _done: float, _total: float | None, message: str | None) -> None:
+    async def _progress(
+        self,
+        progress: float,  # noqa: ARG002  # the SDK passes these by name
+        total: float | None,  # noqa: ARG002
+        message: str | None,
+    ) -> None:
         self._stage.say(f"… {message}")
 
 
@@ -125,7 +130,7 @@ async def _story(folder: Path) -> None:
         await _prove(app, stage)
     stage.scene("Use it")
     for line in client_setup():
-        stage.say(line)
+        click.echo(line)  # as it is: a wrapped line cannot be pasted
 
 
 async def _prepared(app: App, project: DemoProject, stage: Stage) -> dict[str, str]:
@@ -147,7 +152,9 @@ async def _learn(scout: Actor, stage: Stage) -> str:
         category="text-processing",
         summary="Letters with accents vanish when everything but a-z is dropped. Normalise to "
         "NFKD first: the base letter stays and only the mark is dropped.",
-        data={"steps": ["unicodedata.normalize('NFKD', text)", "encode ascii, ignore", "then drop"]},
+        data={
+            "steps": ["unicodedata.normalize('NFKD', text)", "encode ascii, ignore", "then drop"]
+        },
         tags=["unicode", "slugs"],
         level="public",
     )

@@ -39,3 +39,21 @@ async def verify(app: App, printer: Printer) -> None:
             f"{len(report.problems)} problem(s) found. Stop writing, keep a copy of the data "
             "folder, and compare it with a backup."
         )
+
+
+@ledger.command()
+@click.argument("index", type=click.IntRange(min=0))
+@with_app
+async def prove(app: App, printer: Printer, index: int) -> None:
+    """Show the proof that entry INDEX is in the log, for somebody who holds a checkpoint."""
+    proof = await app.audit.prove(index)
+    printer.record(
+        {
+            "index": proof.index,
+            "size": proof.size,
+            "root": proof.root,
+            "holds": proof.holds(),
+            "leaf": proof.leaf,
+            "path": list(proof.path),
+        }
+    )

@@ -20,7 +20,9 @@ class Printer:
         self.as_json = as_json
         self._console = Console(highlight=False)
 
-    def rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
+    def rows(
+        self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, empty: str
+    ) -> None:
         """Print a list of things; `empty` says how to get the first one."""
         if self.as_json:
             _dump(list(rows))

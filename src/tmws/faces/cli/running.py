@@ -29,7 +29,8 @@ def with_app(
 
     @json_option
     @functools.wraps(command)
-    def run(*args: P.args, as_json: bool, **options: P.kwargs) -> None:
+    def run(*args: P.args, **options: P.kwargs) -> None:
+        as_json = bool(options.pop("as_json"))
         settings = load_settings()
         logging.configure("warning" if settings.log_level == "info" else settings.log_level)
 

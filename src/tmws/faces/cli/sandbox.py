@@ -44,10 +44,7 @@ async def check(app: App, printer: Printer) -> None:
     probes = await app.sandbox.check()
     printer.rows(
         ("held", "name", "observed"),
-        [
-            {"held": probe.held, "name": probe.name, "observed": probe.observed}
-            for probe in probes
-        ],
+        [{"held": probe.held, "name": probe.name, "observed": probe.observed} for probe in probes],
         empty="",
     )
     broken = [probe.name for probe in probes if not probe.held]

@@ -23,7 +23,7 @@ def workspaces() -> None:
 @with_app
 async def add(app: App, printer: Printer, name: str, path: Path, replace: bool) -> None:
     """Register the folder PATH under NAME; claims refer to the name."""
-    root = str(path.expanduser().absolute())
+    root = _absolute(path)
     snapshot = await app.workspaces.add(name, root, replace=replace, by=operator())
     printer.record(
         {
@@ -46,3 +46,7 @@ async def listed(app: App, printer: Printer) -> None:
         [{"name": name, "root": root} for name, root in known.items()],
         empty="No workspaces yet. Open one: tmws workspaces add NAME PATH.",
     )
+
+
+def _absolute(path: Path) -> str:
+    return str(path.expanduser().absolute())
