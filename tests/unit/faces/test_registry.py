@@ -31,6 +31,7 @@ class Draft(Arguments):
 
 class Outcome(Result):
     accurate: bool | None
+    reason: str | None = None
 
 
 @tool(title="Judge", read_only=False, destructive=False, idempotent=True, narrow="Ask less.")
@@ -81,8 +82,10 @@ def test_the_input_schema_is_closed_inlined_and_says_nothing_twice() -> None:
 def test_the_output_schema_keeps_null_apart_from_absent() -> None:
     schema = judge.listing.output_schema
     assert schema is not None
-    assert schema["properties"]["accurate"] == {"type": ["boolean", "null"]}
+    assert schema["properties"]["accurate"] == {"anyOf": [{"type": "boolean"}, {"type": "null"}]}
+    assert schema["properties"]["reason"] == {"type": "string"}
     assert schema["required"] == ["accurate"]
+    assert Outcome(accurate=None).told() == {"accurate": None}
 
 
 @pytest.mark.parametrize("note", ["hello", None])

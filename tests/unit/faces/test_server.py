@@ -11,6 +11,7 @@ import mcp_types as wire
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from structlog.testing import capture_logs
 
 from tests.unit.faces.toys import FakeApp, Trace
 from tmws.faces.mcp.server import McpServer
@@ -111,14 +112,14 @@ async def test_an_unknown_cursor_is_a_protocol_error(serve: Serve, mode: str) ->
 
 
 async def test_a_crash_says_nothing_to_the_client_and_all_to_the_log(
-    serve: Serve, mode: str, caplog: pytest.LogCaptureFixture
+    serve: Serve, mode: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with Client(serve(), mode=mode) as client:
         with pytest.raises(MCPError) as refused:
             await client.call_tool("crash", {})
     assert refused.value.code == wire.INTERNAL_ERROR
     assert "secret" not in str(refused.value)
-    assert "disk on fire at /secret/path" in caplog.text
+    assert "disk on fire at /secret/path" in capsys.readouterr().out
 
 
 async def test_progress_reaches_the_client_while_the_tool_runs(serve: Serve, mode: str) -> None:
@@ -208,17 +209,15 @@ async def test_a_newer_client_hears_of_a_change_on_the_stream_it_opened(
 
 
 async def test_the_watcher_outlives_a_store_that_is_away_for_a_while(
-    serve: Serve, app: FakeApp, caplog: pytest.LogCaptureFixture
+    serve: Serve, app: FakeApp
 ) -> None:
-    async with (
-        Client(serve()) as client,
-        client.listen(tools_list_changed=True) as changes,
-    ):
-        app.tools.broken = True
-        with anyio.fail_after(1):
-            while "tool_switches_unreadable" not in caplog.text:
-                await anyio.lowlevel.checkpoint()
-        app.tools.broken = False
-        app.tools.off["echo"] = "now"
-        with anyio.fail_after(1):
-            await anext(aiter(changes))
+    with capture_logs() as log:
+        async with Client(serve()) as client, client.listen(tools_list_changed=True) as changes:
+            app.tools.broken = True
+            with anyio.fail_after(1):
+                while "tool_switches_unreadable" not in [entry["event"] for entry in log]:
+                    await anyio.lowlevel.checkpoint()
+            app.tools.broken = False
+            app.tools.off["echo"] = "now"
+            with anyio.fail_after(1):
+                await anext(aiter(changes))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from tmws.app import App
 from tmws.domain.errors import Conflict, InvalidInput
 from tmws.faces.mcp.endpoint import McpEndpoint
 
-log = logging.getLogger(__name__)
+_log = structlog.get_logger()
 
 DRAIN_SECONDS = 5
 """How long running requests may take to end once the server was told to stop."""
@@ -54,7 +54,6 @@ async def serve_http(
     hosts, origins = _allowed(host, allowed_hosts, allowed_origins)
     endpoint = McpEndpoint(app, allowed_hosts=hosts, allowed_origins=origins)
     with _bound(host, port) as listener:
-        log.warning("serving_http url=%s", _url(listener))
         config = uvicorn.Config(
             _routes(app, endpoint),
             access_log=False,
@@ -62,7 +61,7 @@ async def serve_http(
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        await _Server(config, endpoint).serve(sockets=[listener])
+        await _Server(config, endpoint, _url(listener)).serve(sockets=[listener])
 
 
 def _allowed(
@@ -121,7 +120,7 @@ def _routes(app: App, endpoint: McpEndpoint) -> Starlette:
         try:
             await app.tools.disabled()
         except Exception:
-            log.exception("not_ready")
+            _log.exception("not_ready")
             return PlainTextResponse("the store does not answer\n", status_code=503)
         return PlainTextResponse("ready\n")
 
@@ -144,9 +143,14 @@ class _Server(uvicorn.Server):
     Raised again, SIGTERM would end the process before the application is closed.
     """
 
-    def __init__(self, config: uvicorn.Config, endpoint: McpEndpoint) -> None:
+    def __init__(self, config: uvicorn.Config, endpoint: McpEndpoint, url: str) -> None:
         super().__init__(config)
         self._endpoint = endpoint
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        _log.warning("serving_http", url=self._url)  # from here on it answers
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._endpoint.hang_up()

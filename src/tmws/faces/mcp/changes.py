@@ -7,17 +7,17 @@ This is courtesy: what a call may do is decided when it arrives.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import anyio
 import mcp_types as wire
+import structlog
 from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent, ToolsListChanged
 
-log = logging.getLogger(__name__)
+_log = structlog.get_logger()
 
 POLL_SECONDS = 0.1
 
@@ -42,7 +42,7 @@ class Changes:
                 found = await self._disabled()
             except Exception:  # the store may come back; calls are refused meanwhile
                 if readable:
-                    log.exception("tool_switches_unreadable")
+                    _log.exception("tool_switches_unreadable")
                 readable = False
                 continue
             readable = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, WithJsonSchema
 
 from tmws.domain.patterns import MOST_GRANTS, MOST_TAGS
 
@@ -30,5 +30,8 @@ Query = Annotated[
     str | None, Field(min_length=1, max_length=1000, description="What you look for, in words.")
 ]
 Structured = Annotated[
-    dict[Annotated[str, Field(max_length=200)], JsonValue], Field(max_length=500)
+    dict[str, JsonValue],
+    Field(max_length=500),
+    # Any JSON inside: said by saying nothing, where pydantic would say an empty schema.
+    WithJsonSchema({"type": "object", "maxProperties": 500}),
 ]

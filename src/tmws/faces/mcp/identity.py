@@ -7,10 +7,10 @@ whatever the sender likes, and nothing here reads them.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
@@ -22,7 +22,7 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput
 from tmws.faces.mcp import errors
 
-log = logging.getLogger(__name__)
+_log = structlog.get_logger()
 
 Context = ServerRequestContext[Any, Any]
 CallerOf = Callable[[Context], Awaitable[Agent]]
@@ -41,9 +41,10 @@ async def launched_as(app: App) -> CallerOf:
     name, secret = app.settings.agent_id, app.settings.agent_secret
     if not name and not secret:
         agent = await app.agents.local()
-        log.warning(
-            "acting_as_local_agent name=%s hint='set TMWS_AGENT_ID and TMWS_AGENT_SECRET'",
-            agent.name,
+        _log.warning(
+            "acting_as_local_agent",
+            name=agent.name,
+            hint="set TMWS_AGENT_ID and TMWS_AGENT_SECRET to be another",
         )
         return always(agent)
     if not name or not secret:

@@ -33,9 +33,21 @@ class Arguments(BaseModel):
 
 
 class Result(BaseModel):
-    """What a program may rely on to come back; its schema is published with the tool."""
+    """What a program may rely on to come back; its schema is published with the tool.
+
+    A field that is None by default is left out of the answer while it is None.
+    """
 
     model_config = ConfigDict(frozen=True)
+
+    def told(self) -> Json:
+        """Return what goes on the wire."""
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if value is not None or fields[name].is_required()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +105,8 @@ def tool(
             name=run.__name__,
             title=title,
             description=" ".join(inspect.cleandoc(run.__doc__ or "").split()),
-            input_schema=schemas.of_arguments(arguments),
-            output_schema=schemas.of_result(returned) if _is_a(returned, Result) else None,
+            input_schema=schemas.compact(arguments),
+            output_schema=schemas.compact(returned) if _is_a(returned, Result) else None,
             annotations=wire.ToolAnnotations(
                 read_only_hint=read_only,
                 destructive_hint=destructive,

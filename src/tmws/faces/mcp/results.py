@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import mcp_types as wire
-from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 LARGEST_BYTES = 20_000
@@ -19,7 +18,7 @@ NOTE = "truncated"
 _SHORTEST_CUT = 40
 
 
-def render(result: Mapping[str, Any] | BaseModel, *, narrow: str) -> wire.CallToolResult:
+def render(result: Mapping[str, Any], *, narrow: str) -> wire.CallToolResult:
     """Return the result as structured content and as the same JSON in text.
 
     Args:

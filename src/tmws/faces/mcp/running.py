@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
+import structlog
 from mcp.server.session import ServerSession
 
-log = logging.getLogger(__name__)
+_log = structlog.get_logger()
 
 CLEANUP_SECONDS = 10.0
 """How long a cancelled tool may take to leave nothing behind."""
@@ -41,9 +41,9 @@ async def carried_through(work: Awaitable[T]) -> T:
 
 def _note_end(task: asyncio.Future[T]) -> None:
     if not task.done():
-        log.error("cancelled_tool_still_running seconds=%s", CLEANUP_SECONDS)
+        _log.error("cancelled_tool_still_running", after_seconds=CLEANUP_SECONDS)
     elif not task.cancelled() and (failed := task.exception()) is not None:
-        log.error("cancelled_tool_failed", exc_info=failed)
+        _log.error("cancelled_tool_failed", exc_info=failed)
 
 
 def progress_to(session: ServerSession) -> Callable[[str], Awaitable[None]]:

@@ -18,22 +18,15 @@ _NULL = {"type": "null"}
 _EMPTY: tuple[Any, ...] = (None, [], "")
 
 
-def of_arguments(model: type[BaseModel]) -> Schema:
-    """Return what a caller may send.
+def compact(model: type[BaseModel]) -> Schema:
+    """Return the schema of a model without anything that could be left out.
 
-    An optional argument is advertised as one that can be left out; null, which some
-    clients send instead, is accepted without being advertised.
+    What may be null and need not be there is shown as what need not be there: fewer
+    bytes, and no dialect of clients stumbles over it. Null sent is still accepted; null
+    that must be told from absent is a required field.
     """
-    return _plain(model.model_json_schema(), null_shown=False)
-
-
-def of_result(model: type[BaseModel]) -> Schema:
-    """Return what comes back; null stays, because programs tell it from absent."""
-    return _plain(model.model_json_schema(mode="serialization"), null_shown=True)
-
-
-def _plain(schema: Schema, *, null_shown: bool) -> Schema:
-    plain: Schema = _tightened(_inlined(schema, schema.get("$defs", {})), null_shown=null_shown)
+    schema = model.model_json_schema()
+    plain: Schema = _tightened(_inlined(schema, schema.get("$defs", {})))
     plain.pop("description", None)  # the tool's own description says it
     return plain
 
@@ -60,22 +53,15 @@ def _described(target: Schema, beside: Schema) -> Schema:
     return {key: value for key, value in target.items() if key != "description"} | beside
 
 
-def _tightened(node: Any, *, null_shown: bool) -> Any:
+def _tightened(node: Any) -> Any:
     if isinstance(node, list):
-        return [_tightened(item, null_shown=null_shown) for item in node]
+        return [_tightened(item) for item in node]
     if not isinstance(node, dict):
         return node
-    node = {key: _tightened(value, null_shown=null_shown) for key, value in node.items()}
-    options = [option for option in node.get("anyOf", ()) if option != _NULL]
-    if len(options) == 1:
-        node = options[0] | {key: value for key, value in node.items() if key != "anyOf"}
-        if null_shown:
-            node = _or_null(node)
+    node = {key: _tightened(value) for key, value in node.items()}
+    if "anyOf" in node and node.get("default", ...) is None:
+        (option,) = (option for option in node.pop("anyOf") if option != _NULL)
+        node = option | node
     if node.get("default", ...) in _EMPTY:
         del node["default"]
     return node
-
-
-def _or_null(node: Schema) -> Schema:
-    nullable = node | {"type": [node["type"], "null"]}
-    return nullable | {"enum": [*node["enum"], None]} if "enum" in node else nullable

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import mcp_types as wire
+import structlog
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
@@ -21,11 +21,11 @@ from tmws.domain.errors import TmwsError
 from tmws.faces.mcp import errors, instructions, results
 from tmws.faces.mcp.changes import Changes, Disabled
 from tmws.faces.mcp.identity import CallerOf
-from tmws.faces.mcp.registry import Call, Registry, Tool
+from tmws.faces.mcp.registry import Call, Registry, Result, Tool
 from tmws.faces.mcp.running import carried_through, progress_to
 from tmws.faces.mcp.tools import REGISTRY
 
-log = logging.getLogger(__name__)
+_log = structlog.get_logger()
 
 Context = ServerRequestContext[Any, Any]
 
@@ -102,7 +102,7 @@ class McpServer(Server[None]):
         except KeyError:
             raise errors.bad_cursor() from None
         except Exception:
-            log.exception("tools_list_failed")
+            _log.exception("tools_list_failed")
             raise errors.internal() from None
         return wire.ListToolsResult(tools=page, next_cursor=following)
 
@@ -116,11 +116,12 @@ class McpServer(Server[None]):
             arguments = tool.parse(params.arguments or {})
             call = Call(self._app, caller, progress_to(ctx.session))
             result = await carried_through(tool.run(call, arguments))
-            return results.render(result, narrow=tool.narrow)
+            told = result.told() if isinstance(result, Result) else result
+            return results.render(told, narrow=tool.narrow)
         except TmwsError as refused:
             return errors.refusal(refused)
         except Exception:
-            log.exception("tool_failed tool=%s", tool.name)
+            _log.exception("tool_failed", tool=tool.name)
             raise errors.internal() from None
 
     async def _require_enabled(self, tool: Tool) -> None:

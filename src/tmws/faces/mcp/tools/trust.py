@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field
 
 from tmws.faces.mcp.registry import Arguments, Call, Result, tool
-from tmws.faces.mcp.views import rounded
 
 
 class GetTrust(Arguments):
@@ -23,9 +22,9 @@ class TrustShown(Result):
     """A score with what it rests on."""
 
     agent: str
-    score: float | None
-    low: float | None
-    high: float | None
+    score: float
+    low: float
+    high: float
     decided: int
     supported: int
     refuted: int
@@ -51,9 +50,9 @@ async def get_trust(call: Call, wanted: GetTrust) -> TrustShown:
     score = view.score
     return TrustShown(
         agent=view.agent,
-        score=rounded(score.score),
-        low=rounded(score.low),
-        high=rounded(score.high),
+        score=round(score.score, 4),
+        low=round(score.low, 4),
+        high=round(score.high, 4),
         decided=score.decided,
         supported=score.supported,
         refuted=score.refuted,

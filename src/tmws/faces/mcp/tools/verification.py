@@ -121,29 +121,32 @@ class TrustMoved(Result):
 
 
 class Verified(Result):
-    """A claim and what its check showed; verdict fields are null while there is none."""
+    """A claim and what its check showed; what a verdict adds is absent before there is one.
+
+    `accurate` is always there, because null is an answer: nothing was decided.
+    """
 
     claim_id: str
     state: ClaimState
+    accurate: bool | None
+    detail: str
     agent: str
     statement: str
     workspace: str
     check: Json
-    verdict: Verdict | None
-    accurate: bool | None
-    reason: str | None
-    level: str | None
-    detail: str
-    counts: dict[str, int]
-    items: tuple[str, ...]
-    flags: tuple[str, ...]
-    wall_seconds: float | None
     snapshot_digest: str
-    evidence_digest: str | None
-    ledger_index: int | None
-    closed_at: datetime | None
-    trust: TrustMoved | None
     repeated: bool
+    verdict: Verdict | None = None
+    reason: str | None = None
+    level: str | None = None
+    counts: dict[str, int] | None = None
+    items: tuple[str, ...] | None = None
+    flags: tuple[str, ...] | None = None
+    wall_seconds: float | None = None
+    evidence_digest: str | None = None
+    ledger_index: int | None = None
+    closed_at: datetime | None = None
+    trust: TrustMoved | None = None
 
 
 @tool(
@@ -205,9 +208,9 @@ def _shown(report: VerificationReport) -> Verified:
         reason=judgement.reason if judgement else None,
         level=judgement.level if judgement else None,
         detail=judgement.detail if judgement else _without_verdict(report),
-        counts=judgement.counts if judgement else {},
-        items=judgement.items if judgement else (),
-        flags=judgement.flags if judgement else (),
+        counts=judgement.counts if judgement else None,
+        items=judgement.items if judgement else None,
+        flags=judgement.flags if judgement else None,
         wall_seconds=rounded(claim.run.wall_seconds) if claim.run else None,
         snapshot_digest=claim.snapshot_digest,
         evidence_digest=claim.evidence_digest,

@@ -1,0 +1,159 @@
+"""What only holds on standard streams: the process, its descriptors, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.mcp_serving import STOP_SECONDS, Store, over_stdio
+
+COLD_START_SECONDS = 1.5
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+LIST_MODERN = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/list",
+    "params": {
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    },
+}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+async def started(store: Store, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *store.command("stdio"),
+        env=os.environ | store.environment(**environment),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def ask(process: asyncio.subprocess.Process, message: dict[str, Any]) -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(message).encode() + b"\n")
+    await process.stdin.drain()
+    answer: dict[str, Any] = json.loads(await process.stdout.readline())
+    return answer
+
+
+async def end(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    assert process.stdin is not None
+    process.stdin.close()
+    return await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+
+
+async def test_a_closed_standard_input_ends_the_server_cleanly(store: Store) -> None:
+    process = await started(store)
+    assert (await ask(process, INITIALIZE))["result"]["serverInfo"]["name"] == "tmws"
+    rest, said = await end(process)
+    assert process.returncode == 0
+    assert rest == b""
+    assert json.loads(said)["event"] == "acting_as_local_agent"
+    assert (store.folder / "sandbox.log").read_text() == "closed\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_closes_the_application_though_the_client_stays(
+    store: Store, number: signal.Signals
+) -> None:
+    process = await started(store)
+    await ask(process, INITIALIZE)
+    process.send_signal(number)
+    assert await asyncio.wait_for(process.wait(), STOP_SECONDS) == 0
+    assert (store.folder / "sandbox.log").read_text() == "closed\n"
+    await end(process)
+
+
+async def test_a_running_check_is_killed_when_the_client_goes(store: Store) -> None:
+    project = store.folder / "project"
+    project.mkdir()
+    async with store.opened() as app:
+        await app.workspaces.add("project", str(project), by="test")
+    process = await started(store)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    await ask(process, INITIALIZE)
+    claim = {"statement": "It holds.", "workspace": "project", "check": {"profile": "pytest"}}
+    call = {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "tools/call",
+        "params": {
+            "name": "verify_claim",
+            "arguments": claim,
+            "_meta": {"progressToken": 1},
+        },
+    }
+    process.stdin.write(json.dumps(call).encode() + b"\n")
+    while "waiting" not in (line := await process.stdout.readline()).decode():
+        assert line
+    await end(process)
+    log = (store.folder / "sandbox.log").read_text()
+    assert log == "started 0\nkilled\nclosed\n"
+
+
+async def test_from_spawn_to_the_first_list_takes_under_a_second_and_a_half(store: Store) -> None:
+    async with store.opened():
+        pass  # a store that exists: creating one is not what every session pays for
+    times = []
+    for _ in range(3):
+        begun = time.monotonic()
+        process = await started(store)
+        listed = await ask(process, LIST_MODERN)
+        times.append(time.monotonic() - begun)
+        assert listed["result"]["tools"]
+        await end(process)
+    assert min(times) < COLD_START_SECONDS, times
+
+
+async def test_malformed_lines_do_not_end_the_session(store: Store) -> None:
+    process = await started(store)
+    assert process.stdin is not None
+    await ask(process, INITIALIZE)
+    for line in (b"not json", b"[]", b'{"jsonrpc":"2.0"}', b"\xff\xfe", b"{" * 100_000):
+        process.stdin.write(line + b"\n")
+    ping = {"jsonrpc": "2.0", "id": 9, "method": "ping"}
+    assert (await ask(process, ping))["id"] == 9
+    await end(process)
+
+
+async def test_two_servers_on_a_new_store_at_once_both_come_up(store: Store) -> None:
+    async def first_list(number: int) -> int:
+        log = store.folder / str(number)
+        log.mkdir()
+        async with over_stdio(store, "auto") as client:
+            return len((await client.list_tools()).tools)
+
+    assert await asyncio.gather(*(first_list(number) for number in range(2))) == [9, 9]
