@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.services import Installation
 from tests.postgres import PostgresServer, postgres_server
+from tmws.app import App
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,16 @@ def sqlite_url(tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database of each kind in turn: what holds on one holds on the other."""
     return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def installation(database_url: str, tmp_path: Path) -> Installation:
+    """A place for one installation on each kind of database; nothing is there yet."""
+    return Installation(database_url, tmp_path / "data")
+
+
+@pytest.fixture
+async def app(installation: Installation) -> AsyncIterator[App]:
+    """An open app on a new installation."""
+    async with installation.open() as app:
+        yield app

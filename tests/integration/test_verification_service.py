@@ -1,0 +1,365 @@
+"""From a claim to a recorded verdict: what moves, what does not, and what runs twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests.integration.services import (
+    Installation,
+    agent,
+    claim,
+    ended,
+    learned,
+    silent,
+    timed_out,
+    verified,
+)
+from tests.unit.domain.written_reports import ran
+from tmws.app import App
+from tmws.domain.agents import Agent
+from tmws.domain.canonical import sha256_hex
+from tmws.domain.claims import Level, Reason, Verdict
+from tmws.domain.errors import (
+    BackendUnavailable,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    SandboxUnavailable,
+)
+from tmws.domain.execution import ExecutionResult
+from tmws.domain.memories import MemoryKind
+from tmws.domain.trust import NO_RECORD, TrustScore
+from tmws.domain.verifications import ClaimState
+from tmws.services.memory import MemoryQuery
+from tmws.storage import artifacts
+
+
+@pytest.fixture
+async def alice(app: App, installation: Installation) -> Agent:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    return await agent(app, "alice")
+
+
+async def score(app: App, who: Agent) -> TrustScore:
+    return (await app.trust.show(who)).score
+
+
+async def ledger_size(app: App) -> int:
+    report = await app.audit.verify()
+    assert report.holds, report.problems
+    return report.size
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict", "reason", "after"),
+    [
+        (ended(0), Verdict.SUPPORTED, Reason.CHECK_PASSED, TrustScore(1, 0, 0)),
+        (ended(1), Verdict.REFUTED, Reason.CHECK_FAILED, TrustScore(0, 1, 0)),
+        (timed_out(), Verdict.INCONCLUSIVE, Reason.TIMED_OUT, TrustScore(0, 0, 1)),
+        (ran(b"forged"), Verdict.INCONCLUSIVE, Reason.TAMPER_SUSPECTED, TrustScore(0, 0, 1)),
+    ],
+    ids=["held", "failed", "unfinished", "unbelievable"],
+)
+async def test_each_verdict_moves_what_it_should_and_nothing_else(
+    app: App,
+    installation: Installation,
+    alice: Agent,
+    result: ExecutionResult,
+    verdict: Verdict,
+    reason: Reason,
+    after: TrustScore,
+) -> None:
+    used, unused = await learned(app, alice, "used"), await learned(app, alice, "unused")
+    before = await ledger_size(app)
+    installation.sandbox.will(result)
+
+    report = await verified(app, alice, applied=(used.id,), confidence=0.8, effort_minutes=5.0)
+
+    assert report.claim.judgement is not None
+    assert (report.claim.judgement.verdict, report.claim.judgement.reason) == (verdict, reason)
+    assert report.trust is not None
+    assert (report.trust.before, report.trust.after) == (NO_RECORD, after)
+    assert await score(app, alice) == after
+    assert await ledger_size(app) == before + 1
+    assert report.claim.ledger_index == before
+    usage = (await app.learning.get(alice, used.id)).usage
+    assert (usage.proven_successes, usage.proven_failures) == (after.supported, after.refuted)
+    assert usage.count == after.decided
+    assert (await app.learning.get(alice, unused.id)).usage.count == 0
+    read = await app.verification.get(alice, report.claim.id)
+    assert read.claim == report.claim
+    assert read.trust is None
+
+
+async def test_a_verdict_leaves_a_signed_statement_and_a_memory_of_it(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    report = await verified(app, alice)
+    digest = report.claim.evidence_digest
+    assert digest is not None
+    async with installation.database() as database, database.read() as connection:
+        envelope = await artifacts.get(connection, digest)
+        assert await artifacts.get(connection, "00" * 32) is None
+    assert envelope is not None
+    assert sha256_hex(envelope) == digest
+    assert json.loads(envelope)["payloadType"] == "application/vnd.in-toto+json"
+    recalled = await app.memory.recall(alice, MemoryQuery("script ends", kind=MemoryKind.EVIDENCE))
+    assert [item.memory.claim_id for item in recalled.items] == [report.claim.id]
+    assert recalled.items[0].memory.text.startswith("SUPPORTED: The script ends well.")
+
+
+async def test_the_run_gets_the_snapshot_and_the_limits_and_no_words_of_the_caller(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    await verified(app, alice, statement="rm -rf / && --help")
+    request = installation.sandbox.requests[0]
+    assert [file.path for file in request.files] == ["check.py"]
+    assert request.argv[-1] == "/workspace/check.py"
+    assert not any("rm -rf" in word for word in request.argv)
+    assert request.limits.wall_seconds == installation.settings().check_seconds
+
+
+async def test_progress_says_what_is_done_now(app: App, alice: Agent) -> None:
+    told: list[str] = []
+
+    async def tell(what: str) -> None:
+        told.append(what)
+
+    await app.verification.verify(alice, claim(), progress=tell)
+    assert told == [
+        "copying workspace shop",
+        "running python in the sandbox",
+        "running",
+        "recording verdict SUPPORTED",
+    ]
+
+
+async def test_a_sandbox_that_fails_abandons_the_claim_and_moves_nothing(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    before = await ledger_size(app)
+    installation.sandbox.will(SandboxUnavailable("no engine"))
+    with pytest.raises(SandboxUnavailable):
+        await verified(app, alice)
+    [left] = await app.verification.newest(limit=10)
+    assert (left.state, left.judgement, left.lease_until) == (ClaimState.ABANDONED, None, None)
+    assert await score(app, alice) == NO_RECORD
+    assert await ledger_size(app) == before
+    assert (await verified(app, alice)).trust is not None
+
+
+async def test_a_cancelled_check_abandons_the_claim_and_moves_nothing(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def endless() -> ExecutionResult:
+        started.set()
+        await release.wait()
+        return ended(0)
+
+    installation.sandbox.will(endless)
+    check = asyncio.create_task(verified(app, alice))
+    await started.wait()
+    check.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await check
+    [left] = await app.verification.newest(limit=10)
+    assert left.state is ClaimState.ABANDONED
+    assert await score(app, alice) == NO_RECORD
+    assert (await verified(app, alice)).trust is not None
+
+
+async def test_the_same_check_of_the_same_snapshot_counts_once(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    first = await verified(app, alice)
+    again = await verified(app, alice, statement="In other words.")
+    assert again.repeated
+    assert (again.claim.id, again.trust) == (first.claim.id, None)
+    assert len(installation.sandbox.requests) == 1
+    assert await score(app, alice) == TrustScore(1, 0, 0)
+
+
+async def test_another_check_another_snapshot_or_another_agent_runs_anew(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    bob = await agent(app, "bob")
+    installation.sandbox.will(ended(0), ended(0), ended(0))
+    await verified(app, alice)
+    await verified(app, bob)
+    await verified(app, alice, exit_code=1)
+    installation.workspace(content="print('other')\n")
+    await verified(app, alice)
+    assert len(installation.sandbox.requests) == 4
+
+
+async def test_what_could_not_be_decided_may_be_tried_again(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    installation.sandbox.will(timed_out(), ended(0))
+    await verified(app, alice)
+    assert not (await verified(app, alice)).repeated
+    assert await score(app, alice) == TrustScore(1, 0, 1)
+
+
+async def test_a_check_that_is_running_is_not_started_again(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> ExecutionResult:
+        started.set()
+        await release.wait()
+        return ended(0)
+
+    installation.sandbox.will(slow)
+    first = asyncio.create_task(verified(app, alice))
+    await started.wait()
+    with pytest.raises(Conflict, match="already running as claim_") as refused:
+        await verified(app, alice)
+    assert refused.value.retryable
+    release.set()
+    report = await first
+    assert report.claim.id in refused.value.message
+
+
+async def test_of_many_equal_checks_at_once_one_runs_and_counts(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    release = asyncio.Event()
+
+    async def slow() -> ExecutionResult:
+        await release.wait()
+        return ended(0)
+
+    installation.sandbox.will(*[slow] * 8)
+    await asyncio.gather(*(app.trust.show(alice) for _ in range(8)))  # connections are open
+    checks = [asyncio.create_task(verified(app, alice)) for _ in range(8)]
+    refused = 0
+    while refused < 7:
+        done, _ = await asyncio.wait(
+            [check for check in checks if not check.done()],
+            return_when=asyncio.FIRST_COMPLETED,
+            timeout=20,
+        )
+        assert done, f"{8 - refused} equal checks run at once"
+        assert all(isinstance(check.exception(), Conflict) for check in done)
+        refused += len(done)
+    release.set()
+    await asyncio.wait(checks)
+    assert len(installation.sandbox.requests) == 1
+    assert await score(app, alice) == TrustScore(1, 0, 0)
+
+
+async def test_a_late_worker_whose_claim_was_taken_over_writes_nothing(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    used = await learned(app, alice)
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def late() -> ExecutionResult:
+        started.set()
+        await release.wait()
+        return ended(1)
+
+    installation.sandbox.will(late)
+    first = asyncio.create_task(verified(app, alice, applied=(used.id,)))
+    await started.wait()
+    installation.clock.advance(installation.settings().check_seconds + 3600)
+    [stalled] = await app.verification.newest(limit=10)
+    assert (await app.verification.get(alice, stalled.id)).stalled
+
+    taken = await verified(app, alice, applied=(used.id,))
+    size = await ledger_size(app)
+    release.set()
+    with pytest.raises(Conflict, match="taken over"):
+        await first
+
+    assert taken.claim.id != stalled.id
+    assert await score(app, alice) == TrustScore(1, 0, 0)
+    assert await ledger_size(app) == size
+    assert (await app.learning.get(alice, used.id)).usage.count == 1
+    left = await app.verification.find(stalled.id)
+    assert left is not None
+    assert (left.state, left.judgement) == (ClaimState.ABANDONED, None)
+
+
+async def test_a_slow_worker_whom_nobody_replaced_still_records(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    async def late() -> ExecutionResult:
+        installation.clock.advance(7200)
+        return ended(0)
+
+    installation.sandbox.will(late)
+    report = await verified(app, alice)
+    assert report.claim.state is ClaimState.CLOSED
+
+
+async def test_patterns_behind_a_claim_are_named_to_its_author_only(
+    app: App, alice: Agent
+) -> None:
+    bob, carol = await agent(app, "bob"), await agent(app, "carol", "elsewhere")
+    secret = await learned(app, alice)
+    report = await verified(app, alice, applied=(secret.id,))
+    assert (await app.verification.get(alice, report.claim.id)).claim.applied == (secret.id,)
+    assert (await app.verification.get(bob, report.claim.id)).claim.applied == ()
+    with pytest.raises(NotFound):
+        await app.verification.get(carol, report.claim.id)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "what"),
+    [
+        ({"statement": " "}, InvalidInput, "Statement is empty"),
+        ({"workspace": "nowhere"}, NotFound, "No workspace 'nowhere'"),
+        ({"applied": ("pattern_0",)}, NotFound, "No pattern 'pattern_0'"),
+        ({"exit_code": 200}, InvalidInput, "exit_code"),
+        ({"namespace": "foreign"}, InvalidInput, "not one of yours"),
+    ],
+)
+async def test_a_malformed_claim_is_refused_before_anything_runs(
+    app: App,
+    installation: Installation,
+    alice: Agent,
+    fields: dict[str, object],
+    error: type[Exception],
+    what: str,
+) -> None:
+    with pytest.raises(error, match=what):
+        await verified(app, alice, **fields)
+    assert installation.sandbox.requests == []
+    assert await app.verification.newest(limit=1) == []
+
+
+async def test_a_database_that_fails_at_the_end_leaves_no_verdict_behind(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    installation.sandbox.will(BackendUnavailable("gone"))
+    with pytest.raises(BackendUnavailable):
+        await verified(app, alice)
+    assert await score(app, alice) == NO_RECORD
+
+
+async def test_the_administrator_sees_every_claim_newest_first(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    bob = await agent(app, "bob", "elsewhere")
+    first = await verified(app, alice)
+    installation.clock.advance(1)
+    second = await verified(app, bob)
+    newest = await app.verification.newest(limit=10)
+    assert [each.id for each in newest] == [second.claim.id, first.claim.id]
+    assert await app.verification.newest(limit=1) == newest[:1]
+    assert await app.verification.find(first.claim.id) == newest[1]
+    assert await app.verification.find("claim_0") is None
+
+
+async def test_a_level_says_how_much_the_verdict_rests_on(app: App, alice: Agent) -> None:
+    report = await app.verification.verify(alice, claim(), progress=silent)
+    assert report.claim.judgement is not None
+    assert report.claim.judgement.level is Level.REPRODUCED
