@@ -22,6 +22,7 @@ help: ## List the targets
 
 .PHONY: setup
 setup: $(INSTALLED) ## Install the locked packages and TMWS itself into .venv
+	@:
 
 $(LOCKED): requirements-dev.lock scripts/python-env.sh
 	@scripts/python-env.sh $(VENV) requirements-dev.lock

@@ -18,11 +18,22 @@ from scripts.tracked import ROOT
 SHIPPED = ["src", "scripts", "migrations", "sandbox_image"]
 EXERCISED = ["tests"]
 
-# Called by somebody else's code: alembic, SQLAlchemy, pydantic, logging, asyncio.
+# Called by somebody else's code.
 CALLED_BY_LIBRARIES = [
-    "branch_labels", "cache_ok", "depends_on", "down_revision", "downgrade", "revision", "upgrade",
-    "model_*", "process_bind_param", "process_result_value", "settings_customise_sources",
-]  # fmt: skip
+    *(
+        "branch_labels",
+        "depends_on",
+        "down_revision",
+        "downgrade",
+        "revision",
+        "upgrade",
+    ),  # alembic
+    *("cache_ok", "process_bind_param", "process_result_value"),  # SQLAlchemy
+    *("list_commands", "get_command", "format_commands"),  # click
+    *("model_*", "settings_customise_sources"),  # pydantic
+    *("capture_signals",),  # uvicorn
+    *("pytestmark", "test_*", "pytest_*"),  # pytest
+]
 
 # Registered by being decorated.
 REGISTERED = [
@@ -43,7 +54,7 @@ def entry_points() -> list[str]:
 
 def unused(paths: list[str]) -> list[Item]:
     """Return what no code below `paths` names."""
-    names = [*CALLED_BY_LIBRARIES, *entry_points(), "test_*", "pytest_*"]
+    names = [*CALLED_BY_LIBRARIES, *entry_points()]
     finder = Vulture(ignore_names=names, ignore_decorators=REGISTERED)
     finder.scavenge([str(ROOT / path) for path in paths if (ROOT / path).exists()])
     return [item for item in finder.get_unused_code(min_confidence=60) if is_code(item)]

@@ -35,7 +35,13 @@ class Figure:
 
 
 async def measure(
-    name: str, step: Step, *, repeats: int, warm_up: int = 3, batch: int = 1
+    name: str,
+    step: Step,
+    *,
+    repeats: int,
+    warm_up: int = 3,
+    batch: int = 1,
+    between: Step | None = None,
 ) -> Figure:
     """Time a step over and over.
 
@@ -44,11 +50,14 @@ async def measure(
         warm_up: calls before the clock runs.
         batch: calls per reading, for steps too short for the clock; each reading is
             divided by it.
+        between: called before each reading, outside the clock.
     """
     for _ in range(warm_up):
         await _done(step)
     seconds = []
     for _ in range(repeats):
+        if between is not None:
+            await _done(between)
         began = time.perf_counter()
         for _ in range(batch):
             await _done(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,43 +15,36 @@ from scripts.check_links import anchors, fault, links, slug
 from scripts.tracked import ROOT
 
 
+def run_pytest(folder: Path, tests: str, *options: str) -> int:
+    """Run tests under the rules of this project and return the exit code."""
+    (folder / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text("utf-8"))
+    (folder / "test_it.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-q", f"--rootdir={folder}", *options, str(folder)]
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, check=False, stdout=subprocess.DEVNULL
+    ).returncode
+
+
 @pytest.mark.parametrize(
-    ("body", "passes"),
+    ("body", "exit_code"),
     [
-        ("assert True", True),
-        ("assert False", False),
-        ("pytest.skip('later')", False),
-        ("pytest.xfail('known')", False),
-        ("pytest.importorskip('no_such_module')", False),
+        ("assert True", pytest.ExitCode.OK),
+        ("pytest.skip('later')", pytest.ExitCode.TESTS_FAILED),
+        ("pytest.xfail('known')", pytest.ExitCode.TESTS_FAILED),
     ],
 )
-def test_a_run_that_passes_anything_over_fails(tmp_path: Path, body: str, passes: bool) -> None:
-    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text("utf-8"))
-    (tmp_path / "test_it.py").write_text(f"import pytest\n\ndef test_it():\n    {body}\n")
-    quietly = ("-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", *quietly, str(tmp_path)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (run.returncode == 0) is passes, run.stdout
+def test_a_run_that_passes_anything_over_fails(
+    tmp_path: Path, body: str, exit_code: pytest.ExitCode
+) -> None:
+    assert run_pytest(tmp_path, f"import pytest\ndef test_it(): {body}\n") == exit_code
 
 
-def test_a_module_that_passes_itself_over_fails_the_run_too(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text("utf-8"))
-    (tmp_path / "test_one.py").write_text("def test_it():\n    assert True\n")
-    (tmp_path / "test_two.py").write_text("import pytest\npytest.importorskip('no_such_module')\n")
-    quietly = ("-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-n", "2")
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", *quietly, str(tmp_path)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout
+def test_modules_that_pass_themselves_over_fail_parallel_runs_too(tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text("def test_it(): pass\n")
+    tests = "import pytest\npytest.importorskip('no_such_module')\n"
+    in_parallel = ("-p", "xdist", "-n", "2")
+    assert run_pytest(tmp_path, tests, *in_parallel) == pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ CLOCK_AND_CHANCE = {
 OWNERS = {
     "app.py": "hands the clock and chance to those below",
     "sandbox/engine.py": "asks the container engine for events up to its present time",
+    "sandbox/slots.py": "notes when a run began, to ask the engine for events since",
 }
 
 

@@ -1,0 +1,66 @@
+"""One run in the sandbox, beside a bare `docker run` of nothing at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from hashlib import sha256
+
+from tests.performance.bench import Bench, Row
+from tests.performance.measure import Figure, measure
+from tmws.domain.claims import PytestCheck
+from tmws.domain.commands import build_request
+from tmws.domain.execution import ExecutionRequest, Limits
+from tmws.domain.snapshots import Snapshot, SnapshotFile
+from tmws.sandbox.docker import DockerSandbox
+
+LIMITS = Limits(wall_seconds=30)
+SECONDS_TO_REFILL = 1.0
+TEST = b"""
+def double(number):
+    return 2 * number
+
+def test_doubling_adds_a_number_to_itself():
+    assert double(21) == 21 + 21
+"""
+
+
+def _file(path: str, content: bytes) -> SnapshotFile:
+    return SnapshotFile(path, content, sha256(content).hexdigest(), executable=False)
+
+
+def _nothing() -> ExecutionRequest:
+    script = (_file("nothing.py", b"pass"),)
+    return ExecutionRequest(
+        argv=("/opt/tmws/python", "-I", "-S", "/workspace/nothing.py"), files=script, limits=LIMITS
+    )
+
+
+def _pytest() -> ExecutionRequest:
+    files = (_file("test_double.py", TEST),)
+    return build_request(PytestCheck(), Snapshot("0" * 64, files), LIMITS)
+
+
+async def _quietly(_: str) -> None:
+    return None
+
+
+async def rows(bench: Bench) -> AsyncIterator[Row]:
+    """A warm slot and a cold start, for a program that does nothing and for one test."""
+    bare = await bench.floors.docker_run()
+    for name, request in (("nothing", _nothing), ("pytest, one test", _pytest)):
+        yield Row(await _runs(f"{name}, warm slot", request, pool_size=1), floor=bare)
+        yield Row(await _runs(f"{name}, cold start", request, pool_size=0), floor=bare)
+
+
+async def _runs(name: str, request: Callable[[], ExecutionRequest], *, pool_size: int) -> Figure:
+    async with aclosing(DockerSandbox(owner="benchmark", pool_size=pool_size)) as sandbox:
+
+        async def run() -> None:
+            await sandbox.run(request(), progress=_quietly)
+
+        async def refill() -> None:
+            await asyncio.sleep(SECONDS_TO_REFILL if pool_size else 0)
+
+        return await measure(name, run, repeats=15, warm_up=2, between=refill)
