@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput
@@ -17,6 +18,10 @@ Transaction = AsyncConnection
 """What `Database.read` and `Database.write` yield, and every storage function takes first."""
 
 SQLITE_BUSY_SECONDS = 30.0
+# Classes of SQLSTATE (PostgreSQL, Appendix A) that say nothing against the statement: the
+# connection, the login, a deadlock, resources, an operator, the system, its own fault.
+_FAULTS = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58", "XX"})
+_BAD_VALUE = "22"
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -52,8 +57,13 @@ class Database:
             BackendUnavailable: the database did not answer.
         """
         with _translated():
-            async with self.engine.connect() as connection, connection.begin():
-                yield connection
+            async with self.engine.connect() as connection:
+                if self.dialect == "postgresql":
+                    await connection.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
+                async with connection.begin():
+                    yield connection
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -77,13 +87,17 @@ class Database:
 
 
 def _with_driver(url: str) -> sa.URL:
+    refused = InvalidInput(
+        "The database URL is refused: use sqlite:///PATH or postgresql://USER@HOST/NAME."
+    )
     try:
         parsed = sa.make_url(url)
-        return parsed.set(drivername=_DRIVERS[parsed.drivername])
+        driver = _DRIVERS[parsed.drivername]
     except (sa.exc.ArgumentError, KeyError) as error:
-        raise InvalidInput(
-            "The database URL is refused: use sqlite:///PATH or postgresql://USER@HOST/NAME."
-        ) from error
+        raise refused from error
+    if driver.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
+        raise refused  # a store that every connection has for itself is none
+    return parsed.set(drivername=driver)
 
 
 def _engine(url: sa.URL) -> AsyncEngine:
@@ -119,21 +133,29 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, OSError) as error:
-        raise BackendUnavailable(
-            f"The database did not answer: {_first_line(error)}. Nothing was written; try again, "
-            "and run 'tmws doctor' if it stays."
-        ) from error
     except IntegrityError as error:
         raise Conflict(
             "Another writer stored the same thing first. Nothing was written; read it again."
         ) from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        sql_class = str(getattr(error.orig, "sqlstate", None) or "")[:2]
+        if sql_class == _BAD_VALUE:
+            raise InvalidInput(
+                "A value cannot be stored as text. Leave out NUL and other control characters."
+            ) from error
+        faulty = isinstance(error, OperationalError) or sql_class in _FAULTS
+        if not faulty and not error.connection_invalidated:
             raise
-        raise BackendUnavailable(
-            "The connection to the database broke. Nothing was written; try again."
-        ) from error
+        raise _unavailable(error) from error
+    except (OSError, PoolTimeout) as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"The database did not answer: {_first_line(error)}. Nothing was written; try again, "
+        "and run 'tmws doctor' if it stays."
+    )
 
 
 def _first_line(error: Exception) -> str:

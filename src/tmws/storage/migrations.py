@@ -62,12 +62,20 @@ async def _exclusive(database: Database) -> AsyncIterator[AsyncConnection]:
 
 
 def _sqlite_file(database: Database) -> Path:
-    return Path(database.url.database or "tmws.db")
+    return Path(str(database.url.database))
 
 
 @contextlib.contextmanager
 def _file_locked(path: Path) -> Iterator[None]:
-    with path.open("w") as handle:
+    try:
+        handle = path.open("w")
+    except OSError as error:
+        raise BackendUnavailable(
+            f"The database cannot be made in {path.parent}: {error.strerror}. Choose another "
+            "place by TMWS_DATA_DIR or TMWS_DATABASE_URL.",
+            retryable=False,
+        ) from error
+    with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
