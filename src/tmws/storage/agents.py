@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Agent, Role
@@ -27,9 +28,10 @@ async def add(connection: AsyncConnection, agent: Agent) -> None:
 
 
 async def _ensure_namespace(connection: AsyncConnection, name: str) -> None:
-    known = await connection.scalar(sa.select(namespaces.c.name).where(namespaces.c.name == name))
-    if known is None:
-        await connection.execute(namespaces.insert().values(name=name, revision=0))
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    await connection.execute(
+        insert(namespaces).values(name=name, revision=0).on_conflict_do_nothing()
+    )
 
 
 async def named(connection: AsyncConnection, name: str) -> Agent | None:
