@@ -12,12 +12,20 @@ from tests.integration.services import Installation
 from tests.postgres import PostgresServer, postgres_server
 from tmws.app import App
 
+_running: list[PostgresServer] = []
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """One server for all tests of a process; not safe against power cuts."""
+    # Another folder's conftest hands this fixture on, and pytest takes it for a second one.
+    if _running:
+        yield _running[0]
+        return
     with postgres_server() as server:
+        _running.append(server)
         yield server
+        _running.clear()
 
 
 @pytest.fixture

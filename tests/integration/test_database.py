@@ -1,0 +1,209 @@
+"""One way in, on both dialects: one view of the data, all or nothing, faults by their name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from tests.integration.services import Installation, agent, learned, pattern
+from tests.postgres import PostgresServer
+from tmws.app import App
+from tmws.domain.agents import Agent
+from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput, NotFound
+from tmws.services.learning import PatternQuery
+from tmws.storage import agents
+from tmws.storage.database import Database
+from tmws.storage.tables import agents as agents_table
+from tmws.testing.clock import START
+
+
+@pytest.fixture
+async def database(app: App, installation: Installation) -> AsyncIterator[Database]:
+    """The database of an open app, as a process beside it has it."""
+    assert app
+    async with installation.database() as database:
+        yield database
+
+
+def count() -> sa.Select[int]:
+    return sa.select(sa.func.count()).select_from(agents_table)
+
+
+async def test_a_reader_sees_one_state_however_much_is_written_meanwhile(
+    app: App, database: Database
+) -> None:
+    async with database.read() as reading:
+        before = await reading.scalar(count())
+        await agent(app, "late")
+        assert await reading.scalar(count()) == before
+    async with database.read() as reading:
+        assert await reading.scalar(count()) == (before or 0) + 1
+
+
+async def test_an_audit_beside_a_busy_writer_raises_no_false_alarm(
+    app: App, installation: Installation
+) -> None:
+    async def write() -> None:
+        for number in range(20):
+            await agent(app, f"agent{number}")
+
+    await agent(app, "first")  # from here on a checkpoint is kept outside
+    writer = asyncio.create_task(write())
+    async with installation.open() as beside:
+        while not writer.done():
+            report = await beside.audit.verify()
+            assert report.holds, report.problems
+    await writer
+
+
+async def test_a_transaction_that_fails_leaves_nothing(app: App, database: Database) -> None:
+    known = await agent(app, "known")
+    other = Agent("agent_other", "other", known.role, known.namespaces, START)
+    with pytest.raises(Conflict, match="Another writer"):
+        async with database.write() as tx:
+            await agents.add(tx, other)
+            await agents.add(tx, known)
+    async with database.read() as connection:
+        assert await agents.named(connection, "other") is None
+
+
+async def test_a_reader_cannot_write_on_a_server(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    try:
+        with pytest.raises(sa.exc.DBAPIError, match="read-only transaction"):
+            async with database.read() as connection:
+                await connection.execute(sa.text("CREATE TABLE t (x INT)"))
+    finally:
+        await database.aclose()
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x00b"])
+async def test_a_value_no_database_can_hold_is_refused_like_any_other(app: App, text: str) -> None:
+    alice = await agent(app, "alice")
+    await learned(app, alice)
+    with pytest.raises((NotFound, InvalidInput)):
+        await app.learning.get(alice, text)
+    try:
+        assert (await app.learning.find(alice, PatternQuery(author=text))).items == ()
+    except InvalidInput as refused:
+        assert "control characters" in refused.message
+
+
+async def test_a_deadlock_is_a_fault_that_may_be_tried_again(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    both_hold = asyncio.Barrier(2)
+
+    async def cross(first: int, second: int) -> None:
+        async with database.write() as tx:
+            await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(first)))
+            await both_hold.wait()
+            await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(second)))
+
+    try:
+        ends = await asyncio.gather(cross(1, 2), cross(2, 1), return_exceptions=True)
+    finally:
+        await database.aclose()
+    [fault] = [end for end in ends if end is not None]
+    assert isinstance(fault, BackendUnavailable)
+    assert fault.retryable
+    assert "deadlock" in fault.message
+
+
+@pytest.mark.parametrize("change", [{"password": "guess"}, {"database": "absent"}])
+async def test_a_server_that_refuses_us_is_unavailable(
+    postgres_url: str, change: dict[str, str]
+) -> None:
+    url = make_url(postgres_url).set(**change)  # type: ignore[arg-type]
+    database = Database(url.render_as_string(hide_password=False))
+    with pytest.raises(BackendUnavailable, match="did not answer"):
+        async with database.read():
+            pass
+    await database.aclose()
+
+
+async def test_a_server_that_goes_away_is_unavailable_and_found_again(
+    app: App, postgres: PostgresServer, installation: Installation
+) -> None:
+    if installation.url.startswith("sqlite"):
+        return  # a file does not go away while it is open
+    alice = await agent(app, "alice")
+    name = make_url(installation.url).database
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    async with installation.database() as database:
+        with pytest.raises(BackendUnavailable):
+            async with database.write() as tx:
+                await tx.scalar(count())
+                await asyncio.to_thread(postgres.run_sql, end)
+                await tx.scalar(count())
+    assert (await learned(app, alice)).owner == "alice"
+
+
+async def test_a_pool_that_stays_empty_is_a_fault(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with pytest.raises(BackendUnavailable):
+        async with database.read():
+            raise sa.exc.TimeoutError("QueuePool limit reached")
+    await database.aclose()
+
+
+async def test_what_is_wrong_with_a_statement_is_not_taken_for_a_fault(
+    postgres_url: str,
+) -> None:
+    database = Database(postgres_url)
+    with pytest.raises(sa.exc.ProgrammingError):
+        async with database.read() as connection:
+            await connection.execute(sa.text("SELECT nonsense"))
+    await database.aclose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://x/y", "nonsense", "", "sqlite+pysqlite:///x", "sqlite://", "sqlite:///:memory:"],
+)
+def test_another_kind_of_database_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="sqlite:///PATH or postgresql://"):
+        Database(url)
+
+
+async def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    place = Installation(f"sqlite:///{tmp_path / 'absent' / 'x.db'}", tmp_path / "data")
+    with pytest.raises(BackendUnavailable):
+        async with place.open():
+            pass
+
+
+async def test_a_data_folder_that_cannot_be_made_is_unavailable(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BackendUnavailable, match="TMWS_DATA_DIR") as refused:
+        async with Installation(sqlite_url, tmp_path / "file" / "data").open():
+            pass
+    assert not refused.value.retryable
+
+
+async def test_equal_namespaces_made_at_once_are_one(app: App) -> None:
+    names = [f"agent{number}" for number in range(6)]
+    made = await asyncio.gather(*(agent(app, name, "brand-new") for name in names))
+    assert {each.namespaces for each in made} == {("brand-new",)}
+
+
+async def test_a_use_reported_while_its_claim_is_recorded_does_not_deadlock(
+    app: App, installation: Installation
+) -> None:
+    alice = await agent(app, "alice")
+    drafts = [pattern(f"p{number}") for number in range(4)]
+    kept = [await app.learning.learn(alice, draft) for draft in drafts]
+    async with installation.database() as database:
+        async with database.write() as tx:
+            await agents.lock(tx, alice.id)
+            if database.dialect == "postgresql":
+                # Another transaction refers to the locked agent and does not wait for it.
+                later = asyncio.create_task(learned(app, alice, "meanwhile"))
+                assert (await asyncio.wait_for(later, 10)).name == "meanwhile"
+    assert len(kept) == 4
