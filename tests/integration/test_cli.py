@@ -1,0 +1,130 @@
+"""What an administrator types, and what comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.command import tmws
+
+
+def test_an_agent_is_created_once_and_its_secret_is_not_shown_again(tmp_path: Path) -> None:
+    created = tmws("agents", "create", "builder", "--json", data=tmp_path)
+    secret = created.document()["secret"]
+    again = tmws("agents", "create", "builder", data=tmp_path)
+    listed = tmws("agents", "list", "--json", data=tmp_path)
+
+    assert created.status == 0
+    assert again.status == 4
+    assert again.errors.startswith("CONFLICT: ")
+    assert [agent["name"] for agent in listed.document()] == ["builder"]
+    assert secret not in listed.output
+    assert not any(
+        secret.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+    )
+
+
+def test_a_rotated_secret_replaces_the_old_one(tmp_path: Path) -> None:
+    first = tmws("agents", "create", "builder", "--json", data=tmp_path).document()["secret"]
+    second = tmws("agents", "rotate", "builder", "--json", data=tmp_path).document()["secret"]
+
+    refused = tmws(
+        "serve", data=tmp_path, TMWS_AGENT_ID="builder", TMWS_AGENT_SECRET=first, seconds=30
+    )
+    served = tmws(
+        "serve", data=tmp_path, TMWS_AGENT_ID="builder", TMWS_AGENT_SECRET=second, seconds=30
+    )
+    assert refused.status == 5
+    assert "PERMISSION_DENIED" in refused.errors
+    assert served.status == 0  # its input ended at once
+
+
+def test_tools_are_switched_with_a_reason_and_the_ledger_keeps_it(tmp_path: Path) -> None:
+    tmws("tools", "disable", "verify_claim", "--reason", "engine upgrade", data=tmp_path)
+    listed = tmws("tools", "list", "--json", data=tmp_path).document()
+    off = {each["tool"]: each["reason"] for each in listed if not each["enabled"]}
+    enabled = tmws("tools", "enable", "verify_claim", "--json", data=tmp_path).document()
+    again = tmws("tools", "enable", "verify_claim", "--json", data=tmp_path).document()
+    ledger = tmws("ledger", "verify", "--json", data=tmp_path)
+
+    assert off == {"verify_claim": "engine upgrade"}
+    assert enabled["changed"] is True
+    assert again["changed"] is False
+    assert ledger.status == 0
+    assert ledger.document()["entries"] == 2
+
+
+def test_disabling_needs_a_reason_and_a_tool_that_exists(tmp_path: Path) -> None:
+    without = tmws("tools", "disable", "recall", data=tmp_path)
+    unknown = tmws("tools", "disable", "teleport", "--reason", "x", data=tmp_path)
+    assert without.status == 2
+    assert "--reason" in without.errors
+    assert unknown.status == 3
+    assert "learn_pattern" in unknown.errors
+
+
+def test_a_workspace_shows_what_a_check_would_see(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    (project / ".git" / "config").write_text("[core]")
+    (project / "main.py").write_text("print('hello')\n")
+    data = tmp_path / "data"
+
+    added = tmws("workspaces", "add", "here", str(project), "--json", data=data).document()
+    taken = tmws("workspaces", "add", "here", str(tmp_path), data=data)
+    listed = tmws("workspaces", "list", "--json", data=data).document()
+
+    assert added["files"] == 1
+    assert taken.status == 4
+    assert listed == [{"name": "here", "root": str(project)}]
+
+
+def test_an_absent_folder_is_refused(tmp_path: Path) -> None:
+    refused = tmws("workspaces", "add", "here", str(tmp_path / "nowhere"), data=tmp_path / "data")
+    assert refused.status == 2
+    assert "No such file or directory" in refused.errors
+
+
+def test_a_proof_names_its_entry_and_holds(tmp_path: Path) -> None:
+    tmws("agents", "create", "builder", data=tmp_path)
+    tmws("agents", "create", "reviewer", data=tmp_path)
+    proof = tmws("ledger", "prove", "1", "--json", data=tmp_path).document()
+    beyond = tmws("ledger", "prove", "2", data=tmp_path)
+    assert proof["holds"] is True
+    assert (proof["index"], proof["size"], len(proof["path"])) == (1, 2, 1)
+    assert beyond.status == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("agents", "list"), ("patterns", "list"), ("claims", "list"), ("workspaces", "list")],
+    ids=" ".join,
+)
+def test_an_empty_store_says_how_to_get_the_first_thing(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    shown = tmws(*words, data=tmp_path)
+    assert shown.status == 0
+    assert "tmws" in shown.output or "tool" in shown.output
+
+
+def test_a_misspelt_setting_is_refused_not_ignored(tmp_path: Path) -> None:
+    refused = tmws("agents", "list", data=tmp_path, TMWS_CHECK_SECOND="5")
+    assert refused.status == 2
+    assert "TMWS_CHECK_SECONDS" in refused.errors
+
+
+def test_the_doctor_finds_a_missing_engine_and_says_what_to_do(tmp_path: Path) -> None:
+    seen = tmws("doctor", "--json", data=tmp_path, DOCKER_HOST=f"unix://{tmp_path / 'no.sock'}")
+    by_name = {each["what"]: each for each in seen.document()}
+    assert seen.status == 1
+    assert by_name["database"]["well"] is True
+    assert by_name["sandbox"]["well"] is False
+    assert "Docker" in by_name["sandbox"]["remedy"]
+
+
+def test_the_doctor_is_content_where_everything_is_there(tmp_path: Path) -> None:
+    seen = tmws("doctor", "--json", data=tmp_path, seconds=120)
+    assert seen.status == 0, seen.output
+    assert all(each["well"] for each in seen.document())
