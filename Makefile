@@ -36,20 +36,20 @@ $(INSTALLED): $(LOCKED) pyproject.toml
 docker: ## Find a Docker engine, or install and start one where that is ours to do
 	@scripts/docker-engine.sh
 
-.PHONY: image
-image: setup docker ## Build the image that checks run in
+.PHONY: sandbox
+sandbox: setup docker ## Build the image that checks run in
 	@$(BIN)/tmws sandbox build
 
 .PHONY: demo
-demo: image ## Watch two agents learn, claim, get checked, and earn trust
+demo: sandbox ## Watch two agents learn, claim, get checked, and earn trust
 	@$(BIN)/tmws demo
 
 .PHONY: test
-test: check image ## Run every check and every test, as the gate does; nothing is skipped
+test: check sandbox ## Run every check and every test, as the gate does; nothing is skipped
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(TESTS)
 
 .PHONY: bench
-bench: image ## Measure what we promise, beside floors measured in the same run
+bench: sandbox ## Measure what we promise, beside floors measured in the same run
 	@$(BIN)/python -m tests.performance
 
 .PHONY: check
