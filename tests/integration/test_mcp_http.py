@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ async def token(store: Store) -> str:
 
 
 @pytest.fixture(scope="module")
-async def server(store: Store, token: str) -> AsyncIterator[HttpServer]:  # noqa: ARG001  # made first
+async def server(store: Store, token: str) -> AsyncIterator[HttpServer]:  # made first
     async with http_server(store) as running:
         yield running
 
@@ -97,7 +98,9 @@ async def test_a_listed_tool_comes_back_to_the_holder_of_a_token(
 async def test_nobody_known_gets_401_and_is_told_the_scheme(
     http: httpx2.AsyncClient, headers: dict[str, str]
 ) -> None:
-    sent = [(name, value.encode("latin-1")) for name, value in (MODERN | headers).items()]
+    sent = [
+        (name.encode(), value.encode("latin-1")) for name, value in (MODERN | headers).items()
+    ]
     answer = await http.post("/mcp", json=LIST, headers=sent)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer ")
@@ -185,36 +188,50 @@ async def test_life_and_readiness_need_no_token(http: httpx2.AsyncClient) -> Non
     assert (await http.get("/")).status_code == 404
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_sigterm_ends_the_server_though_a_stream_is_open(tmp_path: Path, mode: str) -> None:
+async def test_sigterm_ends_the_server_though_a_client_listens(tmp_path: Path) -> None:
     store = Store(tmp_path)
     token = await store.agent("alice")
-    async with http_server(store) as server:
-        ended = anyio.Event()
-
-        async def hold() -> None:
-            try:
-                async with over_http(server.url, token, mode) as client:
-                    if mode == "legacy":
-                        await client.list_tools()
-                        listening.set()
-                        await ended.wait()
-                    async with client.listen(tools_list_changed=True) as changes:
-                        listening.set()
-                        async for _ in changes:
-                            pass
-            except* httpx2.HTTPError:
-                pass  # what a client sees of a server that is gone is its own affair
-
-        listening = anyio.Event()
-        async with anyio.create_task_group() as group:
-            group.start_soon(hold)
-            with anyio.fail_after(10):
-                await listening.wait()
-            assert await server.stop() == 0
-            ended.set()
-            group.cancel_scope.cancel()
+    async with (
+        http_server(store) as server,
+        over_http(server.url, token, "auto") as client,
+        client.listen(tools_list_changed=True) as changes,
+    ):
+        assert await server.stop() == 0
+        async for _ in changes:
+            pytest.fail("nothing had changed")
     assert (tmp_path / "sandbox.log").read_text() == "closed\n"
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_sigterm_kills_a_running_check_and_closes_everything(
+    tmp_path: Path, mode: str
+) -> None:
+    store = Store(tmp_path)
+    token = await store.agent("alice")
+    project = tmp_path / "project"
+    project.mkdir()
+    async with store.opened() as app:
+        await app.workspaces.add("project", str(project), by="test")
+    claim = {"statement": "It holds.", "workspace": "project", "check": {"profile": "pytest"}}
+    async with http_server(store) as server, anyio.create_task_group() as group:
+        running = anyio.Event()
+
+        async def note(progress: float, total: float | None, message: str | None) -> None:
+            if message == "waiting for the end of time":
+                running.set()
+
+        async def claims() -> None:
+            # How a client takes the loss of its server is its own affair.
+            with suppress(Exception):
+                async with over_http(server.url, token, mode) as client:
+                    await client.call_tool("verify_claim", claim, progress_callback=note)
+
+        group.start_soon(claims)
+        with anyio.fail_after(10):
+            await running.wait()
+        assert await server.stop() == 0
+        group.cancel_scope.cancel()
+    assert (tmp_path / "sandbox.log").read_text() == "started 0\nkilled\nclosed\n"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "tmws.example"])  # noqa: S104

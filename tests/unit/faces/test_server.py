@@ -125,7 +125,7 @@ async def test_a_crash_says_nothing_to_the_client_and_all_to_the_log(
 async def test_progress_reaches_the_client_while_the_tool_runs(serve: Serve, mode: str) -> None:
     told: list[tuple[float, str | None]] = []
 
-    async def note(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
+    async def note(progress: float, total: float | None, message: str | None) -> None:
         told.append((progress, message))
 
     async with Client(serve(), mode=mode) as client:

@@ -22,7 +22,7 @@ from tmws.faces.mcp.endpoint import McpEndpoint
 
 _log = structlog.get_logger()
 
-DRAIN_SECONDS = 5
+DRAIN_SECONDS = 3
 """How long running requests may take to end once the server was told to stop."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
