@@ -188,11 +188,11 @@ async def test_a_running_check_tells_its_progress_and_dies_with_its_caller(
     (project / "test_it.py").write_text("def test_it() -> None: ...\n")
     async with store.opened() as app:
         await app.workspaces.add("project", str(project), by="test")
-    told: list[str | None] = []
+    told: list[tuple[float, float | None, str | None]] = []
     waiting = anyio.Event()
 
-    async def note(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
-        told.append(message)
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total, message))
         if message == "waiting for the end of time":
             waiting.set()
 
@@ -211,5 +211,6 @@ async def test_a_running_check_tells_its_progress_and_dies_with_its_caller(
         with anyio.fail_after(5):
             while "killed" not in log.read_text():
                 await client.call_tool("get_trust", {})
-    assert told[0] == "copying workspace project"
+    assert told[0] == (1, None, "copying workspace project")
+    assert [step for step, _, _ in told] == [1, 2, 3]
     assert log.read_text().split("\n")[:2] == ["started 1", "killed"]

@@ -60,7 +60,8 @@ async def token(store: Store) -> str:
 
 
 @pytest.fixture(scope="module")
-async def server(store: Store, token: str) -> AsyncIterator[HttpServer]:  # made first
+async def server(store: Store, token: str) -> AsyncIterator[HttpServer]:
+    assert token  # the agent exists before the server does
     async with http_server(store) as running:
         yield running
 
@@ -98,9 +99,7 @@ async def test_a_listed_tool_comes_back_to_the_holder_of_a_token(
 async def test_nobody_known_gets_401_and_is_told_the_scheme(
     http: httpx2.AsyncClient, headers: dict[str, str]
 ) -> None:
-    sent = [
-        (name.encode(), value.encode("latin-1")) for name, value in (MODERN | headers).items()
-    ]
+    sent = [(name.encode(), value.encode("latin-1")) for name, value in (MODERN | headers).items()]
     answer = await http.post("/mcp", json=LIST, headers=sent)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer ")
@@ -217,7 +216,7 @@ async def test_sigterm_kills_a_running_check_and_closes_everything(
         running = anyio.Event()
 
         async def note(progress: float, total: float | None, message: str | None) -> None:
-            if message == "waiting for the end of time":
+            if (progress, total, message) == (3, None, "waiting for the end of time"):
                 running.set()
 
         async def claims() -> None:

@@ -57,7 +57,8 @@ async def alice(store: Store) -> str:
 
 
 @pytest.fixture(scope="module")
-async def server(store: Store, alice: str) -> AsyncIterator[HttpServer]:  # noqa: ARG001  # made first
+async def server(store: Store, alice: str) -> AsyncIterator[HttpServer]:
+    assert alice  # the agent exists before the server does
     async with http_server(store) as running:
         yield running
 

@@ -58,7 +58,7 @@ def test_items_that_do_not_fit_are_left_out_with_the_cursor_that_would_skip_them
 
 def test_one_item_that_is_too_long_is_cut_and_says_so() -> None:
     items = [{"text": "ä" * 30_000}, {"text": "b"}]
-    fit = render({"items": items}, narrow=NARROW).structured_content
+    fit = render({"items": items, "next_cursor": None}, narrow=NARROW).structured_content
     assert len(fit["items"]) == 1
     assert fit["items"][0]["text"].endswith("ä…")
     assert fit[NOTE] == (

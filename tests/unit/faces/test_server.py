@@ -123,14 +123,14 @@ async def test_a_crash_says_nothing_to_the_client_and_all_to_the_log(
 
 
 async def test_progress_reaches_the_client_while_the_tool_runs(serve: Serve, mode: str) -> None:
-    told: list[tuple[float, str | None]] = []
+    told: list[tuple[float, float | None, str | None]] = []
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
-        told.append((progress, message))
+        told.append((progress, total, message))
 
     async with Client(serve(), mode=mode) as client:
         await client.call_tool("echo", {"text": "hi"}, progress_callback=note)
-    assert told == [(1.0, "saying it")]
+    assert told == [(1.0, None, "saying it")]
 
 
 async def test_a_cancelled_tool_cleans_up_to_its_end(serve: Serve, mode: str, trace: Trace) -> None:

@@ -110,7 +110,7 @@ async def test_a_verdict_comes_with_all_it_rests_on() -> None:
     assert answer["accurate"] is False
     assert answer["verdict"] == "REFUTED"
     assert answer["counts"] == {"passed": 2, "failed": 1}
-    assert answer["findings"] == ["tests/test_parser.py::test_empty"]
+    assert answer["items"] == ["tests/test_parser.py::test_empty"]
     assert answer["wall_seconds"] == 0.5123
     assert answer["ledger_index"] == 7
     assert answer["trust"] == {"before": 0.6667, "after": 0.5}
@@ -184,5 +184,5 @@ async def test_the_largest_verdict_still_fits_its_shape() -> None:
     report = VerificationReport(replace(CLOSED, judgement=wide))
     answer = await shown(Verification(report), claim_id="claim_1")
     assert answer["truncated"].startswith("Long texts were cut")
-    assert len(answer["findings"]) == 50
+    assert len(answer["items"]) == 50
     assert answer["verdict"] == "REFUTED"

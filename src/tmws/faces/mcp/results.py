@@ -39,7 +39,7 @@ def fitted(data: dict[str, Any], *, narrow: str, largest: int = LARGEST_BYTES) -
     """Return the data in at most `largest` bytes: fewer items first, then shorter texts."""
     if _fits(data, largest):
         return data
-    if isinstance(data.get("items"), list):
+    if "next_cursor" in data:  # a listing, of which a part is worth something
         data = _fewer_items(data, narrow, largest)
     return data if _fits(data, largest) else _shorter_texts(data, narrow, largest)
 

@@ -140,7 +140,7 @@ class Verified(Result):
     reason: str | None = None
     level: str | None = None
     counts: dict[str, int] | None = None
-    findings: tuple[str, ...] | None = None
+    items: tuple[str, ...] | None = None
     flags: tuple[str, ...] | None = None
     wall_seconds: float | None = None
     evidence_digest: str | None = None
@@ -209,7 +209,7 @@ def _shown(report: VerificationReport) -> Verified:
         level=judgement.level if judgement else None,
         detail=judgement.detail if judgement else _without_verdict(report),
         counts=judgement.counts if judgement else None,
-        findings=judgement.items if judgement else None,
+        items=judgement.items if judgement else None,
         flags=judgement.flags if judgement else None,
         wall_seconds=rounded(claim.run.wall_seconds) if claim.run else None,
         snapshot_digest=claim.snapshot_digest,
