@@ -7,10 +7,13 @@ predicate names more than its type defines, under `tmws`; in-toto lets unknown f
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tmws.domain.canonical import Json, canonical_bytes, sha256_hex
 from tmws.domain.claims import Judgement, Verdict
+from tmws.domain.errors import SignatureInvalid
 from tmws.domain.execution import ExecutionRequest, ExecutionResult
 from tmws.domain.verifications import Claim, check_to_json, judgement_to_json
 
@@ -24,6 +27,14 @@ _RESULTS = {
     Verdict.REFUTED: "FAILED",
     Verdict.INCONCLUSIVE: "WARNED",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The payload of an envelope, and the signatures over its encoding."""
+
+    payload: bytes
+    signatures: tuple[bytes, ...]
 
 
 def statement(
@@ -85,6 +96,24 @@ def envelope(payload: bytes, signatures: Sequence[tuple[str, bytes]]) -> bytes:
             ],
         }
     )
+
+
+def opened(content: bytes) -> Opened:
+    """Return what an envelope holds; whether it is signed by whom needs a key.
+
+    Raises:
+        SignatureInvalid: the bytes are not such an envelope.
+    """
+    try:
+        fields = json.loads(content)
+        if fields["payloadType"] != PAYLOAD_TYPE:
+            raise SignatureInvalid(f"The envelope does not hold {PAYLOAD_TYPE}.")
+        return Opened(
+            base64.b64decode(fields["payload"], validate=True),
+            tuple(base64.b64decode(each["sig"], validate=True) for each in fields["signatures"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SignatureInvalid("The evidence is not a DSSE envelope.") from error
 
 
 def _claimed(claim: Claim) -> dict[str, Json]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
-from tmws.domain import checkpoints, events
-from tmws.domain.canonical import sha256_hex
+from tmws.domain import checkpoints, events, evidence
+from tmws.domain.canonical import canonical_bytes, sha256_hex
 from tmws.domain.claims import Verdict
-from tmws.domain.errors import NotFound, SignatureInvalid
+from tmws.domain.errors import InvalidInput, LedgerCorrupt, NotFound, SignatureInvalid
 from tmws.domain.ledger import (
     Tree,
     commitment,
@@ -20,6 +21,7 @@ from tmws.domain.ledger import root as merkle_root
 from tmws.domain.trust import NO_RECORD, TrustScore
 from tmws.ports import CheckpointStore, Signer
 from tmws.storage import artifacts, claims, ledger, trust
+from tmws.storage.claims import StoredVerdict
 from tmws.storage.database import Database, Transaction
 from tmws.storage.ledger import StoredEntry
 
@@ -81,12 +83,20 @@ class InclusionProof:
 
 @dataclass(slots=True)
 class _Walk:
-    """What is known while the entries go by."""
+    """What is known while the entries go by.
 
-    promise: checkpoints.Checkpoint | None
+    Attributes:
+        closed: claims with a verdict by the index they name.
+        unknown: erased verdicts whose claims are gone too.
+    """
+
+    closed: dict[int | None, StoredVerdict]
+    promise: checkpoints.Checkpoint | None = None
     tree: Tree = field(default_factory=Tree)
     expected: int = 0
     erased: int = 0
+    unknown: int = 0
+    erased_claims: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     verdicts: dict[str, tuple[int, dict[str, object]]] = field(default_factory=dict)
     scores: dict[str, TrustScore] = field(default_factory=dict)
@@ -108,14 +118,20 @@ class Audit:
         # Read before the snapshot of the data: whatever it promises is already committed.
         note = self._checkpoints.load()
         async with self._database.read() as connection:
-            walk = _Walk(None)
-            head, origin = await ledger.head(connection), await ledger.origin(connection)
-            walk.promise = self._promise(note, origin, walk)
+            closed = await claims.verdicts(connection)
+            walk = _Walk({verdict.ledger_index: verdict for verdict in closed})
+            head = await _head(connection, walk)
+            walk.promise = self._promise(note, await _origin(connection), walk)
             async for entry in ledger.entries(connection):
                 _take(walk, entry)
             _compare_head(walk, head)
             _compare_promise(walk)
-            await _compare_state(walk, connection)
+            for verdict in closed:
+                _compare_ledger(walk, verdict)
+                content = await artifacts.get(connection, verdict.evidence_digest or "")
+                self._compare_evidence(walk, verdict, content)
+            _compare_claims(walk, closed)
+            _compare_scores(walk, await trust.every(connection))
         return AuditReport(
             size=walk.tree.size,
             root=walk.tree.root().hex(),
@@ -143,7 +159,9 @@ class Audit:
             root=merkle_root(hashes).hex(),
         )
 
-    def _promise(self, text: str | None, origin: str, walk: _Walk) -> checkpoints.Checkpoint | None:
+    def _promise(
+        self, text: str | None, origin: str | None, walk: _Walk
+    ) -> checkpoints.Checkpoint | None:
         if text is None:
             return None
         try:
@@ -156,10 +174,46 @@ class Audit:
         if not any(known == hint and self._signer.verify(body, sig) for known, sig in signatures):
             walk.note("The checkpoint is not signed by this installation's key.")
             return None
-        if checkpoint.origin != origin:
+        if origin is not None and checkpoint.origin != origin:
             walk.note(f"The checkpoint belongs to log {checkpoint.origin}, this one is {origin}.")
             return None
         return checkpoint
+
+    def _compare_evidence(self, walk: _Walk, stored: StoredVerdict, content: bytes | None) -> None:
+        """Check that the evidence is whole, ours, and says what the claim's row says."""
+        claim_id, index = stored.claim_id, stored.ledger_index
+        if content is None or sha256_hex(content) != stored.evidence_digest:
+            walk.note(f"The evidence of claim {claim_id} was changed or removed.", index=index)
+            return
+        try:
+            envelope = evidence.opened(content)
+            message = evidence.pre_authentication_encoding(envelope.payload)
+            if not any(self._signer.verify(message, each) for each in envelope.signatures):
+                walk.note(
+                    f"The evidence of claim {claim_id} is not signed by this installation's key.",
+                    index=index,
+                )
+            said = _said(json.loads(envelope.payload))
+        except (SignatureInvalid, InvalidInput, ValueError, KeyError, TypeError, IndexError):
+            walk.note(f"The evidence of claim {claim_id} is not a signed statement.", index=index)
+            return
+        if said != _told(stored):
+            walk.note(f"Claim {claim_id} differs from its signed evidence.", index=index)
+
+
+async def _head(connection: Transaction, walk: _Walk) -> Tree | None:
+    try:
+        return await ledger.head(connection)
+    except LedgerCorrupt as error:
+        walk.note(error.message)
+        return None
+
+
+async def _origin(connection: Transaction) -> str | None:
+    try:
+        return await ledger.origin(connection)
+    except LedgerCorrupt:
+        return None  # said when the head was read
 
 
 def _take(walk: _Walk, entry: StoredEntry) -> None:
@@ -190,12 +244,17 @@ def _read(walk: _Walk, entry: StoredEntry) -> None:
         walk.note(f"Entry {entry.index} says it is entry {index}: swapped.", index=entry.index)
     if entry.payload is None or entry.salt is None:
         walk.erased += 1
+        if kind == events.VERDICT:
+            _replay_erased(walk, entry.index)
         return
     if commitment(entry.salt, entry.payload) != committed:
         walk.note(f"The payload of entry {entry.index} was changed.", index=entry.index)
         return
     if kind == events.VERDICT:
-        _replay(walk, entry.index, json.loads(entry.payload))
+        try:
+            _replay(walk, entry.index, json.loads(entry.payload))
+        except (ValueError, KeyError, TypeError):
+            walk.note(f"Entry {entry.index} is not a verdict.", index=entry.index)
 
 
 def _replay(walk: _Walk, index: int, payload: dict[str, object]) -> None:
@@ -203,10 +262,22 @@ def _replay(walk: _Walk, index: int, payload: dict[str, object]) -> None:
     agent = str(payload["agent"])
     before = walk.scores.get(agent, NO_RECORD)
     after = before.after(Verdict(str(payload["verdict"])))
-    if payload["trust"] != {"before": events.counts(before), "after": events.counts(after)}:
+    follows = payload["trust"] == {"before": events.counts(before), "after": events.counts(after)}
+    if not follows and not walk.unknown:
         walk.note(f"The trust change in entry {index} does not follow.", index=index)
     walk.scores[agent] = after
     walk.verdicts[str(payload["claim"])] = index, payload
+
+
+def _replay_erased(walk: _Walk, index: int) -> None:
+    """Follow a verdict whose payload was erased: the claim, which its evidence signs, tells it."""
+    claim = walk.closed.get(index)
+    if claim is None or claim.verdict not in set(Verdict):
+        walk.unknown += 1
+        return
+    before = walk.scores.get(claim.agent_id, NO_RECORD)
+    walk.scores[claim.agent_id] = before.after(Verdict(claim.verdict))
+    walk.erased_claims.add(claim.claim_id)
 
 
 def _compare_root(walk: _Walk, promise: checkpoints.Checkpoint) -> None:
@@ -217,7 +288,9 @@ def _compare_root(walk: _Walk, promise: checkpoints.Checkpoint) -> None:
         )
 
 
-def _compare_head(walk: _Walk, head: Tree) -> None:
+def _compare_head(walk: _Walk, head: Tree | None) -> None:
+    if head is None:
+        return
     if head.size != walk.tree.size:
         walk.note(f"The head counts {head.size} entries, there are {walk.tree.size}: cut off.")
     elif head.root() != walk.tree.root():
@@ -235,21 +308,58 @@ def _compare_promise(walk: _Walk) -> None:
         walk.note("No checkpoint is kept outside the database, so a cut tail would go unseen.")
 
 
-async def _compare_state(walk: _Walk, connection: Transaction) -> None:
-    """Check that claims, evidence and scores are what the ledger says they are."""
-    stored = await claims.verdicts(connection)
-    for claim_id, (_, evidence, verdict, _snapshot) in stored.items():
-        index, payload = walk.verdicts.get(claim_id, (None, {}))
-        if payload.get("verdict") != verdict.value or payload.get("evidence_sha256") != evidence:
-            walk.note(f"Claim {claim_id} differs from its ledger entry, or has none.", index=index)
-        content = await artifacts.get(connection, evidence)
-        if content is None or sha256_hex(content) != evidence:
-            walk.note(f"The evidence of claim {claim_id} was changed or removed.", index=index)
-    for claim_id in walk.verdicts.keys() - stored.keys():
+def _compare_ledger(walk: _Walk, stored: StoredVerdict) -> None:
+    """Check that a closed claim is what its ledger entry says it is."""
+    if stored.claim_id in walk.erased_claims:
+        return
+    index, payload = walk.verdicts.get(stored.claim_id, (None, {}))
+    recorded = (payload.get("agent"), payload.get("verdict"), payload.get("snapshot_sha256"))
+    told = (stored.agent_id, stored.verdict, stored.snapshot_digest)
+    same = recorded == told and payload.get("evidence_sha256") == stored.evidence_digest
+    if not same or index != stored.ledger_index:
+        walk.note(
+            f"Claim {stored.claim_id} differs from its ledger entry, or has none.", index=index
+        )
+
+
+def _compare_claims(walk: _Walk, closed: list[StoredVerdict]) -> None:
+    for claim_id in sorted(walk.verdicts.keys() - {verdict.claim_id for verdict in closed}):
         walk.note(f"Claim {claim_id} is in the ledger only.", index=walk.verdicts[claim_id][0])
-    if walk.erased:
-        return  # what was lawfully erased cannot be replayed
-    scores = await trust.every(connection)
-    for agent_id in scores.keys() | walk.scores.keys():
+
+
+def _compare_scores(walk: _Walk, scores: dict[str, TrustScore]) -> None:
+    if walk.unknown:
+        return  # what was erased with its claim cannot be replayed
+    for agent_id in sorted(scores.keys() | walk.scores.keys()):
         if scores.get(agent_id) != walk.scores.get(agent_id):
             walk.note(f"The trust score of {agent_id} is not what its verdicts add up to.")
+
+
+def _told(stored: StoredVerdict) -> list[object]:
+    """What the row of a claim says, in the order of `_said`."""
+    return [
+        stored.claim_id,
+        stored.agent,
+        stored.statement,
+        stored.workspace,
+        stored.check,
+        stored.snapshot_digest,
+        stored.judgement,
+        stored.verdict,
+    ]
+
+
+def _said(statement: dict[str, Any]) -> list[object]:
+    """What signed evidence says about its claim, as a row would."""
+    subject, ours = statement["subject"][0], statement["predicate"]["tmws"]
+    claim, judgement = ours["claim"], ours["judgement"]
+    return [
+        claim["id"],
+        claim["agent"],
+        claim["statement"],
+        subject["name"],
+        canonical_bytes(claim["check"]).decode(),
+        subject["digest"]["sha256"],
+        canonical_bytes(judgement).decode(),
+        judgement["verdict"],
+    ]

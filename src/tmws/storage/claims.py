@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Agent
 from tmws.domain.canonical import canonical_bytes
-from tmws.domain.claims import Verdict
 from tmws.domain.verifications import (
     Claim,
     ClaimState,
@@ -23,6 +23,23 @@ from tmws.domain.verifications import (
     judgement_to_json,
 )
 from tmws.storage.tables import agents, claims
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVerdict:
+    """A closed claim in the words of its row, to be believed only after they were checked."""
+
+    claim_id: str
+    agent_id: str
+    agent: str
+    statement: str
+    workspace: str
+    check: str
+    snapshot_digest: str
+    judgement: str | None
+    verdict: str | None
+    evidence_digest: str | None
+    ledger_index: int | None
 
 
 async def add(connection: AsyncConnection, claim: Claim) -> None:
@@ -105,15 +122,27 @@ async def find(connection: AsyncConnection, claim_id: str) -> Claim | None:
     return found[0] if found else None
 
 
-async def verdicts(connection: AsyncConnection) -> dict[str, tuple[str, str, Verdict, str]]:
-    """Return claim id to (agent id, evidence digest, verdict, snapshot digest) of the closed."""
+async def verdicts(connection: AsyncConnection) -> list[StoredVerdict]:
+    """Return every closed claim as its row stands."""
     rows = await connection.execute(
-        sa.select(claims).where(claims.c.state == ClaimState.CLOSED.value)
+        sa.select(
+            claims.c.id,
+            claims.c.agent_id,
+            agents.c.name,
+            claims.c.statement,
+            claims.c.workspace,
+            claims.c.check,
+            claims.c.snapshot_digest,
+            claims.c.judgement,
+            claims.c.verdict,
+            claims.c.evidence_digest,
+            claims.c.ledger_index,
+        )
+        .join(agents, agents.c.id == claims.c.agent_id)
+        .where(claims.c.state == ClaimState.CLOSED.value)
+        .order_by(claims.c.id)
     )
-    return {
-        row.id: (row.agent_id, row.evidence_digest, Verdict(row.verdict), row.snapshot_digest)
-        for row in rows
-    }
+    return [StoredVerdict(*row) for row in rows]
 
 
 def _leased(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tmws.domain.errors import LedgerCorrupt
 from tmws.domain.ledger import Tree, leaf_hash
 from tmws.storage.tables import ledger_entries, ledger_head, ledger_payloads
+
+_UNREADABLE = (
+    "The head of the ledger was changed or removed. Stop writing and run 'tmws ledger verify'."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +35,52 @@ class StoredEntry:
 
 
 async def lock_head(connection: AsyncConnection) -> Tree:
-    """Return the edge of the tree and keep others from appending meanwhile."""
+    """Return the edge of the tree and keep others from appending meanwhile.
+
+    Raises:
+        LedgerCorrupt: there is not exactly one head, or it cannot be read.
+    """
     return await _head(connection, sa.select(ledger_head).with_for_update())
 
 
 async def head(connection: AsyncConnection) -> Tree:
-    """Return the edge of the tree."""
+    """Return the edge of the tree.
+
+    Raises:
+        LedgerCorrupt: there is not exactly one head, or it cannot be read.
+    """
     return await _head(connection, sa.select(ledger_head))
 
 
 async def origin(connection: AsyncConnection) -> str:
-    """Return the name of this log, chosen by chance when the store was made."""
-    name: str = (await connection.execute(sa.select(ledger_head.c.origin))).scalar_one()
-    return name
+    """Return the name of this log, chosen by chance when the store was made.
+
+    Raises:
+        LedgerCorrupt: there is not exactly one head.
+    """
+    [name] = await _one(connection, sa.select(ledger_head.c.origin))
+    return str(name)
 
 
 async def _head(connection: AsyncConnection, query: sa.Select[int, str, int, str]) -> Tree:
-    row = (await connection.execute(query)).one()
-    return Tree(row.size, tuple(bytes.fromhex(peak) for peak in json.loads(row.peaks)))
+    row = await _one(connection, query)
+    try:
+        tree = Tree(row.size, tuple(bytes.fromhex(peak) for peak in json.loads(row.peaks)))
+        sound = len(tree.peaks) == tree.size.bit_count()
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LedgerCorrupt(_UNREADABLE) from error
+    if not sound:
+        raise LedgerCorrupt(_UNREADABLE)
+    return tree
+
+
+async def _one(
+    connection: AsyncConnection, query: sa.Select[*tuple[Any, ...]]
+) -> sa.Row[*tuple[Any, ...]]:
+    rows = (await connection.execute(query)).all()
+    if len(rows) != 1:
+        raise LedgerCorrupt(_UNREADABLE)
+    return rows[0]
 
 
 async def append(
@@ -71,15 +105,29 @@ async def entries(connection: AsyncConnection) -> AsyncIterator[StoredEntry]:
     rows = await connection.stream(
         sa.select(
             ledger_entries.c.index,
-            ledger_entries.c.leaf,
-            ledger_entries.c.leaf_hash,
-            ledger_payloads.c.salt,
-            ledger_payloads.c.payload,
+            _as_it_stands(ledger_entries.c.leaf),
+            _as_it_stands(ledger_entries.c.leaf_hash),
+            _as_it_stands(ledger_payloads.c.salt),
+            _as_it_stands(ledger_payloads.c.payload),
         )
         .join(ledger_payloads, ledger_payloads.c.index == ledger_entries.c.index, isouter=True)
         .order_by(ledger_entries.c.index)
     )
     async for index, leaf, hashed, salt, payload in rows:
+        erased = salt is None or payload is None
         yield StoredEntry(
-            index, leaf.encode(), hashed, salt, None if payload is None else payload.encode()
+            index,
+            _bytes(leaf),
+            _bytes(hashed),
+            None if erased else _bytes(salt),
+            None if erased else _bytes(payload),
         )
+
+
+def _as_it_stands(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    # SQLite keeps whatever type a changed value has; none of them may stop the walk.
+    return sa.type_coerce(column, sa.types.NULLTYPE)
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
