@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from tmws.domain import events
 from tmws.domain.canonical import Json, canonical_bytes
-from tmws.domain.checkpoints import Checkpoint, note
-from tmws.domain.errors import BackendUnavailable
+from tmws.domain.checkpoints import Checkpoint, note, parse
+from tmws.domain.errors import BackendUnavailable, LedgerCorrupt, SignatureInvalid
 from tmws.domain.evidence import envelope, pre_authentication_encoding
 from tmws.domain.ledger import SALT_BYTES, Tree, commitment
 from tmws.ports import Chance, CheckpointStore, Signer
@@ -43,12 +44,44 @@ class Notary:
         return envelope(payload, [(self._signer.key_id, signature)])
 
     async def append(self, connection: Transaction, event: events.Event) -> Receipt:
-        """Record the event in the transaction that makes it true."""
-        tree = await ledger.lock_head(connection)
+        """Record the event in the transaction that makes it true.
+
+        Raises:
+            LedgerCorrupt: the ledger is not the one that was promised outside. Going on
+                would in time replace the promise, and with it the alarm.
+        """
+        tree, origin = await ledger.lock_head(connection), await ledger.origin(connection)
+        self._require_promised(tree, origin)
         salt, payload = self._chance(SALT_BYTES), canonical_bytes(event.payload)
         leaf = events.leaf(tree.size, event, commitment(salt, payload))
         grown = await ledger.append(connection, tree, leaf=leaf, salt=salt, payload=payload)
-        return Receipt(tree.size, await ledger.origin(connection), grown)
+        return Receipt(tree.size, origin, grown)
+
+    def _require_promised(self, tree: Tree, origin: str) -> None:
+        """Refuse a tree that is older than the checkpoint kept outside, or another one.
+
+        Whoever holds the head sees every committed entry, so an honest tree is never
+        smaller than a promise.
+        """
+        kept = self._checkpoints.load()
+        try:
+            promise, signatures = parse(kept or "")
+        except SignatureInvalid:
+            return
+        contradicted = tree.size < promise.size or (
+            tree.size == promise.size and tree.root() != promise.root
+        )
+        if contradicted and promise.origin == origin and self._is_ours(promise, signatures):
+            raise LedgerCorrupt(
+                f"The ledger was promised with {promise.size} entries and has {tree.size}, or "
+                "others: it was cut, rewritten, or restored from an old copy. Nothing more is "
+                "recorded. Run 'tmws ledger verify'; restore the newest copy, or move the "
+                "checkpoint away to go on without it."
+            )
+
+    def _is_ours(self, promise: Checkpoint, signatures: Sequence[tuple[bytes, bytes]]) -> bool:
+        body = promise.body().encode()
+        return any(self._signer.verify(body, signature) for _, signature in signatures)
 
     def publish(self, receipt: Receipt) -> None:
         """Promise the committed tree outside the database.
