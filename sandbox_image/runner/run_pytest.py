@@ -83,6 +83,9 @@ def main() -> None:
         "no:cacheprovider",
         "--color=no",
         "--tb=short",
+        "--show-capture=no",
+        # Fifty failures tell as much as fifty thousand, and can be read.
+        "--maxfail=50",
         "-q",
         *obeyed,
         *(["-k", keyword] if keyword is not None else []),

@@ -11,6 +11,7 @@ import secrets
 import sys
 import unittest
 from collections.abc import Generator, Iterable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ DECISIVE_HOOKS = (
 SKIPS: tuple[type[BaseException], ...] = (Skipped, unittest.SkipTest)
 WORST_FIRST = ("failed", "skipped", "xfailed", "xpassed", "passed")
 IDS_PER_LINE = 20
+PASSED_PER_LINE = 100
 MAX_MESSAGE = 300
 # How pytest fails an async test that no plugin takes.
 ASYNC_REFUSAL = "async def functions are not natively supported"
@@ -63,6 +65,7 @@ class Witness:
         self._phases: dict[str, list[str]] = {}
         self._causes: list[BaseException] = []
         self._changed = False
+        self._passed: list[int] = []
         self._hooks: dict[str, None] = {}
         self._patched: dict[str, None] = {}
 
@@ -151,15 +154,23 @@ class Witness:
             item.session.testsfailed = failed_before
             self._send_canary(item)
         elif item in self._numbers and (outcome := self._outcome()) is not None:
-            self._send(
-                "test",
-                index=self._numbers[item],
-                outcome=outcome,
-                changed=self._changed,
-                **why(self._causes, outcome),
-            )
+            self._send_test(self._numbers[item], outcome)
         self._look_around(item.config)
         return result
+
+    def _send_test(self, index: int, outcome: str) -> None:
+        if outcome == "passed" and not self._changed:
+            self._passed.append(index)
+            if len(self._passed) >= PASSED_PER_LINE:
+                self._send_passed()
+            return
+        told = why(self._causes, outcome)
+        self._send("test", index=index, outcome=outcome, changed=self._changed, **told)
+
+    def _send_passed(self) -> None:
+        if self._passed:
+            self._send("passed", indices=self._passed)
+            self._passed = []
 
     def _send_canary(self, item: pytest.Item) -> None:
         path = self._canaries[item]
@@ -238,6 +249,7 @@ class Witness:
     def finish(self, status: int) -> None:
         """Report the end, and who could have had a hand in the outcomes."""
         self._patched.update(dict.fromkeys(self._guard.changed()))
+        self._send_passed()
         self._send(
             "finished",
             status=status,
@@ -305,6 +317,8 @@ def first_line(error: BaseException) -> str:
 
 def missing_from(error: BaseException) -> str | None:
     """Return the module or fixture whose absence this error tells of, if it does."""
+    if isinstance(error, PackageNotFoundError):
+        return f"{error.name} as an installed package"[:MAX_TEXT]
     if isinstance(error, FixtureLookupError):
         return f"fixture {error.argname}"[:MAX_TEXT]
     if isinstance(error, pytest.PytestUnknownMarkWarning):

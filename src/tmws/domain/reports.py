@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
@@ -206,11 +206,10 @@ def _pytest_report(records: list[_Record]) -> PytestReport:
     selected = _indices(selection, "indices", len(collected))
     allowed = frozenset(selected)
     ended: dict[int, Ran] = {}
-    for record in _of(records, "test"):
-        index = _whole(record, "index")
+    for index, outcome in _endings(records, collected):
         if index in ended or index not in allowed:
             raise ReportInvalid("a test ended twice, or was never selected")
-        ended[index] = _ran(record, collected[index])
+        ended[index] = outcome
     finished = _finished(records)
     return PytestReport(
         modules=tuple(_ran(record, _text(record, "path")) for record in _of(records, "module")),
@@ -226,6 +225,17 @@ def _pytest_report(records: list[_Record]) -> PytestReport:
         dropped_options=_texts(records[0], "dropped_options"),
         status=_status(finished),
     )
+
+
+def _endings(records: list[_Record], collected: tuple[str, ...]) -> Iterator[tuple[int, Ran]]:
+    """Return how each test ended: passed ones come in bundles, others one by one."""
+    for record in records:
+        if record.get("kind") == "passed":
+            for index in _indices(record, "indices", len(collected)):
+                yield index, Ran(collected[index], RanOutcome.PASSED)
+        elif record.get("kind") == "test":
+            (index,) = _indices({"index": [record.get("index")]}, "index", len(collected))
+            yield index, _ran(record, collected[index])
 
 
 def _lint_report(records: list[_Record]) -> LintReport:

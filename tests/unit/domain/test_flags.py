@@ -243,3 +243,14 @@ def test_what_cannot_be_read_is_no_reason_to_stop(content: bytes) -> None:
 
     for check in (PytestCheck(), RuffCheck(), MypyCheck()):
         assert scan(check, snapshot) == ()
+
+
+def test_more_code_than_can_be_read_is_flagged_instead_of_read() -> None:
+    long = "# " + "x" * 900_000 + "\n"
+    vast = {f"tests/test_{number}.py": long for number in range(5)}
+
+    assert scanned(PytestCheck(), vast) == ("tests/test_4.py: too much code to be read",)
+    assert scanned(PytestCheck(), {"conftest.py": long * 2}) == (
+        "conftest.py: too much code to be read",
+    )
+    assert scanned(PytestCheck(), {"src/data.py": long * 2}) == ()

@@ -37,6 +37,21 @@ def test_a_report_of_tests_is_read_as_written() -> None:
     assert report.status == 1
 
 
+def test_passed_tests_may_come_in_bundles() -> None:
+    ids = [f"t.py::test_{number}" for number in range(3)]
+    report = parse_report(
+        written(
+            "pytest",
+            ("collected", {"ids": ids}),
+            ("selected", {"indices": [0, 1, 2]}),
+            ("passed", {"indices": [2, 0]}),
+        )
+    )
+
+    assert isinstance(report, PytestReport)
+    assert [ran.outcome for ran in report.tests] == ["passed", "unfinished", "passed"]
+
+
 def test_a_test_without_an_end_is_unfinished() -> None:
     report = parse_report(written("pytest", *pytest_lines({"t.py::a": "unfinished"}, status=None)))
 
@@ -149,6 +164,10 @@ SELECT_A: Line = ("selected", {"indices": [0], "deselected": 0, "unruly": []})
         [TEST_A, ("selected", {"indices": [1]})],
         [TEST_A, SELECT_A, SELECT_A],
         [TEST_A, SELECT_A, *[("test", {"index": 0, "outcome": "passed"})] * 2],
+        [TEST_A, SELECT_A, ("passed", {"indices": [0, 0]})],
+        [TEST_A, SELECT_A, ("passed", {"indices": [1]})],
+        [TEST_A, SELECT_A, ("passed", {"indices": "0"})],
+        [TEST_A, SELECT_A, *[("passed", {"indices": [0]})] * 2],
         [("finished", {"status": 0}), TEST_A],
         [("finished", {"status": 0}), ("finished", {"status": 0})],
         [("finished", {"status": -1})],
