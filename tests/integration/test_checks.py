@@ -171,7 +171,20 @@ def test_thread():
     assert out == [4]
 """,
 }
+NATIVE_SETTINGS = {
+    "pyproject.toml": """
+[tool.pytest]
+minversion = "9.0"
+pythonpath = ["lib"]
+testpaths = ["checks"]
+addopts = ["--import-mode=importlib", "--durations=3", "--deselect=checks/test_app.py::test_add"]
+strict = true
+""",
+    "lib/app.py": APP,
+    "checks/test_app.py": TEST,
+}
 PROJECTS = {
+    "settings in the native form": NATIVE_SETTINGS,
     "src layout without any configuration": SRC_LAYOUT,
     "flat layout": FLAT_LAYOUT,
     "tests in packages, importlib mode, strict": PACKAGED_TESTS,

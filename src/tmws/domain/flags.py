@@ -66,7 +66,7 @@ CHANNEL_PATHS = re.compile(r"/proc/(self|\d+|\{)|/dev/fd|/opt/tmws")
 # Tested code without any of these words, in plain ASCII, needs no closer look.
 _SUSPICIOUS = re.compile(
     rb"_exit|_pytest|pluggy|builtins|pytest|modules|f_locals|get_objects|get_referrers"
-    rb"|/proc/|/dev/fd|/opt/tmws|__eq__[\s\S]{0,200}return|[\x80-\xff]"
+    rb"|/proc/|/dev/fd|/opt/tmws|__eq__[\s\S]{0,200}return|coding[:=]|[\x80-\xff]"
 )
 # Packages that the runner itself stands on; a module of that name could take their place.
 RUNNER_PACKAGES = frozenset(
@@ -124,7 +124,14 @@ def _pytest_flags(check: PytestCheck, snapshot: Snapshot) -> Iterator[str]:
             return
         tree = syntax_tree(file)
         if tree is not None:
-            yield from (f"{file.path}: {what}" for what in _Reading(file.path, tree).flags())
+            yield from (f"{file.path}: {what}" for what in _read(file.path, tree))
+
+
+def _read(path: str, tree: ast.Module) -> list[str]:
+    try:
+        return list(_Reading(path, tree).flags())
+    except RecursionError:
+        return ["nested too deeply to be read"]
 
 
 def _to_be_read(check: PytestCheck, snapshot: Snapshot) -> Iterator[SnapshotFile]:
@@ -304,10 +311,16 @@ def _executed_at_import(tree: ast.Module) -> Iterator[ast.AST]:
         node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
-        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and _asks_for_main(node.test):
             continue
         yield node
         waiting.extend(ast.iter_child_nodes(node))
+
+
+def _asks_for_main(test: ast.expr) -> bool:
+    return any(
+        isinstance(part, ast.Constant) and part.value == "__main__" for part in ast.walk(test)
+    )
 
 
 def _is_always_equal(node: ast.ClassDef) -> bool:
@@ -360,8 +373,11 @@ def _ruff_flags(check: RuffCheck, snapshot: Snapshot) -> Iterator[str]:
         if name in {"ruff.toml", ".ruff.toml", "pyproject.toml"}:
             config = read_config(snapshot, file.path)
             ruff = _table(config, "tool", "ruff") if name == "pyproject.toml" else config
-            for section in (ruff, _table(ruff, "lint")):
+            lint = _table(ruff, "lint")
+            for section in (ruff, lint):
                 yield from (f"{file.path}: {what}" for what in _blinding(section))
+            if _list(lint.get("exclude")):
+                yield f"{file.path}: lint.exclude leaves out files"
 
 
 def _blinding(section: _Config) -> Iterator[str]:
@@ -375,6 +391,11 @@ def _blinding(section: _Config) -> Iterator[str]:
         for pattern, codes in _table(section, name).items():
             if "ALL" in _list(codes) or pattern in {"*", "**", "*.py", "**/*.py", "**/*"}:
                 yield f"{name} silences {pattern}"
+
+
+def ignored_types(files: Iterable[SnapshotFile]) -> int:
+    """Return how many `type: ignore` comments these files hold."""
+    return sum(len(_TYPE_IGNORE.findall(file.content)) for file in files)
 
 
 def _mypy_flags(check: MypyCheck, snapshot: Snapshot) -> Iterator[str]:

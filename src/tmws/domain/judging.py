@@ -103,7 +103,7 @@ def _judge_findings(
     counts = {
         "files": len(report.files),
         "findings": report.found,
-        "suppressed": report.suppressed,
+        "suppressed": report.suppressed + _ignored(check, snapshot),
     }
     unchecked = (f"{path}: was not checked" for path in _unchecked(check, snapshot, report))
     ignored = (f"the settings: {what} is not obeyed here" for what in report.neutralised)
@@ -111,6 +111,13 @@ def _judge_findings(
     if not snapshot.python_files(check.targets):
         return case.refuted(Reason.NOTHING_CHECKED, "No Python file lies in what the claim names.")
     return _by_fitness(case, report, exit_code) or _by_findings(case, report)
+
+
+def _ignored(check: RuffCheck | MypyCheck, snapshot: Snapshot) -> int:
+    """Count what comments silence for mypy, which does not say so itself."""
+    if isinstance(check, RuffCheck):
+        return 0
+    return reading.ignored_types(snapshot.python_files(check.targets))
 
 
 def _by_fitness(case: Case, report: LintReport, exit_code: int) -> Judgement | None:
@@ -151,10 +158,10 @@ def _by_findings(case: Case, report: LintReport) -> Judgement:
 def _unchecked(
     check: RuffCheck | MypyCheck, snapshot: Snapshot, report: LintReport
 ) -> Iterator[str]:
-    seen = {path.removesuffix("i") for path in report.files}  # a stub stands for its module
+    seen = set(report.files)
     for target in check.targets or ("",):
         for file in snapshot.python_files((target,)):
-            if file.path.removesuffix("i") not in seen and not is_passed_over(file.path, target):
+            if file.path not in seen and not is_passed_over(file.path, target):
                 yield file.path
 
 

@@ -292,7 +292,7 @@ def _text(record: _Record, name: str) -> str:
     value = record.get(name)
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise ReportInvalid(f"{name!r} is not a text of at most {MAX_TEXT} characters")
-    return _encodable(value)
+    return _plain(value)
 
 
 def _optional_text(record: _Record, name: str) -> str | None:
@@ -305,12 +305,12 @@ def _texts(record: _Record, name: str) -> tuple[str, ...]:
         isinstance(value, str) and len(value) <= MAX_TEXT for value in values
     ):
         raise ReportInvalid(f"{name!r} is not a list of texts")
-    return tuple(_encodable(value) for value in cast("list[str]", values))
+    return tuple(_plain(value) for value in cast("list[str]", values))
 
 
-def _encodable(text: str) -> str:
-    """Return the text with a `?` for each lone surrogate, so that it can be stored."""
-    return text.encode("utf-8", "replace").decode()
+def _plain(text: str) -> str:
+    """Return the text with a `?` for what could not be stored or would not show."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _whole(record: _Record, name: str, *, default: int | None = None) -> int:

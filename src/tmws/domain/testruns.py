@@ -40,9 +40,13 @@ def judge_tests(
 
 
 def _for_want_of_a_file(ran: Ran, snapshot: Snapshot) -> Ran:
-    """A test that failed on a file which we left out did not fail by itself."""
+    """A test that did not find a file which we left out did not fail by itself."""
+    if ran.missing is not None or not ran.message.startswith("FileNotFoundError"):
+        return ran
+    sought = ran.message.rstrip("'\"")
     for path, _ in snapshot.left_out:
-        if ran.missing is None and path.rpartition("/")[2] in ran.message:
+        name = path.rpartition("/")[2]
+        if sought.endswith((f"/{name}", f"'{name}")):
             return replace(ran, missing=f"{path} (left out of the snapshot)")
     return ran
 
@@ -62,7 +66,7 @@ def _by_failures(
     return case.refuted(
         Reason.CHECK_FAILED,
         f"{number(len(own), 'test or module', 'tests or modules')} failed, first "
-        f"{first.id}: {first.message or 'no message'}",
+        f"{first.id[:200]}: {first.message[:200] or 'no message'}",
         (ran.id for ran in own),
     )
 
@@ -205,13 +209,21 @@ def _plain_tests(tree: ast.Module) -> Iterator[str]:
 
 
 def _is_plain(node: ast.FunctionDef) -> bool:
-    return all("fixture" not in ast.unparse(decorator) for decorator in node.decorator_list)
+    return not any(
+        "fixture" in getattr(part, "attr", getattr(part, "id", ""))
+        for decorator in node.decorator_list
+        for part in ast.walk(decorator)
+    )
 
 
 def _opts_out(body: list[ast.stmt]) -> bool:
     """Tell whether a class says itself that it is no test class."""
     return any(
         (isinstance(member, ast.FunctionDef) and member.name in {"__init__", "__new__"})
-        or (isinstance(member, ast.Assign) and ast.unparse(member.targets[0]) == "__test__")
+        or (
+            isinstance(member, ast.Assign)
+            and isinstance(member.targets[0], ast.Name)
+            and member.targets[0].id == "__test__"
+        )
         for member in body
     )

@@ -209,9 +209,12 @@ def test_a_module_that_cannot_be_imported_for_its_own_fault_refutes() -> None:
     assert (judgement.verdict, judgement.reason) == (Verdict.REFUTED, Reason.CHECK_FAILED)
 
 
+MISSED = "FileNotFoundError: [Errno 2] No such file or directory: 'tests/cert.pem'"
+
+
 def test_a_failure_for_want_of_a_file_that_was_left_out_leaves_the_claim_open() -> None:
     lines = pytest_lines({A: "passed", B: "unfinished"}, status=1)
-    failed = ("test", {"index": 1, "outcome": "failed", "message": "No such file: 'cert.pem'"})
+    failed = ("test", {"index": 1, "outcome": "failed", "message": MISSED})
     report = written("pytest", *lines[:-2], failed, *lines[-2:])
     judgement = judge(PytestCheck(), PROJECT, ran(report, exit_code=1))
 
@@ -312,6 +315,13 @@ def test_a_clean_report_on_every_file_supports(check: Check) -> None:
 
     assert judgement.verdict is Verdict.SUPPORTED
     assert judgement.counts == {"files": 2, "findings": 0, "suppressed": 3}
+
+
+def test_ignored_types_are_counted_as_suppressed() -> None:
+    snapshot = Snapshot.of([SnapshotFile.of("a.py", b"x: int = ''  # type: ignore[assignment]\n")])
+    report = written("mypy", ("files", {"paths": ["a.py"]}), ("finished", {"status": 0}))
+
+    assert judge(MypyCheck(), snapshot, ran(report)).counts["suppressed"] == 1
 
 
 @pytest.mark.parametrize("check", [RuffCheck(), MypyCheck()])
