@@ -81,8 +81,11 @@ class WarmPool:
     async def _refill(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
+            # Not `wait_for`: before Python 3.12 it can swallow a cancellation that comes
+            # together with the event, and `aclose` would wait for ever.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), MAX_AGE_SECONDS / 2)
+                async with asyncio.timeout(MAX_AGE_SECONDS / 2):
+                    await self._wanted.wait()
             self._wanted.clear()
             try:
                 await self._drop_unfit()
