@@ -6,9 +6,10 @@ only the table they stand in and its ranking function differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import log1p
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSVECTOR
@@ -20,6 +21,9 @@ from tmws.storage.tables import documents, namespaces
 
 _WORDS_SQLITE = sa.table("words", sa.column("rowid"), sa.column("terms"))
 _WORDS_POSTGRESQL = sa.table("words", sa.column("rowid"), sa.column("terms", TSVECTOR))
+
+MOST_TERMS = 60
+"""Of a longer query the first different terms are looked for: as many as an integer has bits."""
 
 Ids = sa.Select[str]
 """A query for item ids: it never leaves the database unless it has to."""
@@ -154,32 +158,82 @@ async def matching(
         among: selects the only ids to look at; None for all that may be read.
         limit: at most this many.
     """
-    if not terms:
+    known = tuple(dict.fromkeys(terms))[:MOST_TERMS]
+    if not known:
         return {}
-    sqlite = connection.dialect.name == "sqlite"
-    found = _matching_sqlite(terms) if sqlite else _matching_postgresql(terms)
-    found = found.where(documents.c.kind == kind.value, readable_documents(caller))
+    allowed = [documents.c.kind == kind.value, readable_documents(caller)]
     if among is not None:
-        found = found.where(documents.c.item_id.in_(among))
+        allowed.append(documents.c.item_id.in_(among))
+    if connection.dialect.name == "sqlite":
+        return await _matching_sqlite(connection, known, allowed, limit)
     rows = await connection.execute(
-        found.order_by(sa.desc("score"), documents.c.item_id).limit(limit)
+        _matching_postgresql(known)
+        .where(*allowed)
+        .order_by(sa.desc("score"), documents.c.item_id)
+        .limit(limit)
     )
     return {row.item_id: float(row.score) for row in rows}
 
 
-def _matching_sqlite(terms: Sequence[str]) -> sa.Select[str, float]:
-    query = " OR ".join(f'"{term}"' for term in dict.fromkeys(terms))
-    # bm25() is the smaller the better (SQLite FTS5, "Auxiliary functions").
-    score = -sa.literal_column("bm25(words)", sa.Float)
-    return (
-        sa.select(documents.c.item_id, score.label("score"))
-        .join_from(_WORDS_SQLITE, documents, documents.c.id == _WORDS_SQLITE.c.rowid)
-        .where(sa.text("words MATCH :query").bindparams(query=query))
+async def _matching_sqlite(
+    connection: AsyncConnection,
+    terms: Sequence[str],
+    allowed: Sequence[sa.ColumnElement[bool]],
+    limit: int,
+) -> dict[str, float]:
+    """Weigh each term by how rare it is among what may be read, long documents less.
+
+    FTS5's own bm25() counts every document, so its scores told, word by word, what
+    stands in documents that the caller may not read.
+    """
+    hits = sa.union_all(*(_holding(1 << place, term) for place, term in enumerate(terms)))
+    hit = hits.subquery()
+    terms_of = sa.select(hit.c.id, sa.func.sum(hit.c.bit).label("held")).group_by(hit.c.id)
+    held = terms_of.subquery()
+    # Documents that hold the same terms weigh the same: a few of each set are enough.
+    alike = sa.select(
+        held.c.held,
+        documents.c.id,
+        documents.c.item_id,
+        sa.func.count().over(partition_by=held.c.held).label("count"),
+        sa.func.row_number()
+        .over(partition_by=held.c.held, order_by=documents.c.item_id)
+        .label("place"),
+    )
+    seen = alike.join_from(held, documents, documents.c.id == held.c.id).where(*allowed).subquery()
+    rows = (await connection.execute(sa.select(seen).where(seen.c.place <= limit))).mappings().all()
+    weights = _weights({row["held"]: row["count"] for row in rows})
+    ranked = sorted(rows, key=lambda row: (-weights[row["held"]], row["item_id"]))[:limit]
+    lengths = await _lengths(connection, [row["id"] for row in ranked])
+    return {row["item_id"]: weights[row["held"]] / lengths[row["id"]] for row in ranked}
+
+
+def _holding(bit: int, term: str) -> sa.Select[int, int]:
+    name = f"term_{bit}"
+    return sa.select(sa.literal(bit).label("bit"), _WORDS_SQLITE.c.rowid.label("id")).where(
+        sa.text(f"words MATCH :{name}").bindparams(**{name: f'"{term}"'})
     )
 
 
+def _weights(counts: Mapping[int, int]) -> dict[int, float]:
+    """Return for each set of terms the sum of its terms' rarity; sets are bits."""
+    total = sum(counts.values())
+    places = range(max(counts, default=0).bit_length())
+    holding = [sum(n for held, n in counts.items() if held >> place & 1) for place in places]
+    rarity = [log1p(total / count) if count else 0.0 for count in holding]
+    return {held: sum(rarity[place] for place in places if held >> place & 1) for held in counts}
+
+
+async def _lengths(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, float]:
+    length = sa.func.length(_WORDS_SQLITE.c.terms, type_=sa.Integer)
+    rows = await connection.execute(
+        sa.select(_WORDS_SQLITE.c.rowid, length).where(_WORDS_SQLITE.c.rowid.in_(ids))
+    )
+    return {row_id: 1 + log1p(characters) for row_id, characters in rows}
+
+
 def _matching_postgresql(terms: Sequence[str]) -> sa.Select[str, float]:
-    query = sa.func.to_tsquery("simple", " | ".join(f"'{term}'" for term in dict.fromkeys(terms)))
+    query = sa.func.to_tsquery("simple", " | ".join(f"'{term}'" for term in terms))
     matches = _WORDS_POSTGRESQL.c.terms.op("@@")(query)
     score = sa.func.ts_rank_cd(_WORDS_POSTGRESQL.c.terms, query, 1, type_=sa.Float)
     return (
