@@ -189,7 +189,7 @@ class Learning:
         )
         async with self._database.write() as tx:
             await _readable(tx, caller, report.pattern_id)
-            if report.claim_id:
+            if report.claim_id is not None:
                 await _require_proof(tx, caller, report.claim_id, use)
             usage = (await patterns.lock_usage(tx, report.pattern_id)).after(
                 report.outcome,
