@@ -1,0 +1,153 @@
+"""Finding by words and by meaning: what is found, in which order, by which process."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.integration.services import Installation, agent, learned
+from tmws.app import App
+from tmws.domain.errors import BackendUnavailable, InvalidInput
+from tmws.domain.memories import MemoryDraft, MemoryKind
+from tmws.services.learning import FoundPatterns, PatternQuery
+from tmws.services.memory import MemoryQuery
+
+
+def names(found: FoundPatterns) -> list[str]:
+    return [item.pattern.name for item in found.items]
+
+
+async def test_the_better_match_comes_first_and_says_why(app: App) -> None:
+    alice = await agent(app, "alice")
+    await learned(app, alice, "other", summary="Bake bread slowly.")
+    await learned(app, alice, "half", summary="Retry when the mood is right.")
+    await learned(app, alice, "best", summary="Retry a flaky network call with backoff.")
+    found = await app.learning.find(alice, PatternQuery("retry flaky network calls"))
+    assert names(found)[:2] == ["best", "half"]
+    first = found.items[0]
+    assert first.score is not None
+    assert first.parts is not None
+    assert first.score == pytest.approx(sum(first.parts.values()))
+    assert set(first.parts) == {"words", "meaning"}
+    assert 0 < first.score <= 1
+    assert found.embedder is not None
+
+
+async def test_a_rare_word_weighs_more_than_a_common_one(app: App) -> None:
+    alice = await agent(app, "alice")
+    for number in range(6):
+        await learned(app, alice, f"common {number}", summary="deploy service")
+    await learned(app, alice, "rare", summary="kerberos service")
+    found = await app.learning.find(alice, PatternQuery("deploy kerberos"))
+    assert names(found)[0] == "rare"
+
+
+async def test_equal_matches_come_in_an_order_that_repeats(app: App) -> None:
+    alice = await agent(app, "alice")
+    for number in range(5):
+        await learned(app, alice, f"same {number}", summary="twin")
+    first = await app.learning.find(alice, PatternQuery("twin"))
+    assert names(first) == names(await app.learning.find(alice, PatternQuery("twin")))
+
+
+async def test_nothing_alike_finds_nothing_by_words(app: App) -> None:
+    alice = await agent(app, "alice")
+    await learned(app, alice, summary="sourdough")
+    found = await app.learning.find(alice, PatternQuery("zzzqqq"))
+    assert all("words" not in (item.parts or {}) for item in found.items)
+
+
+async def test_an_open_process_finds_by_meaning_what_another_just_wrote(
+    installation: Installation,
+) -> None:
+    async with installation.open() as warm, installation.open() as other:
+        alice = await agent(warm, "alice")
+        await learned(warm, alice, "first", summary="parse configuration files")
+        assert names(await warm.learning.find(alice, PatternQuery("configuration parser")))
+        await learned(other, alice, "second", summary="parsing of configuration")
+        found = await warm.learning.find(alice, PatternQuery("configuration parser"))
+        assert set(names(found)) == {"first", "second"}
+        assert all("meaning" in (item.parts or {}) for item in found.items)
+
+
+@settings(
+    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(text=st.text(min_size=1, max_size=200))
+async def test_any_text_can_be_kept_and_asked_for(app: App, text: str) -> None:
+    [alice] = await app.agents.every() or [await agent(app, "alice")]
+    try:
+        kept = await app.memory.remember(alice, MemoryDraft(text))
+    except InvalidInput:
+        with pytest.raises(InvalidInput):
+            await app.memory.recall(alice, MemoryQuery(text))
+        return
+    recalled = await app.memory.recall(alice, MemoryQuery(text, limit=50))
+    assert kept.id in {item.memory.id for item in recalled.items}
+
+
+@pytest.mark.parametrize(
+    "word", ["東京都庁", "ﷺ", "½", "İstanbul", "parseJSON", "v1.2.3", "a'b\"c"]
+)
+async def test_words_of_every_script_find_themselves(app: App, word: str) -> None:
+    alice = await agent(app, "alice")
+    await learned(app, alice, summary=f"about {word} and more")
+    found = await app.learning.find(alice, PatternQuery(word))
+    assert "words" in (found.items[0].parts or {})
+
+
+async def test_a_query_of_very_many_words_is_answered(app: App) -> None:
+    alice = await agent(app, "alice")
+    await learned(app, alice, summary="word0 matters")
+    text = " ".join(f"word{number}" for number in range(140))
+    assert names(await app.learning.find(alice, PatternQuery(text[:1000]))) == ["retry"]
+    chinese = "".join(chr(0x4E00 + number) for number in range(1000))
+    await app.learning.find(alice, PatternQuery(chinese))
+
+
+async def test_pages_of_a_search_go_on_without_a_gap_or_a_repeat(app: App) -> None:
+    alice = await agent(app, "alice")
+    for number in range(7):
+        await learned(app, alice, f"page {number}", summary="twin")
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = await app.learning.find(alice, PatternQuery("twin", limit=3, cursor=cursor))
+        seen += names(page)
+        if (cursor := page.next_cursor) is None:
+            break
+    assert sorted(seen) == [f"page {number}" for number in range(7)]
+
+
+async def test_notes_and_evidence_are_told_apart(app: App) -> None:
+    alice = await agent(app, "alice")
+    await app.memory.remember(alice, MemoryDraft("twin"))
+    for text in (None, "twin"):
+        notes = await app.memory.recall(alice, MemoryQuery(text, kind=MemoryKind.NOTE))
+        assert len(notes.items) == 1
+        evidence = await app.memory.recall(alice, MemoryQuery(text, kind=MemoryKind.EVIDENCE))
+        assert evidence.items == ()
+
+
+async def test_without_an_embedder_the_words_still_find(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with installation.open() as app:
+        alice = await agent(app, "alice")
+
+        async def silent_embedder(_: object) -> None:
+            raise BackendUnavailable("the model is not there")
+
+        monkeypatch.setattr(app.search._embedder, "embed", silent_embedder)
+        await learned(app, alice, summary="sourdough bread")
+        found = await app.learning.find(alice, PatternQuery("sourdough"))
+        assert names(found) == ["retry"]
+        assert found.embedder is None
+        assert found.items[0].parts == {"words": 0.5}
+        with pytest.raises(BackendUnavailable):
+            await app.search.try_embedder()
+
+
+async def test_the_embedder_says_who_it_is(app: App) -> None:
+    assert "512 dimensions" in await app.search.try_embedder()

@@ -1,0 +1,312 @@
+"""Who may see what: every level, every relation, every way to look, against one table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.integration.services import Installation, agent, claim, learned, pattern, silent
+from tmws.app import App
+from tmws.domain.agents import AccessLevel, Agent, Role
+from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied, TmwsError
+from tmws.domain.memories import MemoryDraft
+from tmws.domain.patterns import Pattern
+from tmws.domain.usage import UseOutcome
+from tmws.services.learning import FoundPatterns, OutcomeReport, PatternQuery
+from tmws.services.memory import MemoryQuery
+
+CANARY = "xylophone-quetzal"
+RELATIONS = ("owner", "grantee", "member", "outsider", "admin", "grantee elsewhere")
+
+# Who reads what. An admin of the installation is no reader of other agents' things.
+READABLE: dict[str, set[str]] = {
+    "private": {"owner"},
+    "shared": {"owner", "grantee", "grantee elsewhere"},
+    "public": {"owner", "grantee", "member", "admin"},
+    "system": set(RELATIONS),
+}
+TABLE = [
+    (level, relation, relation in readers)
+    for level, readers in READABLE.items()
+    for relation in RELATIONS
+]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One pattern of each level, and one agent of each relation to all of them."""
+
+    app: App
+    patterns: dict[str, Pattern]
+    agents: dict[str, Agent]
+
+
+@pytest.fixture
+async def world(app: App, installation: Installation) -> World:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    agents = {
+        # An admin owns them all: only admins write the level `system`.
+        "owner": await agent(app, "owner", "team", role=Role.ADMIN),
+        "grantee": await agent(app, "grantee", "team"),
+        "member": await agent(app, "member", "team"),
+        "outsider": await agent(app, "outsider", "elsewhere"),
+        "admin": await agent(app, "chief", "team", role=Role.ADMIN),
+        "grantee elsewhere": await agent(app, "friend", "elsewhere"),
+    }
+    patterns = {}
+    for level in AccessLevel:
+        shared = ("grantee", "friend") if level is AccessLevel.SHARED else ()
+        patterns[level.value] = await learned(
+            app,
+            agents["owner"],
+            f"{level.value} {CANARY}",
+            level=level.value,
+            summary=f"about {CANARY}",
+            tags=("canary",),
+            shared_with=shared,
+        )
+        installation.clock.advance(1)
+    return World(app, patterns, agents)
+
+
+Look = Callable[[World, Agent, Pattern], Awaitable[bool]]
+
+
+def ids(found: FoundPatterns) -> set[str]:
+    return {item.pattern.id for item in found.items}
+
+
+async def by_id(world: World, who: Agent, what: Pattern) -> bool:
+    try:
+        return (await world.app.learning.get(who, what.id)).id == what.id
+    except NotFound:
+        return False
+
+
+async def by_outcome(world: World, who: Agent, what: Pattern) -> bool:
+    try:
+        report = OutcomeReport(what.id, UseOutcome.SUCCESS)
+        return (await world.app.learning.report(who, report)).count > 0
+    except NotFound:
+        return False
+
+
+async def by_claim(world: World, who: Agent, what: Pattern) -> bool:
+    draft = claim(applied=(what.id,))
+    try:
+        await world.app.verification.verify(who, draft, progress=silent)
+    except NotFound:
+        return False
+    return True
+
+
+def by_query(**fields: object) -> Look:
+    async def look(world: World, who: Agent, what: Pattern) -> bool:
+        query = PatternQuery(limit=50, **fields)  # type: ignore[arg-type]
+        return what.id in ids(await world.app.learning.find(who, query))
+
+    return look
+
+
+async def by_its_level(world: World, who: Agent, what: Pattern) -> bool:
+    found = await world.app.learning.find(who, PatternQuery(level=what.level))
+    assert all(item.pattern.level is what.level for item in found.items)
+    return what.id in ids(found)
+
+
+async def by_paging(world: World, who: Agent, what: Pattern) -> bool:
+    seen: list[str] = []
+    for text in (None, CANARY):
+        cursor: str | None = None
+        while True:
+            page = await world.app.learning.find(
+                who, PatternQuery(text=text, limit=1, cursor=cursor)
+            )
+            seen += ids(page)
+            # A page is never shorter than it must be: a gap would tell of a hidden thing.
+            assert len(page.items) == 1 or page.next_cursor is None
+            if (cursor := page.next_cursor) is None:
+                break
+    assert seen.count(what.id) in {0, 2}
+    return what.id in seen
+
+
+LOOKS: dict[str, Look] = {
+    "get": by_id,
+    "list": by_query(),
+    "list by category": by_query(category="build"),
+    "list by tag": by_query(tags=("canary",)),
+    "list by namespace": by_query(namespace="team"),
+    "list by author": by_query(author="owner"),
+    "list by level": by_its_level,
+    "find by word": by_query(text=CANARY),
+    "find by meaning": by_query(text="xylophones quetzals"),
+    "find by word and tag": by_query(text=CANARY, tags=("canary",)),
+    "find by word and author": by_query(text=CANARY, author="owner"),
+    "page through": by_paging,
+    "apply in a claim": by_claim,
+    "report an outcome": by_outcome,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+async def test_every_way_to_look_agrees_with_the_table(world: World, look: Look) -> None:
+    seen = {
+        (level, relation): await look(world, world.agents[relation], world.patterns[level])
+        for level, relation, _ in TABLE
+    }
+    assert seen == {(level, relation): readable for level, relation, readable in TABLE}
+
+
+async def refusal(act: Awaitable[object], hide: str) -> tuple[type, str]:
+    with pytest.raises(TmwsError) as refused:
+        await act
+    return type(refused.value), refused.value.message.replace(hide, "…")
+
+
+ABSENT = "pattern_" + "0" * 26
+
+
+@pytest.mark.parametrize("level", ["private", "shared", "public"])
+async def test_hidden_and_absent_are_refused_alike(world: World, level: str) -> None:
+    who, hidden = world.agents["outsider"], world.patterns[level].id
+    learning, verification = world.app.learning, world.app.verification
+    acts: list[Callable[[str], Awaitable[object]]] = [
+        lambda key: learning.get(who, key),
+        lambda key: learning.report(who, OutcomeReport(key, UseOutcome.SUCCESS)),
+        lambda key: learning.report(
+            who, OutcomeReport(key, UseOutcome.SUCCESS, claim_id="claim_0")
+        ),
+        lambda key: verification.verify(who, claim(applied=(key,)), progress=silent),
+    ]
+    for act in acts:
+        assert await refusal(act(hidden), hidden) == await refusal(act(ABSENT), ABSENT)
+
+
+async def test_a_refused_report_counts_nothing(world: World) -> None:
+    hidden = world.patterns["private"]
+    report = OutcomeReport(hidden.id, UseOutcome.FAILURE)
+    with pytest.raises(NotFound):
+        await world.app.learning.report(world.agents["member"], report)
+    assert (await world.app.learning.get(world.agents["owner"], hidden.id)).usage.count == 0
+
+
+async def test_a_claim_and_an_agent_of_others_look_absent(world: World) -> None:
+    app, owner, outsider = world.app, world.agents["owner"], world.agents["outsider"]
+    made = (await app.verification.verify(owner, claim(), progress=silent)).claim.id
+    for key in (made, "claim_" + "0" * 26):
+        kind, text = await refusal(app.verification.get(outsider, key), key)
+        assert (kind, text) == (
+            NotFound,
+            "No verification '…' is visible to you. Check the id.",
+        )
+    hidden = await refusal(app.trust.show(outsider, "owner"), "owner")
+    assert hidden == await refusal(app.trust.show(outsider, "nobody"), "nobody")
+
+
+async def test_a_claim_of_another_proves_nothing_for_me(world: World) -> None:
+    app, owner, member = world.app, world.agents["owner"], world.agents["member"]
+    made = (await app.verification.verify(owner, claim(), progress=silent)).claim.id
+    mine = await learned(app, member, "mine")
+    for key in (made, "claim_" + "0" * 26):
+        report = OutcomeReport(mine.id, UseOutcome.SUCCESS, claim_id=key)
+        kind, text = await refusal(app.learning.report(member, report), key)
+        assert (kind, text) == (NotFound, "No verification '…' of yours. Leave claim_id out.")
+
+
+async def test_a_name_that_a_stranger_took_is_free_for_me(world: World) -> None:
+    hidden = world.patterns["private"]
+    mine = await learned(world.app, world.agents["member"], hidden.name)
+    assert mine.id != hidden.id
+
+
+async def test_writing_where_one_does_not_belong_is_refused(world: World) -> None:
+    app, outsider = world.app, world.agents["outsider"]
+    with pytest.raises(InvalidInput, match="not one of yours"):
+        await learned(app, outsider, namespace="team")
+    with pytest.raises(InvalidInput, match="not one of yours"):
+        await app.memory.remember(outsider, MemoryDraft("x", namespace="team"))
+    with pytest.raises(PermissionDenied):
+        await learned(app, outsider, level="system")
+
+
+async def test_hidden_things_do_not_bend_the_scores_of_what_is_found(app: App) -> None:
+    """A score that moved with hidden things would count them, word by word."""
+    probe, keeper = await agent(app, "probe"), await agent(app, "keeper")
+    await learned(app, probe, "one", summary="alpha")
+    await learned(app, probe, "two", summary="omega")
+    query = PatternQuery(text="alpha omega")
+
+    async def scores() -> list[tuple[str, float | None]]:
+        found = await app.learning.find(probe, query)
+        return [(item.pattern.name, item.score) for item in found.items]
+
+    before = await scores()
+    for number in range(8):
+        await learned(app, keeper, f"hidden {number}", summary="alpha " * 5)
+    assert await scores() == before
+
+
+MEMORIES: dict[str, set[str]] = {
+    "private": {"owner"},
+    "public": READABLE["public"],
+    "system": READABLE["system"],
+}
+
+
+@pytest.mark.parametrize("level", MEMORIES)
+@pytest.mark.parametrize("text", [None, CANARY, "xylophones quetzals"])
+async def test_memories_are_recalled_by_the_same_table(
+    world: World, level: str, text: str | None
+) -> None:
+    kept = await world.app.memory.remember(
+        world.agents["owner"], MemoryDraft(f"about {CANARY}", level=AccessLevel(level))
+    )
+    for relation, who in world.agents.items():
+        recalled = await world.app.memory.recall(who, MemoryQuery(text, limit=50))
+        seen = {item.memory.id for item in recalled.items}
+        assert (kept.id in seen) is (relation in MEMORIES[level]), relation
+
+
+async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) -> None:
+    """A canary is planted wherever words can stand; then everything is asked for."""
+    app, owner, spy = world.app, world.agents["owner"], world.agents["outsider"]
+    secret = "canary-7f3a91"
+    planted = await app.learning.learn(
+        owner,
+        pattern(secret, category=secret, summary=secret, tags=(secret,), data={secret: secret}),
+    )
+    await app.memory.remember(owner, MemoryDraft(secret, tags=(secret,)))
+    await app.learning.report(owner, OutcomeReport(planted.id, UseOutcome.SUCCESS, context=secret))
+    mine = await app.verification.verify(
+        owner, claim(secret, applied=(planted.id,)), progress=silent
+    )
+
+    told: list[str] = []
+
+    async def ask(act: Awaitable[object], *, asked: str = "") -> None:
+        try:
+            told.append(repr(await act))
+        except TmwsError as refused:
+            told.append(refused.message.replace(asked, ""))
+
+    for text in (None, "canary", "7f3a91", "anything"):
+        for limit in (1, 50):
+            await ask(app.learning.find(spy, PatternQuery(text, limit=limit)))
+            await ask(app.memory.recall(spy, MemoryQuery(text, limit=limit)))
+    await ask(app.learning.find(spy, PatternQuery(author="owner", namespace="team")))
+    await ask(app.learning.get(spy, planted.id), asked=planted.id)
+    await ask(
+        app.learning.report(spy, OutcomeReport(planted.id, UseOutcome.PARTIAL)), asked=planted.id
+    )
+    await ask(app.verification.get(spy, mine.claim.id), asked=mine.claim.id)
+    await ask(app.verification.verify(spy, claim(), progress=silent))
+    await ask(app.trust.show(spy, "owner"))
+    await ask(app.trust.show(spy))
+    assert told
+    for each in told:
+        assert secret not in each
+        assert planted.id not in each
+        assert mine.claim.id not in each

@@ -1,0 +1,46 @@
+"""A verdict, its trust, evidence and ledger entry: there together or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+def records(url: str, folder: Path) -> tuple[list[str], list[dict[str, Any]]]:
+    """Kill a recorder at every point; return the points, and what each left behind."""
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "security" / "dying_recorder.py"), url, str(folder)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    assert lines, run.stderr
+    assert "survived" in lines[-1], run.stderr
+    points = [line["killed_before"] for line in lines if "killed_before" in line]
+    return points, [line for line in lines if "left" in line]
+
+
+def test_killed_between_any_two_statements_a_verdict_is_whole_or_absent(
+    database_url: str, tmp_path: Path
+) -> None:
+    points, left_behind = records(database_url, tmp_path / "data")
+
+    assert len(left_behind) == len(points)
+    assert len(points) > 10
+    assert points[-2:] == ["COMMIT", "after COMMIT"]
+    for point, after in zip(points, left_behind, strict=True):
+        whole = point == "after COMMIT"
+        assert set(after["left"].values()) == {int(whole)}, (point, after["left"])
+        assert after["problems"] == [], point
+        assert after["repeated"] is whole, point
+        assert set(after["later"].values()) == {1}, (point, after["later"])
+        assert after["holds_later"], point
