@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+import functools
+from importlib.metadata import EntryPoint, distributions
 from typing import Any
 
 from tmws.domain.errors import InvalidInput
+
+
+@functools.cache
+def _installed() -> tuple[EntryPoint, ...]:
+    """Return every backend of every package: looked for once, because it takes 15 ms."""
+    return tuple(
+        point
+        for package in distributions()
+        for point in package.entry_points
+        if point.group.startswith("tmws.")
+    )
+
+
+def named(port: str, name: str) -> EntryPoint:
+    """Return the entry point `name` of the group `tmws.<port>`, not yet imported.
+
+    Raises:
+        InvalidInput: none is; the message lists those that are.
+    """
+    known = [point for point in _installed() if point.group == f"tmws.{port}"]
+    for point in known:
+        if point.name == name:
+            return point
+    installed = ", ".join(sorted(point.name for point in known)) or "none"
+    raise InvalidInput(f"No {port} backend {name!r} is installed. Installed: {installed}.")
 
 
 def find(port: str, name: str) -> Any:
@@ -14,9 +40,4 @@ def find(port: str, name: str) -> Any:
     Raises:
         InvalidInput: none is; the message lists those that are.
     """
-    known = entry_points(group=f"tmws.{port}")
-    for point in known:
-        if point.name == name:
-            return point.load()
-    installed = ", ".join(sorted(point.name for point in known)) or "none"
-    raise InvalidInput(f"No {port} backend {name!r} is installed. Installed: {installed}.")
+    return named(port, name).load()

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from tmws.domain.execution import ExecutionRequest, ExecutionResult
 from tmws.domain.snapshots import Snapshot
 
-Vector = NDArray[np.float32]
+if TYPE_CHECKING:  # numpy takes 0.1 s to import, and not every process compares meanings
+    import numpy as np
+    from numpy.typing import NDArray
+
+Vector: TypeAlias = "NDArray[np.float32]"
 
 Progress = Callable[[str], Awaitable[None]]
 """Told what a long step is doing now, in a few words."""

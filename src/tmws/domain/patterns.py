@@ -11,11 +11,12 @@ from tmws.domain.agents import AccessLevel, Agent, Role, require_member
 from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.errors import InvalidInput, PermissionDenied
 from tmws.domain.usage import Usage
-from tmws.domain.wording import require_text
+from tmws.domain.wording import require_printable, require_text
 
 LONGEST_NAME = 120
 LONGEST_SUMMARY = 4000
 LARGEST_DATA_BYTES = 64 * 1024
+DEEPEST_DATA = 32
 MOST_TAGS = 20
 MOST_GRANTS = 50
 
@@ -78,6 +79,7 @@ def validated(draft: PatternDraft, author: Agent) -> PatternDraft:
             "Only an admin stores patterns of access level 'system'. Use 'public' instead."
         )
     data = dict(draft.data or {})
+    _require_clean(data, depth=0)
     size = len(canonical_bytes(data))
     if size > LARGEST_DATA_BYTES:
         raise InvalidInput(
@@ -137,6 +139,21 @@ def _strings(value: Json) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [text for item in value for text in _strings(item)]
     return []
+
+
+def _require_clean(value: Json, *, depth: int) -> None:
+    """Refuse in names and strings of the data what no text may hold."""
+    if depth > DEEPEST_DATA:
+        raise InvalidInput(f"Pattern data is nested deeper than {DEEPEST_DATA}. Flatten it.")
+    if isinstance(value, str):
+        require_printable(value, what="Pattern data", multiline=True)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            require_printable(key, what="A key of the pattern data")
+            _require_clean(inner, depth=depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _require_clean(inner, depth=depth + 1)
 
 
 def _optional(summary: str) -> str:

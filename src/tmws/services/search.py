@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import structlog
 
 from tmws.domain.agents import AccessLevel, Agent
@@ -43,9 +43,18 @@ class Hit:
 class Search:
     """Makes things findable and finds them. SQL decides what may be seen, in every arm."""
 
-    def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
-        self._embedder = embedder
-        self._index = index
+    def __init__(self, embedder: Callable[[], Embedder], index: Callable[[], VectorIndex]) -> None:
+        """Both are made when first needed: many processes never compare meanings."""
+        self._make_embedder = embedder
+        self._make_index = index
+
+    @functools.cached_property
+    def _embedder(self) -> Embedder:
+        return self._make_embedder()
+
+    @functools.cached_property
+    def _index(self) -> VectorIndex:
+        return self._make_index()
 
     async def document(
         self,
@@ -70,7 +79,7 @@ class Search:
             level=level,
             terms=terms(text),
             embedder=embedder,
-            vector=None if vector is None else vector.astype(np.float32).tobytes(),
+            vector=None if vector is None else vector.tobytes(),
         )
 
     async def asked(self, text: str) -> Asked:

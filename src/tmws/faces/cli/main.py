@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 
@@ -35,6 +36,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
+        gc.disable()  # imports make no garbage; `serve` enables it again, the others soon end
         module = importlib.import_module(f"tmws.faces.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command

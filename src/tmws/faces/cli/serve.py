@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import gc
 
 import click
-import structlog
 
-from tmws.app import App, open_app
+from tmws.app import open_app
 from tmws.config import Settings, load_settings
-from tmws.domain.errors import SandboxUnavailable
 from tmws.faces.http.server import serve_http
 from tmws.faces.mcp.stdio import serve_stdio
 from tmws.telemetry import logging
-
-_log = structlog.get_logger()
 
 
 @click.command()
@@ -36,39 +31,22 @@ def serve(
     """Serve MCP clients: on stdio, where the client starts this command, or over HTTP."""
     settings = load_settings()
     logging.configure(settings.log_level)
+    # What was imported stays: looking through it at every collection costs start-up time.
+    gc.freeze()
+    gc.enable()
     if over_http:
         asyncio.run(_http(settings, host, port, hosts, origins))
     else:
         asyncio.run(_stdio(settings))
 
 
-@asynccontextmanager
-async def _swept(app: App) -> AsyncIterator[None]:
-    """Remove in the background what killed servers left in the sandbox."""
-    task = asyncio.create_task(_sweep(app))
-    try:
-        yield
-    finally:
-        await task
-
-
-async def _sweep(app: App) -> None:
-    try:
-        removed = await app.sandbox.sweep()
-    except SandboxUnavailable as error:
-        _log.warning("sandbox_unavailable", reason=error.message)
-        return
-    if removed:
-        _log.info("sandbox_swept", removed=removed)
-
-
 async def _stdio(settings: Settings) -> None:
-    async with open_app(settings) as app, _swept(app):
+    async with open_app(settings) as app:
         await serve_stdio(app)
 
 
 async def _http(
     settings: Settings, host: str, port: int, hosts: tuple[str, ...], origins: tuple[str, ...]
 ) -> None:
-    async with open_app(settings) as app, _swept(app):
+    async with open_app(settings) as app:
         await serve_http(app, host, port, allowed_hosts=hosts, allowed_origins=origins)
