@@ -87,9 +87,9 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
     signer = backends.find("signing", "file")(settings.data_dir / "keys" / "ed25519")
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
     reader = backends.find("workspaces", "directory")()
-    embedder = backends.named("embeddings", settings.embedder)
-    index = backends.named("vectors", "exact")
-    search = Search(lambda: embedder.load()(), lambda: index.load()())
+    search = Search(
+        backends.deferred("embeddings", settings.embedder), backends.deferred("vectors", "exact")
+    )
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
     limits = Limits(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, distributions
 from typing import Any
 
@@ -20,24 +21,33 @@ def _installed() -> tuple[EntryPoint, ...]:
     )
 
 
-def named(port: str, name: str) -> EntryPoint:
-    """Return the entry point `name` of the group `tmws.<port>`, not yet imported.
-
-    Raises:
-        InvalidInput: none is; the message lists those that are.
-    """
-    known = [point for point in _installed() if point.group == f"tmws.{port}"]
-    for point in known:
-        if point.name == name:
-            return point
-    installed = ", ".join(sorted(point.name for point in known)) or "none"
-    raise InvalidInput(f"No {port} backend {name!r} is installed. Installed: {installed}.")
-
-
 def find(port: str, name: str) -> Any:
     """Return the class registered under `tmws.<port>` with this name.
 
     Raises:
         InvalidInput: none is; the message lists those that are.
     """
-    return named(port, name).load()
+    return _named(port, name).load()
+
+
+def deferred(port: str, name: str) -> Callable[[], Any]:
+    """Return what makes the backend, its module imported only then.
+
+    Raises:
+        InvalidInput: none is registered; the message lists those that are.
+    """
+    point = _named(port, name)
+
+    def make() -> Any:
+        return point.load()()
+
+    return make
+
+
+def _named(port: str, name: str) -> EntryPoint:
+    known = [point for point in _installed() if point.group == f"tmws.{port}"]
+    for point in known:
+        if point.name == name:
+            return point
+    installed = ", ".join(sorted(point.name for point in known)) or "none"
+    raise InvalidInput(f"No {port} backend {name!r} is installed. Installed: {installed}.")
