@@ -142,9 +142,8 @@ async def test_a_reported_use_is_counted_with_its_duration(
     await app.learning.report(alice, OutcomeReport(kept.id, UseOutcome.SUCCESS, 10.0, "it worked"))
     later = installation.clock.advance(60)
     usage = await app.learning.report(alice, OutcomeReport(kept.id, UseOutcome.PARTIAL, 20.0))
-    assert usage == Usage(
-        successes=1, partials=1, duration_seconds=pytest.approx(12.0), last_used_at=later
-    )
+    assert (usage.successes, usage.partials, usage.last_used_at) == (1, 1, later)
+    assert usage.duration_seconds == pytest.approx(12.0)
     assert (await app.learning.get(alice, kept.id)).usage == usage
 
 

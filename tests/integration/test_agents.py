@@ -1,0 +1,134 @@
+"""Who is who: secrets shown once, recognised afterwards, and gone when they are changed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+
+from tests.integration.services import Installation, agent
+from tmws.app import App
+from tmws.domain.agents import Role
+from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from tmws.storage.tables import metadata
+
+
+async def test_a_new_agent_is_known_by_its_secret(app: App) -> None:
+    made = await app.agents.create("alice", namespaces=("home", "work", "home"), by="test")
+    assert made.agent.namespaces == ("home", "work")
+    assert made.agent.role is Role.AGENT
+    assert await app.agents.authenticate("alice", made.secret) == made.agent
+    assert await app.agents.bearer(made.secret) == made.agent
+
+
+async def test_an_agent_without_a_namespace_is_in_the_default_one(app: App) -> None:
+    assert (await agent(app, "alice")).namespaces == ("default",)
+
+
+async def test_a_wrong_secret_and_an_unknown_name_look_the_same(app: App) -> None:
+    alice = await app.agents.create("alice", by="test")
+    bob = await app.agents.create("bob", by="test")
+    texts = set()
+    for name, secret in (
+        ("alice", bob.secret),
+        ("alice", "tmws_guess"),
+        ("nobody", alice.secret),
+        ("nobody", "tmws_guess"),
+        ("alice", ""),
+        ("élise", alice.secret),
+    ):
+        with pytest.raises(PermissionDenied) as refused:
+            await app.agents.authenticate(name, secret)
+        texts.add(refused.value.message)
+    assert len(texts) == 1
+    assert await app.agents.bearer("tmws_guess") is None
+
+
+async def test_no_secret_is_stored_anywhere(app: App, installation: Installation) -> None:
+    made = await app.agents.create("alice", by="test")
+    rotated = await app.agents.rotate("alice", by="test")
+    async with installation.database() as database, database.read() as connection:
+        for table in metadata.sorted_tables:
+            for row in await connection.execute(sa.select(table)):
+                assert made.secret not in repr(row)
+                assert rotated.secret not in repr(row)
+
+
+async def test_a_new_secret_ends_every_older_one(app: App) -> None:
+    first = await app.agents.create("alice", by="test")
+    second = await app.agents.rotate("alice", by="test")
+    third = await app.agents.rotate("alice", by="test")
+    assert await app.agents.bearer(first.secret) is None
+    assert await app.agents.bearer(second.secret) is None
+    assert await app.agents.bearer(third.secret) == first.agent
+    with pytest.raises(NotFound, match="No agent is named 'nobody'"):
+        await app.agents.rotate("nobody", by="test")
+
+
+async def test_a_name_is_taken_once(app: App) -> None:
+    await agent(app, "alice")
+    with pytest.raises(Conflict, match="tmws agents rotate alice"):
+        await agent(app, "alice")
+    ends = await asyncio.gather(*(agent(app, "bob") for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(end, Conflict) for end in ends) == 4
+    assert [each.name for each in await app.agents.every()] == ["alice", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("name", "namespaces"), [("System", ()), ("admin", ()), ("alice", ("No Name",)), ("", ())]
+)
+async def test_a_malformed_name_makes_nobody(
+    app: App, name: str, namespaces: tuple[str, ...]
+) -> None:
+    with pytest.raises(InvalidInput):
+        await agent(app, name, *namespaces)
+    assert await app.agents.every() == []
+
+
+async def test_the_local_user_is_made_once_and_has_no_secret(installation: Installation) -> None:
+    async with installation.open() as one, installation.open() as other:
+        found = await asyncio.gather(*(each.agents.local() for each in (one, other) * 4))
+        assert {each.id for each in found} == {found[0].id}
+        assert found[0].name == "local"
+        assert (await other.agents.local()).id == found[0].id
+        report = await one.audit.verify()
+        assert (report.holds, report.size) == (True, 1)
+
+
+async def test_every_act_is_on_the_record(app: App) -> None:
+    await agent(app, "alice")
+    await app.agents.rotate("alice", by="test")
+    report = await app.audit.verify()
+    assert (report.holds, report.size) == (True, 2)
+
+
+class TestWorkspaces:
+    async def test_are_found_by_their_names(self, app: App, installation: Installation) -> None:
+        root = installation.workspace()
+        snapshot = await app.workspaces.add("shop", root, by="test")
+        assert [file.path for file in snapshot.files] == ["check.py"]
+        assert await app.workspaces.every() == {"shop": root}
+
+    async def test_keep_their_folder_unless_told_otherwise(
+        self, app: App, installation: Installation
+    ) -> None:
+        root, other = installation.workspace(), installation.workspace("other")
+        await app.workspaces.add("shop", root, by="test")
+        size = (await app.audit.verify()).size
+        await app.workspaces.add("shop", root, by="test")
+        assert (await app.audit.verify()).size == size
+        with pytest.raises(Conflict, match="--replace"):
+            await app.workspaces.add("shop", other, by="test")
+        await app.workspaces.add("shop", other, replace=True, by="test")
+        assert await app.workspaces.every() == {"shop": other}
+        assert (await app.audit.verify()).size == size + 1
+
+    async def test_that_are_no_folders_or_have_no_name_are_refused(
+        self, app: App, installation: Installation
+    ) -> None:
+        with pytest.raises(InvalidInput):
+            await app.workspaces.add("shop", str(installation.folder / "absent"), by="test")
+        with pytest.raises(InvalidInput, match="Workspace name"):
+            await app.workspaces.add("No Name", installation.workspace(), by="test")
+        assert await app.workspaces.every() == {}

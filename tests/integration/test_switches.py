@@ -1,0 +1,93 @@
+"""Switching tools off and on: in every process at once, on the record, before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.integration.services import Installation, agent, claim, pattern, silent
+from tmws.app import App
+from tmws.domain.actions import Action
+from tmws.domain.agents import Agent
+from tmws.domain.errors import InvalidInput, NotFound, ToolDisabled
+from tmws.domain.memories import MemoryDraft
+from tmws.domain.usage import UseOutcome
+from tmws.services.learning import OutcomeReport, PatternQuery
+from tmws.services.memory import MemoryQuery
+
+CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
+    Action.LEARN_PATTERN: lambda app, who: app.learning.learn(who, pattern()),
+    Action.FIND_PATTERNS: lambda app, who: app.learning.find(who, PatternQuery()),
+    Action.GET_PATTERN: lambda app, who: app.learning.get(who, "pattern_0"),
+    Action.REPORT_OUTCOME: lambda app, who: app.learning.report(
+        who, OutcomeReport("pattern_0", UseOutcome.SUCCESS)
+    ),
+    Action.VERIFY_CLAIM: lambda app, who: app.verification.verify(who, claim(), progress=silent),
+    Action.GET_VERIFICATION: lambda app, who: app.verification.get(who, "claim_0"),
+    Action.GET_TRUST: lambda app, who: app.trust.show(who),
+    Action.REMEMBER: lambda app, who: app.memory.remember(who, MemoryDraft("x")),
+    Action.RECALL: lambda app, who: app.memory.recall(who, MemoryQuery()),
+}
+
+
+async def test_every_action_has_its_gate_in_every_process(installation: Installation) -> None:
+    assert set(CALLS) == set(Action)
+    async with installation.open() as office, installation.open() as server:
+        await server.workspaces.add("shop", installation.workspace(), by="test")
+        alice = await agent(server, "alice")
+        for action, call in CALLS.items():
+            await office.tools.disable(action.value, reason="maintenance until noon", by="ann")
+            with pytest.raises(ToolDisabled, match=f"{action.value} is switched off.*until noon"):
+                await call(server, alice)
+            assert await office.tools.enable(action.value, reason="done", by="ann")
+            try:
+                await call(server, alice)
+            except NotFound:
+                pass  # the gate is open: it was looked for
+
+
+async def test_a_switch_survives_a_restart(installation: Installation) -> None:
+    async with installation.open() as app:
+        await app.tools.disable("recall", reason="under repair", by="ann")
+    async with installation.open() as app:
+        assert await app.tools.disabled() == {"recall": "under repair"}
+
+
+async def test_every_tool_is_listed_in_order_with_its_state(app: App) -> None:
+    await app.tools.disable("recall", reason="under repair", by="ann")
+    listed = await app.tools.every()
+    assert [state.tool for state in listed] == [action.value for action in Action]
+    assert [state.tool for state in listed if not state.enabled] == ["recall"]
+    assert listed[-1].reason == "under repair"
+
+
+async def test_a_newer_reason_replaces_the_older(app: App) -> None:
+    await app.tools.disable("recall", reason="one", by="ann")
+    await app.tools.disable("recall", reason="two", by="ann")
+    assert await app.tools.disabled() == {"recall": "two"}
+
+
+async def test_what_changes_nothing_is_not_recorded(app: App) -> None:
+    await agent(app, "alice")
+    before = (await app.audit.verify()).size
+    assert not await app.tools.enable("recall", reason="it was on", by="ann")
+    assert (await app.audit.verify()).size == before
+    await app.tools.disable("recall", reason="x", by="ann")
+    assert await app.tools.enable("recall", reason="y", by="ann")
+    after = await app.audit.verify()
+    assert after.holds, after.problems
+    assert after.size == before + 2
+
+
+async def test_an_unknown_tool_is_refused_with_those_there_are(app: App) -> None:
+    for act in (app.tools.disable, app.tools.enable):
+        with pytest.raises(NotFound, match=r"no tool 'shell'.*verify_claim"):
+            await act("shell", reason="x", by="ann")
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 201, "two\nlines"])
+async def test_a_switch_needs_a_reason_that_can_be_shown(app: App, reason: str) -> None:
+    with pytest.raises(InvalidInput, match="Reason"):
+        await app.tools.disable("recall", reason=reason, by="ann")
+    assert await app.tools.disabled() == {}
