@@ -1,0 +1,218 @@
+"""The schema: up from nothing, down to nothing, up again; the same as the tables in code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from tests.integration.services import Installation, agent, learned, verified
+from tmws.domain.errors import BackendUnavailable
+from tmws.storage import migrations
+from tmws.storage.database import Database
+from tmws.storage.tables import metadata
+
+BESIDE_THE_METADATA = {"alembic_version"}
+"""Tables that no code of ours names, and the word index, whose form differs by dialect."""
+
+
+def scripts() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations.scripts()))
+    return config
+
+
+def move(connection: sa.Connection, direction: str, revision: str) -> None:
+    config = scripts()
+    config.attributes["connection"] = connection
+    getattr(command, direction)(config, revision)
+
+
+async def moved(place: Installation, direction: str, revision: str) -> None:
+    async with place.database() as database, database.write() as connection:
+        await connection.run_sync(move, direction, revision)
+
+
+async def tables(place: Installation) -> set[str]:
+    async with place.database() as database, database.read() as connection:
+        names = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+    return {name for name in names if not name.startswith("words")} - BESIDE_THE_METADATA
+
+
+def test_the_newest_revision_is_the_one_the_code_asks_for() -> None:
+    assert ScriptDirectory.from_config(scripts()).get_heads() == [migrations.HEAD]
+
+
+async def test_up_from_nothing_down_to_nothing_and_up_again(installation: Installation) -> None:
+    installation.folder.mkdir()
+    for _ in range(2):
+        await moved(installation, "upgrade", "head")
+        assert await tables(installation) == set(metadata.tables)
+        await moved(installation, "downgrade", "base")
+        assert await tables(installation) == set()
+    async with installation.open() as app:
+        await agent(app, "alice")
+        assert (await app.audit.verify()).holds
+
+
+async def test_a_store_in_use_goes_down_to_nothing_and_serves_again(
+    installation: Installation,
+) -> None:
+    async with installation.open() as app:
+        await app.workspaces.add("shop", installation.workspace(), by="test")
+        alice = await agent(app, "alice")
+        await agent(app, "bob")
+        kept = await learned(app, alice, tags=("a",), level="shared", shared_with=("bob",))
+        await verified(app, alice, applied=(kept.id,))
+    await moved(installation, "downgrade", "base")
+    assert await tables(installation) == set()
+    (installation.folder / "ledger" / "checkpoint").unlink()
+    async with installation.open() as app:
+        assert await app.agents.every() == []
+
+
+async def test_every_revision_is_kept_by_data_that_comes_back_up(
+    installation: Installation,
+) -> None:
+    """From the second revision on: each step down and up again loses nothing it need not."""
+    revisions = [each.revision for each in ScriptDirectory.from_config(scripts()).walk_revisions()]
+    async with installation.open() as app:
+        alice = await agent(app, "alice")
+        kept = await learned(app, alice)
+    for revision in revisions[1:]:
+        await moved(installation, "downgrade", revision)
+        await moved(installation, "upgrade", "head")
+    async with installation.open() as app:
+        assert await app.learning.get(alice, kept.id) == kept
+
+
+async def test_the_migrated_schema_is_the_one_in_code(installation: Installation) -> None:
+    async with installation.open():
+        pass
+
+    def differences(connection: sa.Connection) -> list[object]:
+        context = MigrationContext.configure(
+            connection,
+            opts={"include_name": lambda name, kind, _: not (kind == "table" and _beside(name))},
+        )
+        return list(compare_metadata(context, metadata))
+
+    async with installation.database() as database, database.read() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+def _beside(name: str | None) -> bool:
+    return name in BESIDE_THE_METADATA or str(name).startswith("words")
+
+
+async def test_a_second_start_changes_nothing(installation: Installation) -> None:
+    async with installation.open() as app:
+        await agent(app, "alice")
+    async with installation.open() as app:
+        assert [each.name for each in await app.agents.every()] == ["alice"]
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
+    installation: Installation,
+) -> None:
+    async with installation.open() as app:
+        await agent(app, "alice")
+    newer = sa.text("UPDATE alembic_version SET version_num = '9999'")
+    async with installation.database() as database, database.write() as tx:
+        await tx.execute(newer)
+    with pytest.raises(BackendUnavailable, match=r"written by a newer TMWS.*Install") as refused:
+        async with installation.open():
+            pass
+    assert not refused.value.retryable
+    async with installation.database() as database, database.read() as connection:
+        count = sa.select(sa.func.count()).select_from(metadata.tables["agents"])
+        assert await connection.scalar(count) == 1
+
+
+async def test_the_scripts_are_found_in_the_wheel_and_beside_the_sources() -> None:
+    assert (migrations.scripts() / "env.py").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path | None]:
+    """A folder on a disk of two megabytes, None where this user cannot mount one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    options = ("-t", "tmpfs", "-o", "size=2m")
+    mounted = subprocess.run(["mount", *options, "tmpfs", str(folder)], check=False)
+    if mounted.returncode:
+        yield None
+        return
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+FILLER = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from tests.integration.services import Installation, agent, learned
+from tmws.domain.errors import BackendUnavailable
+
+async def main(folder: str, limit: int) -> None:
+    place = Installation(f"sqlite:///{folder}/tmws.db", Path(folder))
+    async with place.open() as app:
+        alice = await agent(app, "alice")
+        if limit:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        for number in range(500):
+            try:
+                kept = await learned(app, alice, f"p{number}", data={"x": "y" * 20_000})
+            except BackendUnavailable as full:
+                print("FULL", full.retryable, full.message)
+                return
+            print("KEPT", kept.id, flush=True)
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+async def test_a_full_disk_is_said_and_costs_nothing_that_was_acknowledged(
+    small_disk: Path | None, tmp_path: Path
+) -> None:
+    folder, limit = (small_disk, 0) if small_disk else (tmp_path / "data", 2 * 1024 * 1024)
+    root = Path(__file__).parents[2]
+    run = subprocess.run(  # noqa: ASYNC221  # nothing else runs here
+        [sys.executable, "-c", FILLER, str(folder), str(limit)],
+        env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    lines = run.stdout.splitlines()
+    kept = [line.split()[1] for line in lines if line.startswith("KEPT")]
+    assert lines[-1].startswith("FULL True The database did not answer:"), run.stdout[-500:]
+    assert len(kept) > 10
+    assert await found(folder) == len(kept)
+
+
+async def found(folder: Path) -> int:
+    """Count what the store holds and check that its words and vectors are whole."""
+    database = Database(f"sqlite:///{folder}/tmws.db")
+    try:
+        async with database.read() as connection:
+            assert await connection.scalar(sa.text("PRAGMA integrity_check")) == "ok"
+            counts = {
+                await connection.scalar(sa.text(f"SELECT count(*) FROM {table}"))
+                for table in ("patterns", "documents", "words")
+            }
+    finally:
+        await database.aclose()
+    [count] = counts
+    return int(count)
