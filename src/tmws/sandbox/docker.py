@@ -64,7 +64,7 @@ class DockerSandbox:
     ) -> None:
         places = max_concurrent or os.cpu_count() or 1
         self._image_name = image
-        self._owner = Owner.this_process(owner)
+        self.owner = Owner.this_process(owner)
         self._hardening = hardening
         self._engine = Engine(docker_host)
         self._admission = Admission(places=places, waiting=MAX_WAITING)
@@ -100,9 +100,14 @@ class DockerSandbox:
         return result
 
     async def warm(self, limits: Limits) -> None:
-        """Start filling the pool for runs with these limits."""
+        """Return when the pool is full for runs with these limits.
+
+        Raises:
+            SandboxUnavailable: the engine or its image is not fit to run anything.
+        """
         await self._prove(_silent)
         self._pool.expect(SlotClass.of(limits))
+        await self._pool.filled()
 
     async def check(self) -> tuple[Probe, ...]:
         """Try what must be denied, from inside, and say what happened.
@@ -117,7 +122,7 @@ class DockerSandbox:
         containers = await self._blocking(
             lambda: self._engine.containers(f"{PRODUCT_LABEL}={PRODUCT}")
         )
-        orphans = [one.id for one in containers if self._owner.may_sweep(one.labels)]
+        orphans = [one.id for one in containers if self.owner.may_sweep(one.labels)]
         for container in orphans:
             await self._blocking(partial(self._engine.remove, container))
         return len(orphans)
@@ -196,7 +201,7 @@ class DockerSandbox:
         return await self._boot_from(await self._image(), slot_class)
 
     async def _boot_from(self, image: ImageFacts, slot_class: SlotClass) -> Slot:
-        labels = self._owner.labels()
+        labels = self.owner.labels()
         config = container_config(image.id, slot_class, self._hardening, labels)
         slot = Slot(self._engine, config)
         try:
@@ -215,11 +220,12 @@ class DockerSandbox:
         """Run a slot's blocking work; when cancelled, break it off and wait for its end."""
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         try:
-            return await asyncio.shield(future)
+            await asyncio.wait([future])
         except asyncio.CancelledError:
             slot.abort()
             await _settled(future)
             raise
+        return future.result()
 
     def _destroy_later(self, slot: Slot) -> None:
         """Remove a slot that has answered, and so ended by itself, off the caller's path."""
@@ -230,20 +236,20 @@ class DockerSandbox:
     async def _destroy(self, slot: Slot) -> None:
         """Remove a slot, whatever happens meanwhile; an engine that is gone is logged."""
         future = asyncio.get_running_loop().run_in_executor(self._threads, slot.destroy)
-        await _settled(future)
-        if (error := future.exception()) is not None:
+        if (error := await _settled(future)) is not None:
             _log.warning("sandbox_container_not_removed", reason=str(error))
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-async def _settled(future: asyncio.Future[T]) -> None:
-    """Wait for the end of what can no longer be stopped, even when cancelled again."""
+async def _settled(future: asyncio.Future[T]) -> BaseException | None:
+    """Wait for the end of what can't be stopped, even when cancelled again; return its error."""
     with anyio.CancelScope(shield=True):
         while not future.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([future])
+    return future.exception()
 
 
 async def _silent(words: str) -> None:

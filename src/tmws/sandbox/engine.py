@@ -12,16 +12,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from socket import socket
+from socket import SHUT_RDWR, socket
 from typing import Any, BinaryIO
 
 from tmws.domain.errors import SandboxUnavailable
 
 API_TIMEOUT_SECONDS = 60
-REMOVE_ATTEMPTS = 5
-REMOVE_PAUSE_SECONDS = 0.1
-HTTP_NOT_FOUND = 404
-HTTP_CONFLICT = 409
+REMOVE_SECONDS = 30.0
+REMOVE_PAUSE_SECONDS = 0.05
 
 ContainerConfig = dict[str, Any]
 """The body of `POST /containers/create`, spelled as the Engine API does."""
@@ -41,6 +39,29 @@ class ContainerFacts:
 
     id: str
     labels: Mapping[str, str]
+
+
+class Attachment:
+    """An open connection to a container's streams.
+
+    For local engines the client hands out a reading wrapper; the connection ends only
+    when that is closed too.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.socket: socket = getattr(stream, "_sock", stream)
+
+    def hang_up(self) -> None:
+        """End the conversation; a thread that is blocked in it wakes up."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(SHUT_RDWR)
+
+    def close(self) -> None:
+        """Hang up and give the descriptor back."""
+        self.hang_up()
+        self.socket.close()
+        self._stream.close()
 
 
 class Engine:
@@ -125,14 +146,13 @@ class Engine:
         with self._translated("create a container"):
             return str(self.api.create_container_from_config(config)["Id"])
 
-    def attach(self, container: str) -> socket:
-        """Return the socket that carries the container's three standard streams."""
+    def attach(self, container: str) -> Attachment:
+        """Return the connection that carries the container's three standard streams."""
         with self._translated("attach to a container"):
             stream = self.api.attach_socket(
                 container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
             )
-        # For local sockets the client wraps the socket for reading only.
-        return getattr(stream, "_sock", stream)  # type: ignore[no-any-return]
+        return Attachment(stream)
 
     def start(self, container: str) -> None:
         """Start it; attach before, or its first words are lost."""
@@ -140,21 +160,22 @@ class Engine:
             self.api.start(container)
 
     def remove(self, container: str) -> None:
-        """Kill and remove it; one that is gone, or going, is no error."""
+        """Kill and remove it, and return when it is gone; one that was gone is no error."""
         import docker.errors  # noqa: PLC0415
 
-        for attempt in range(REMOVE_ATTEMPTS):
-            with self._translated("remove a container"):
+        deadline = time.monotonic() + REMOVE_SECONDS
+        with self._translated("remove a container"):
+            while True:
                 try:
-                    return self.api.remove_container(container, force=True, v=True)  # type: ignore[no-any-return]
-                except docker.errors.APIError as error:
-                    if error.status_code in (HTTP_NOT_FOUND, HTTP_CONFLICT):
-                        return None
-                    # The engine answers 500 when it lost a race with the container's end.
-                    if attempt == REMOVE_ATTEMPTS - 1:
+                    self.api.remove_container(container, force=True, v=True)
+                except docker.errors.NotFound:
+                    return
+                except docker.errors.APIError:
+                    # Somebody else is removing it (409), or the engine lost a race with
+                    # the container's end (500): ask again until it is gone.
+                    if time.monotonic() > deadline:
                         raise
-            time.sleep(REMOVE_PAUSE_SECONDS)
-        return None
+                    time.sleep(REMOVE_PAUSE_SECONDS)
 
     def died_of_memory(self, container: str, *, since: float, patience: float) -> bool:
         """Whether the kernel killed something in it for memory and then it ended.

@@ -44,6 +44,7 @@ class WarmPool:
         self._destroy = destroy
         self._ready: OrderedDict[SlotClass, deque[Slot]] = OrderedDict()
         self._wanted = asyncio.Event()
+        self._filled = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -63,9 +64,15 @@ class WarmPool:
             return
         self._ready.setdefault(slot_class, deque())
         self._ready.move_to_end(slot_class)
+        self._filled.clear()
         self._wanted.set()
         if self._worker is None:
             self._worker = asyncio.create_task(self._refill())
+
+    async def filled(self) -> None:
+        """Wait until every expected class has its slots; at once if none is expected."""
+        if self._worker is not None:
+            await self._filled.wait()
 
     async def aclose(self) -> None:
         """Stop refilling and destroy what is ready."""
@@ -90,6 +97,7 @@ class WarmPool:
             try:
                 await self._drop_unfit()
                 await self._fill()
+                self._filled.set()
                 pause = FIRST_PAUSE_SECONDS
             except SandboxUnavailable as error:
                 _log.warning("sandbox_pool_not_filled", reason=error.message, retry_in=pause)

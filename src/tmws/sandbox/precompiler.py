@@ -10,7 +10,7 @@ from tmws.domain.errors import SandboxUnavailable
 from tmws.domain.execution import MEBIBYTE
 from tmws.sandbox import tarballs
 from tmws.sandbox.assets import image_folder
-from tmws.sandbox.engine import Engine
+from tmws.sandbox.engine import Attachment, Engine
 from tmws.sandbox.frames import STDOUT, Demultiplexer
 from tmws.sandbox.hardening import STRICT, SlotClass, container_config
 from tmws.sandbox.tarballs import Entry
@@ -30,7 +30,8 @@ def precompile(
     Raises:
         SandboxUnavailable: the base has no Python 3.11 at that place, or it failed.
     """
-    with _container(engine, base, interpreter) as stream:
+    with _container(engine, base, interpreter) as attachment:
+        stream = attachment.socket
         stream.settimeout(_SECONDS_TO_COMPILE)
         stream.sendall(tarballs.packed(sources))
         stream.shutdown(socket.SHUT_WR)
@@ -43,16 +44,15 @@ def precompile(
 
 
 @contextlib.contextmanager
-def _container(engine: Engine, base: str, interpreter: str) -> Iterator[socket.socket]:
+def _container(engine: Engine, base: str, interpreter: str) -> Iterator[Attachment]:
     program = (image_folder() / "precompile.py").read_text()
     config = container_config(base, _CLASS, STRICT, labels={})
     config["Cmd"] = [interpreter, "-I", "-S", "-c", program]
     container = engine.create(config)
     try:
-        stream = engine.attach(container)
-        with contextlib.closing(stream):
+        with contextlib.closing(engine.attach(container)) as attachment:
             engine.start(container)
-            yield stream
+            yield attachment
     finally:
         engine.remove(container)
 

@@ -108,7 +108,7 @@ def findings(report: bytes) -> tuple[Probe, ...]:
         for line in report.splitlines():
             name, held, observed = json.loads(line)
             found.append(Probe(str(name)[:80], held is True, str(observed)[:200]))
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         found.append(Probe("self-test", False, "reported nonsense"))
     if not found or found[-1].name != "end":
         return (*found, Probe("self-test", False, "did not run to its end"))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import select
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from socket import socket
 
 from tmws.domain.errors import SandboxUnavailable
-from tmws.sandbox.engine import ContainerConfig, Engine
+from tmws.sandbox.engine import Attachment, ContainerConfig, Engine
 from tmws.sandbox.frames import (
     READY,
     STDERR,
@@ -27,6 +27,9 @@ from tmws.sandbox.frames import (
 )
 
 BOOT_SECONDS = 30.0
+SEND_SECONDS = 30.0
+# How soon a sender notices that the other side has stopped to listen.
+MOMENT_SECONDS = 0.2
 # How long the engine may take to tell how a container ended.
 PATIENCE_SECONDS = 5.0
 _CHUNK = 64 * 1024
@@ -52,8 +55,9 @@ class Slot:
         self._engine = engine
         self._config = config
         self._container: str | None = None
-        self._socket: socket.socket | None = None
+        self._attachment: Attachment | None = None
         self._aborted = threading.Event()
+        self._used = False
         self._streams = Demultiplexer()
         self._words = bytearray()
         self._payloads: deque[bytes] = deque()
@@ -69,7 +73,7 @@ class Slot:
         """
         self._container = self._engine.create(self._config)
         self._go_on()
-        self._socket = self._engine.attach(self._container)
+        self._attachment = self._engine.attach(self._container)
         self._go_on()
         self._engine.start(self._container)
         for payload in self._received(time.monotonic() + BOOT_SECONDS):
@@ -79,26 +83,28 @@ class Slot:
         raise self._lost("ended before it was ready")
 
     def is_ready(self) -> bool:
-        """Whether it still waits for its request: silent, and not closed."""
-        if self._socket is None or self._aborted.is_set():
+        """Whether it still waits for its only request: silent, and not closed."""
+        if self._attachment is None or self._used or self._aborted.is_set():
             return False
-        readable, _, _ = select.select([self._socket], [], [], 0)
+        readable, _, _ = select.select([self._attachment.socket], [], [], 0)
         return not readable
 
     def exchange(self, request: Iterable[bytes], *, seconds: float) -> Answer:
         """Send the request and return the answer.
 
         Raises:
-            SandboxUnavailable: the answer was lost, or the request refused.
-            DeadlinePassed: no answer within `seconds`.
+            SandboxUnavailable: the answer was lost, or the request refused or not taken.
+            DeadlinePassed: no answer within `seconds` of the request.
             EndedByMemory: PID 1 fell to the memory limit.
             Aborted: `abort` was called.
         """
+        if self._used:
+            raise self._lost("was used before")
+        self._used = True
         began = time.time()
-        deadline = time.monotonic() + seconds
-        self._send(request, deadline)
+        self._send(request)
         reader = AnswerReader()
-        for payload in self._received(deadline):
+        for payload in self._received(time.monotonic() + seconds):
             answer = self._understood(reader, payload)
             if isinstance(answer, Refusal):
                 raise SandboxUnavailable(
@@ -112,7 +118,8 @@ class Slot:
     def abort(self) -> None:
         """End whatever call is blocked; safe from any thread, at any time."""
         self._aborted.set()
-        self._hang_up()
+        if self._attachment is not None:
+            self._attachment.hang_up()
 
     def destroy(self) -> None:
         """Kill and remove the container; doing it twice is harmless.
@@ -121,8 +128,8 @@ class Slot:
         hang for half a minute in `kill` (moby/moby#41827).
         """
         self.abort()
-        if self._socket is not None:
-            self._socket.close()
+        if self._attachment is not None:
+            self._attachment.close()
         if self._container is not None:
             self._engine.remove(self._container)
 
@@ -130,22 +137,24 @@ class Slot:
         if self._aborted.is_set():
             raise Aborted
 
-    def _hang_up(self) -> None:
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def _send(self, request: Iterable[bytes], deadline: float) -> None:
+    def _send(self, request: Iterable[bytes]) -> None:
+        """Send until all is sent, or PID 1 says something: then it takes no more."""
         connection = self._connection()
+        deadline = time.monotonic() + SEND_SECONDS
         try:
             for piece in request:
-                connection.settimeout(_left(deadline))
-                connection.sendall(piece)
-        except TimeoutError:
-            raise DeadlinePassed from None
+                rest = memoryview(piece)
+                while rest:
+                    readable, _, _ = select.select([connection], [], [], 0)
+                    if readable:
+                        return
+                    rest = rest[_sent(connection, rest, deadline) :]
+        except ConnectionError:
+            # It ended; what it said before is still to be read.
+            return
         except OSError as error:
             self._go_on()
-            raise self._lost("closed its connection") from error
+            raise self._lost("did not take its files") from error
 
     def _received(self, deadline: float) -> Iterator[bytes]:
         """Yield what PID 1 says, until it ends; keep its error output for the log."""
@@ -174,11 +183,11 @@ class Slot:
         self._go_on()
         return data
 
-    def _connection(self) -> socket.socket:
+    def _connection(self) -> socket:
         self._go_on()
-        if self._socket is None:
+        if self._attachment is None:
             raise self._lost("was never started")
-        return self._socket
+        return self._attachment.socket
 
     def _demultiplexed(self, data: bytes) -> list[tuple[int, bytes]]:
         try:
@@ -207,6 +216,14 @@ class Slot:
             f"The sandbox {what}{last}. Nothing was judged; try again, and run "
             "'tmws sandbox check' if it stays so."
         )
+
+
+def _sent(connection: socket, data: memoryview, deadline: float) -> int:
+    """Send what fits within a moment; return how much that was."""
+    connection.settimeout(min(_left(deadline), MOMENT_SECONDS))
+    with contextlib.suppress(TimeoutError):
+        return connection.send(data)
+    return 0
 
 
 def _left(deadline: float) -> float:

@@ -1,0 +1,54 @@
+"""A real sandbox for the tests of one threat, and what its own attempts found."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tmws.domain.execution import ExecutionRequest, ExecutionResult
+from tmws.ports import Probe
+from tmws.sandbox.docker import DockerSandbox
+from tmws.sandbox.engine import Engine
+from tmws.sandbox.probes import quick
+from tmws.testing.sandbox_suite import silent
+
+PATIENCE_SECONDS = 10.0
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[DockerSandbox]:
+    """A sandbox that is closed again, with a name of its own among the containers."""
+    sandbox = DockerSandbox(owner=f"test-{time.monotonic_ns()}")
+    try:
+        yield sandbox
+    finally:
+        await sandbox.aclose()
+
+
+async def attempts(sandbox: DockerSandbox) -> dict[str, Probe]:
+    """What was tried from inside, by name."""
+
+    async def run(request: ExecutionRequest) -> ExecutionResult:
+        return await sandbox.run(request, progress=silent)
+
+    return {probe.name: probe for probe in await quick(run)}
+
+
+def containers_of(sandbox: DockerSandbox) -> list[str]:
+    """The containers of this sandbox that the engine still knows."""
+    engine = Engine()
+    try:
+        return [one.id for one in engine.containers(f"tmws.owner={sandbox.owner.id}")]
+    finally:
+        engine.close()
+
+
+async def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether it becomes so before patience ends."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await asyncio.to_thread(holds):
+        if time.monotonic() > deadline:
+            return False
+    return True

@@ -1,0 +1,34 @@
+"""Whose containers may be swept: those of processes that are surely gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+from tmws.sandbox.owners import Owner
+
+
+def test_the_living_keep_their_containers() -> None:
+    owner = Owner.this_process("a")
+    assert not Owner.this_process("b").may_sweep(owner.labels())
+
+
+def test_the_dead_leave_theirs() -> None:
+    owner = Owner.this_process("a")
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        gone = replace(owner, process=f"{process.pid}-1")
+    assert owner.may_sweep(gone.labels())
+
+
+def test_a_process_that_took_over_the_number_is_somebody_else() -> None:
+    owner = Owner.this_process("a")
+    pid, _, _ = owner.process.partition("-")
+    assert owner.may_sweep(replace(owner, process=f"{pid}-1").labels())
+
+
+def test_other_machines_keep_theirs() -> None:
+    owner = Owner.this_process("a")
+    elsewhere = replace(owner, machine="elsewhere", process="999999999-1")
+    assert not owner.may_sweep(elsewhere.labels())
+    assert not owner.may_sweep({})
