@@ -66,6 +66,16 @@ def words(text: str) -> list[str]:
     return list(_words(text))
 
 
+def terms(text: str) -> list[str]:
+    """Return the stems of the words that carry meaning; of all words where none would be left.
+
+    A text is indexed and asked for by these, repeated as often as they occur.
+    """
+    every = words(text)
+    telling = [word for word in every if word not in STOP_WORDS]
+    return [stem(word) for word in (telling or every)]
+
+
 def _words(text: str) -> Iterator[str]:
     for run in _RUN.finditer(unicodedata.normalize("NFKC", text)):
         parts = _CAMEL.split(run.group())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from math import log
 from zlib import crc32
 
 import numpy as np
@@ -15,8 +14,8 @@ from tmws.ports import Vector
 
 DIMENSION = 512
 
-_GRAM_WEIGHT = 0.35
 _STOP_WEIGHT = 0.1
+_COUNT_POWER = 0.75
 _LONGEST_TEXT = 20_000
 
 
@@ -48,15 +47,15 @@ def _vector(text: str) -> Vector:
     buckets: list[int] = []
     weights: list[float] = []
     for word, count in counts.items():
-        # A tenth use of a word says little more than its third.
-        loudness = 1.0 + log(count)
+        # A word's tenth use says less than its first, but it says what a text is about.
+        loudness = count**_COUNT_POWER
         for bucket, weight in _features(word):
             buckets.append(bucket)
             weights.append(weight * loudness)
     sums = np.bincount(np.array(buckets, np.int64), weights, DIMENSION)
     length = float(np.linalg.norm(sums))
     if length == 0.0:
-        return np.eye(1, DIMENSION, dtype=np.float32)[0]
+        sums[0], length = 1.0, 1.0
     unit: Vector = (sums / length).astype(np.float32)
     return unit
 
@@ -67,8 +66,8 @@ def _features(word: str) -> tuple[tuple[int, float], ...]:
     if word in STOP_WORDS:
         return (_feature(f"w {word}", _STOP_WEIGHT),)
     parts = grams(word, (3, 4)) if len(word) > 2 else []
-    # All grams together are _GRAM_WEIGHT as long as the word's own axis.
-    share = _GRAM_WEIGHT / max(1, len(parts)) ** 0.5
+    # All grams together weigh as much as the word, however long it is.
+    share = max(1, len(parts)) ** -0.5
     return (_feature(f"w {stem(word)}", 1.0), *(_feature(f"g {part}", share) for part in parts))
 
 

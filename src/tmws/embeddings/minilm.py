@@ -1,0 +1,95 @@
+"""all-MiniLM-L6-v2 on onnxruntime: meaning, for English, on one processor core."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from tmws.domain.errors import BackendUnavailable
+from tmws.embeddings import weights
+from tmws.embeddings.minilm_graph import WIDTH
+from tmws.ports import Vector
+
+_MOST_TOKENS = 256
+_MOST_CHARACTERS = 8_192
+_TEXTS_A_TURN = 8
+
+
+class _Model(NamedTuple):
+    tokenizer: Tokenizer
+    session: onnxruntime.InferenceSession
+
+
+class MiniLmEmbedder:
+    """Loads its model at the first text: 24 MB of files that `tmws embedder fetch` installs.
+
+    Reads the first 256 tokens of a text, about 1,000 characters of English. The
+    vector of a text depends on nothing else, not on what is embedded beside it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loading = Lock()
+
+    @property
+    def id(self) -> str:
+        """Name of the model and digest of its weights."""
+        return f"minilm-l6-v2-int8-{weights.ENCODER_SHA256[:12]}"
+
+    @property
+    def dimension(self) -> int:
+        """Length of every vector."""
+        return WIDTH
+
+    async def embed(self, texts: Sequence[str]) -> Vector:
+        """Return one unit vector per text; other tasks go on meanwhile.
+
+        Raises:
+            BackendUnavailable: the model is not installed or could not be run.
+        """
+        rows = np.empty((len(texts), WIDTH), np.float32)
+        for start in range(0, len(texts), _TEXTS_A_TURN):
+            turn = texts[start : start + _TEXTS_A_TURN]
+            rows[start : start + len(turn)] = await asyncio.to_thread(self._embed, turn)
+        return rows
+
+    def _embed(self, texts: Sequence[str]) -> list[Vector]:
+        with self._loading:
+            model = self._model
+        try:
+            return [_vector(model, text) for text in texts]
+        except RuntimeError as error:
+            raise BackendUnavailable("the MiniLM model failed on a text; try again.") from error
+
+    @cached_property
+    def _model(self) -> _Model:
+        files = weights.load(self._folder)
+        tokenizer = Tokenizer.from_str(files.tokenizer)
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(_MOST_TOKENS)
+        # "[SEP]" in somebody's text is five characters, not a control token.
+        tokenizer.encode_special_tokens = True
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        # The arena keeps the largest buffers ever used: 300 MB for 1 ms.
+        options.enable_cpu_mem_arena = False
+        session = onnxruntime.InferenceSession(
+            files.encoder, options, providers=["CPUExecutionProvider"]
+        )
+        return _Model(tokenizer, session)
+
+
+def _vector(model: _Model, text: str) -> Vector:
+    ids = model.tokenizer.encode(text[:_MOST_CHARACTERS]).ids
+    (mean,) = model.session.run(None, {"input_ids": np.array([ids], np.int64)})
+    unit: Vector = mean[0] / np.linalg.norm(mean[0])
+    return unit

@@ -1,0 +1,338 @@
+"""How well search finds, measured on anybody's texts and questions.
+
+Every arm works as in production: words by SQLite FTS5 over the same terms, vectors by
+the installed index and embedders, all fused by `tmws.domain.ranking`. `grep` is what an
+agent without search would do: count which words of the question occur.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from tmws.domain.errors import InvalidInput
+from tmws.domain.ranking import (
+    CANDIDATES,
+    SHOWN_FROM,
+    Arm,
+    Evidence,
+    PastUse,
+    fuse,
+    matched,
+    precedents,
+    reads_english_only,
+    usefulness,
+)
+from tmws.domain.text import STOP_WORDS, normal, terms, words
+from tmws.ports import Embedder, Progress, Vector, VectorIndex, VectorRow
+
+FUSED, GREP = "fused", "grep"
+_DEPTH = 64
+_GAIN_DEPTH = 10
+_TEXTS_A_STEP = 256
+_Scores = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody asked, and the ids that answer it, the best first."""
+
+    text: str
+    relevant: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How one way of searching did.
+
+    Attributes:
+        recall_at_1, recall_at_5, recall_at_10: mean share of the relevant ids found.
+        mrr: mean of 1 / place of the first relevant one, down to the 64th.
+        ndcg: normalised discounted cumulative gain of the first ten.
+        p50_ms, p95_ms: milliseconds a question took, its embedding included.
+    """
+
+    name: str
+    recall_at_1: float
+    recall_at_5: float
+    recall_at_10: float
+    mrr: float
+    ndcg: float
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was measured.
+
+    Attributes:
+        left_out: questions whose answers are not in the corpus.
+        answered: share of questions whose best result search would have shown.
+        right_if_answered, right_if_silent: share of these whose best result is relevant.
+    """
+
+    texts: int
+    questions: int
+    left_out: int
+    uses: int
+    embedders: tuple[str, ...]
+    rows: tuple[Quality, ...]
+    answered: float
+    right_if_answered: float
+    right_if_silent: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What each way of searching returned for a question, and how long it took."""
+
+    places: Mapping[str, Sequence[str]]
+    seconds: Mapping[str, float]
+    useful: bool
+
+
+async def evaluate(
+    corpus: Mapping[str, str],
+    questions: Sequence[Question],
+    *,
+    embedders: Mapping[Arm, Embedder],
+    index: VectorIndex,
+    uses: Sequence[Question] = (),
+    progress: Progress,
+) -> Report:
+    """Ask every question of the corpus in every way.
+
+    Args:
+        corpus: text by id; ids are searched as names.
+        embedders: who serves the arms `characters` and `meaning`; either may be missing.
+        index: an empty one.
+        uses: past requests with the ids that served them; the first one counts.
+
+    Raises:
+        InvalidInput: no question has an answer in the corpus.
+    """
+    held = [question for question in questions if set(question.relevant) & corpus.keys()]
+    if not held:
+        raise InvalidInput(
+            f"None of the {len(questions)} questions names an id of the corpus as its answer. "
+            "Check that both files belong together."
+        )
+    bench = _Bench(corpus, embedders, index)
+    await bench.load(uses, progress)
+    answers = [await bench.ask(question.text) for question in held]
+    pairs = list(zip(held, answers, strict=True))
+    names = [name for name in bench.names if any(name in answer.places for answer in answers)]
+    hits = [(_right(question, answer), answer.useful) for question, answer in pairs]
+    return Report(
+        texts=len(corpus),
+        questions=len(held),
+        left_out=len(questions) - len(held),
+        uses=len(uses),
+        embedders=tuple(embedder.id for embedder in embedders.values()),
+        rows=tuple(_quality(name, pairs) for name in names),
+        answered=fmean(useful for _, useful in hits),
+        right_if_answered=_mean([right for right, useful in hits if useful]),
+        right_if_silent=_mean([right for right, useful in hits if not useful]),
+    )
+
+
+class _Bench:
+    """A corpus made searchable in memory."""
+
+    names = (*(arm.value for arm in Arm), FUSED, GREP)
+
+    def __init__(
+        self, corpus: Mapping[str, str], embedders: Mapping[Arm, Embedder], index: VectorIndex
+    ) -> None:
+        self._texts = {key: f"{_named(key)}\n{text}" for key, text in corpus.items()}
+        self._plain = {key: normal(text) for key, text in self._texts.items()}
+        self._ids = list(corpus)
+        self._words = _word_index(self._texts)
+        self._index = index
+        self._embedders = embedders
+        self._served: list[str] = []
+
+    async def load(self, uses: Sequence[Question], progress: Progress) -> None:
+        await self._load("texts", self._texts, progress)
+        self._served = [use.relevant[0] for use in uses]
+        requests = {f"{number:09}": use.text for number, use in enumerate(uses)}
+        await self._load("uses", requests, progress)
+
+    async def _load(self, block: str, texts: Mapping[str, str], progress: Progress) -> None:
+        items = list(texts.items())
+        for start in range(0, len(items), _TEXTS_A_STEP):
+            await progress(f"embedding {block}, {start} of {len(items)}")
+            step = items[start : start + _TEXTS_A_STEP]
+            for embedder in self._embedders.values():
+                vectors = await embedder.embed([text for _, text in step])
+                rows = [
+                    VectorRow(key, "", "public", 1, vector.tobytes())
+                    for (key, _), vector in zip(step, vectors, strict=True)
+                ]
+                self._index.refresh(block, embedder.id, rows)
+
+    async def ask(self, text: str) -> _Answer:
+        clock = _Stopwatch()
+        found: dict[Arm, _Scores] = {}
+        vectors: dict[Arm, Vector] = {}
+        asked = list(dict.fromkeys(terms(text)))
+        with clock(Arm.WORDS):
+            found[Arm.WORDS] = self._by_words(asked)
+        for arm, embedder in self._embedders.items():
+            if arm is Arm.MEANING and not reads_english_only(text):
+                continue
+            with clock(arm):
+                vectors[arm] = (await embedder.embed([text]))[0]
+                found[arm] = self._near("texts", arm, vectors[arm], CANDIDATES)
+        with clock(Arm.USES):
+            past = self._past_uses(vectors)
+            said = precedents(past, recorded=len(self._served))
+        with clock(FUSED):
+            ranked = fuse(found, said)
+            useful = bool(ranked) and self._useful(ranked[0].item_id, asked, found, past)
+        with clock(GREP):
+            grepped = self._by_grep(text)
+        clock.seconds[FUSED] += sum(clock.seconds[arm] for arm in (*found, Arm.USES))
+        places = {arm.value: _best(scores) for arm, scores in found.items()}
+        if self._served:
+            places[Arm.USES.value] = _best(said.shares)
+        places[FUSED] = [result.item_id for result in ranked[:_DEPTH]]
+        places[GREP] = _best(grepped)
+        return _Answer(places, clock.seconds, useful)
+
+    def _by_words(self, asked: Sequence[str]) -> _Scores:
+        if not asked:
+            return {}
+        rows = self._words.execute(
+            "SELECT rowid, bm25(words) AS score FROM words WHERE words MATCH ? "
+            "ORDER BY score, rowid LIMIT ?",
+            (" OR ".join(f'"{term}"' for term in asked), CANDIDATES),
+        )
+        return {self._ids[row_id]: -score for row_id, score in rows}
+
+    def _near(self, block: str, arm: Arm, vector: Vector, limit: int) -> _Scores:
+        matches = self._index.search(
+            vector,
+            namespace=block,
+            embedder_id=self._embedders[arm].id,
+            caller_id="",
+            granted=(),
+            limit=limit,
+        )
+        return {match.pattern_id: match.similarity for match in matches}
+
+    def _past_uses(self, vectors: Mapping[Arm, Vector]) -> list[PastUse]:
+        """Return near past uses; their similarity is the mean over the embedders.
+
+        Spelling and meaning together picked the right one more often than either.
+        """
+        if not self._served or not vectors:
+            return []
+        near = [self._near("uses", arm, vector, CANDIDATES) for arm, vector in vectors.items()]
+        both = set(near[0]).intersection(*near[1:]) or set(near[-1])
+        return [
+            PastUse(self._served[int(key)], fmean(each.get(key, 0.0) for each in near))
+            for key in both
+        ]
+
+    def _useful(
+        self, best: str, asked: Sequence[str], found: Mapping[Arm, _Scores], past: list[PastUse]
+    ) -> bool:
+        nearest = max((use.similarity for use in past if use.pattern_id == best), default=-1.0)
+        similar = {
+            arm: max(found[arm].get(best, 0.0), nearest) if arm in found else None
+            for arm in (Arm.MEANING, Arm.CHARACTERS)
+        }
+        evidence = Evidence(
+            asked=len(asked),
+            matched=matched(asked, self._texts[best]) if best in self._texts else 0,
+            searched=len(self._texts),
+            meaning=similar[Arm.MEANING],
+            characters=similar[Arm.CHARACTERS],
+        )
+        return usefulness(evidence) >= SHOWN_FROM
+
+    def _by_grep(self, text: str) -> _Scores:
+        wanted = [word for word in dict.fromkeys(words(text)) if word not in STOP_WORDS]
+        counts = {key: sum(word in plain for word in wanted) for key, plain in self._plain.items()}
+        return {key: float(count) for key, count in counts.items() if count}
+
+
+class _Stopwatch:
+    """Seconds by name: `with clock("words"): ...`."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._running: list[tuple[str, float]] = []
+
+    def __call__(self, name: str) -> _Stopwatch:
+        self._running.append((name, time.perf_counter()))
+        return self
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        name, started = self._running.pop()
+        self.seconds[name] = time.perf_counter() - started
+
+
+def _word_index(texts: Mapping[str, str]) -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:")
+    database.execute(
+        "CREATE VIRTUAL TABLE words USING fts5(terms, tokenize = 'unicode61 remove_diacritics 0')"
+    )
+    database.executemany(
+        "INSERT INTO words (rowid, terms) VALUES (?, ?)",
+        ((row_id, " ".join(terms(text))) for row_id, text in enumerate(texts.values())),
+    )
+    return database
+
+
+def _named(key: str) -> str:
+    """An id as a name: its last part, since folders are shared by many."""
+    return key.rstrip("/").rsplit("/", 1)[-1].replace("-", " ").replace("_", " ")
+
+
+def _best(scores: Mapping[str, float]) -> list[str]:
+    return sorted(scores, key=lambda key: (-scores[key], key))[:_DEPTH]
+
+
+def _right(question: Question, answer: _Answer) -> bool:
+    found = answer.places[FUSED]
+    return bool(found) and found[0] in question.relevant
+
+
+def _quality(name: str, pairs: Sequence[tuple[Question, _Answer]]) -> Quality:
+    hits = [
+        [key in question.relevant for key in answer.places.get(name, ())]
+        for question, answer in pairs
+    ]
+    sizes = [len(set(question.relevant)) for question, _ in pairs]
+    times = [answer.seconds.get(name, 0.0) * 1000 for _, answer in pairs]
+    both = list(zip(hits, sizes, strict=True))
+    return Quality(
+        name=name,
+        recall_at_1=fmean(sum(hit[:1]) / size for hit, size in both),
+        recall_at_5=fmean(sum(hit[:5]) / size for hit, size in both),
+        recall_at_10=fmean(sum(hit[:10]) / size for hit, size in both),
+        mrr=fmean(1 / (hit.index(True) + 1) if any(hit) else 0.0 for hit in hits),
+        ndcg=fmean(_gain(hit) / _gain([True] * size) for hit, size in both),
+        p50_ms=float(np.percentile(times, 50)),
+        p95_ms=float(np.percentile(times, 95)),
+    )
+
+
+def _gain(hits: Sequence[bool]) -> float:
+    return sum(1 / math.log2(place + 2) for place, hit in enumerate(hits[:_GAIN_DEPTH]) if hit)
+
+
+def _mean(values: Sequence[bool]) -> float:
+    return fmean(values) if values else 0.0

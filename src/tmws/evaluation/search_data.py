@@ -1,0 +1,99 @@
+"""Reads corpora, questions and past uses from JSON, plain or gzipped.
+
+A corpus is one object of text by id. Questions are a list of records: `q`, an optional
+`context` that stands before it, and the ids that answer it as `rel` or, where one
+counts, `primary`. Past uses are records of the same kind, oldest first.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from tmws.domain.errors import InvalidInput
+from tmws.evaluation.search import Question
+
+_EARLIER = 0.6
+
+_Id = Annotated[str, Field(min_length=1)]
+
+
+class _Record(BaseModel):
+    q: str
+    context: str = ""
+    primary: _Id | None = None
+    rel: tuple[_Id, ...] = Field(min_length=1)
+
+    def question(self) -> Question:
+        text = f"{self.context} {self.q}".strip()
+        return Question(text, (self.primary,) if self.primary else self.rel)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What `evaluate` needs."""
+
+    corpus: dict[str, str]
+    questions: tuple[Question, ...]
+    uses: tuple[Question, ...]
+
+
+_TEXTS = TypeAdapter(dict[_Id, str])
+_RECORDS = TypeAdapter(list[_Record])
+
+
+def read(corpus: Path, questions: Path, uses: Path | None = None) -> Material:
+    """Return the material of an evaluation.
+
+    A corpus that is a list of records stands for its own past uses: its items have
+    no text and are found by what they served before. Where the past uses are the file
+    of the questions too, its first 60 % are the past and the rest is asked.
+
+    Raises:
+        InvalidInput: a file is missing or has another form.
+    """
+    described = _json(corpus)
+    if isinstance(described, list):
+        uses = corpus
+    asked = _records(questions)
+    past = [] if uses is None else _records(uses)
+    if uses is not None and uses.resolve() == questions.resolve():
+        cut = int(len(asked) * _EARLIER)
+        past, asked = asked[:cut], asked[cut:]
+    texts = (
+        dict.fromkeys((key for use in past for key in use.relevant), "")
+        if isinstance(described, list)
+        else _texts(described, corpus)
+    )
+    return Material(texts, tuple(asked), tuple(past))
+
+
+def _texts(value: object, path: Path) -> dict[str, str]:
+    try:
+        return _TEXTS.validate_python(value)
+    except ValidationError as error:
+        raise InvalidInput(f"{path.name} is no corpus: one object of text by id.") from error
+
+
+def _records(path: Path) -> list[Question]:
+    try:
+        return [record.question() for record in _RECORDS.validate_python(_json(path))]
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise InvalidInput(
+            f"{path.name} is no list of records with 'q' and 'rel': {place}: {problem['msg']}."
+        ) from error
+
+
+def _json(path: Path) -> object:
+    try:
+        data = path.read_bytes()
+        return json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+    except (OSError, ValueError, EOFError) as error:
+        raise InvalidInput(f"{path.name} is not readable JSON: {error}.") from error
