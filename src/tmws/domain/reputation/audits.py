@@ -1,0 +1,101 @@
+"""Which claim to verify next: the one that says most about the agent.
+
+An agent that picks its own claims can pick what flatters it. The service picks at
+random among the most informative, and now and then among all, so that no agent can
+tell which of its claims will be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from tmws.domain.reputation.evidence import Task
+from tmws.domain.reputation.logistic import Belief, sigmoid
+from tmws.domain.reputation.model import Calibration
+from tmws.domain.reputation.score import Ability, Mix, width
+from tmws.domain.reputation.state import Model
+
+AMONG = 15
+"""So many of the most informative claims are equally likely to be picked."""
+
+UNIFORM_SHARE = 0.10
+"""Share of audits drawn from all open claims, whatever they would tell."""
+
+PRECISE_ENOUGH = 0.10
+"""Width of the 90 % interval at which a score counts as settled."""
+
+_MOST_AUDITS = 500
+
+
+class Candidate(NamedTuple):
+    """An open claim and what verifying it would be worth.
+
+    Attributes:
+        information: expected fall in the variance of the agent's skill, in square
+            logits.
+        probability: how likely the claim is to hold.
+    """
+
+    name: str
+    information: float
+    probability: float
+
+
+def information(skill: Belief, margin: Belief) -> float:
+    """Return how much variance one outcome at this margin takes off the skill.
+
+    Fisher information of a logistic outcome, damped by what is not known of the task.
+    """
+    p = sigmoid(margin.mean)
+    seen = p * (1.0 - p)
+    task = max(0.0, margin.variance - skill.variance)
+    told = seen / (1.0 + seen * task)
+    return skill.variance * skill.variance * told / (1.0 + skill.variance * told)
+
+
+def ranked(
+    model: Model, agent: str, open_claims: Mapping[str, Task], at: datetime
+) -> list[Candidate]:
+    """Return the open claims, the most informative first; ties by name."""
+    skill = model.skill(agent, at)
+    candidates = []
+    for name, task in open_claims.items():
+        margin = model.margin(agent, task, at)
+        probability = model.calibration.probability(margin)
+        candidates.append(Candidate(name, information(skill, margin), probability))
+    return sorted(candidates, key=lambda c: (-c.information, c.name))
+
+
+def pick(ranking: Sequence[Candidate], draw: Callable[[], float]) -> Candidate | None:
+    """Return the claim to verify next, None when none is open.
+
+    Args:
+        draw: numbers uniform in [0, 1) that the agent cannot foresee.
+    """
+    if not ranking:
+        return None
+    among = len(ranking) if draw() < UNIFORM_SHARE else min(AMONG, len(ranking))
+    return ranking[int(draw() * among)]
+
+
+def audits_until_settled(
+    ability: Ability, mix: Mix, calibration: Calibration, *, enough: float = PRECISE_ENOUGH
+) -> int | None:
+    """Return how many well chosen audits narrow the 90 % interval below `enough`.
+
+    Assumes claims as uncertain as the mix is on average and as likely to hold as not;
+    None when 500 would not be enough.
+    """
+    unsure = sum(p.weight * p.difficulty.variance for p in mix.points)
+    told = 0.25 / (1.0 + 0.25 * unsure)
+    # Skill and level only ever show together, so audits narrow the two as one.
+    variance = ability.skill.variance + mix.level.variance
+    settled = replace(mix, level=Belief(mix.level.mean, 0.0))
+    for audits in range(_MOST_AUDITS + 1):
+        narrowed = Belief(ability.skill.mean, variance / (1.0 + audits * variance * told))
+        if width(replace(ability, skill=narrowed), settled, calibration) < enough:
+            return audits
+    return None

@@ -1,0 +1,101 @@
+"""Computing every score again from the log alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from tmws.domain.errors import Conflict
+from tmws.domain.reputation.evidence import Correction, Entry, Evidence, Link, Refit
+from tmws.domain.reputation.model import VERSION
+from tmws.domain.reputation.refit import refit
+from tmws.domain.reputation.state import Model, Step
+
+
+@dataclass(slots=True)
+class History:
+    """The model after a log, with every agent's path to it.
+
+    Attributes:
+        paths: by agent, oldest first; a refit draws them anew.
+        owners: identities whose evidence counts for somebody else.
+        withdrawn: by id of the evidence.
+    """
+
+    model: Model = field(default_factory=Model)
+    paths: dict[str, list[Step]] = field(default_factory=lambda: defaultdict(list))
+    owners: dict[str, str] = field(default_factory=dict)
+    withdrawn: dict[str, Correction] = field(default_factory=dict)
+    _evidence: list[Evidence] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> None:
+        """Take in the next entry of the log.
+
+        Raises:
+            Conflict: a refit was made by another version of the model.
+        """
+        match entry:
+            case Evidence():
+                self._learn(entry)
+            case Correction():
+                self.withdrawn[entry.evidence] = entry
+                self._fit()
+            case Link():
+                self._link(entry)
+                self._fit()
+            case _:
+                _require_version(entry)
+                self._fit()
+
+    def corrections(self, agent: str) -> list[Correction]:
+        """Return the withdrawals of this agent's evidence, oldest first."""
+        own = {e.id for e in self._evidence if self.owners.get(e.agent, e.agent) == agent}
+        return [c for c in self.withdrawn.values() if c.evidence in own]
+
+    def _learn(self, evidence: Evidence) -> None:
+        if evidence.id in self.withdrawn or evidence.id in self.model.seen:
+            return
+        self._evidence.append(evidence)
+        owner = self.owners.get(evidence.agent)
+        step = self.model.record(replace(evidence, agent=owner) if owner else evidence)
+        if step is not None:
+            self.paths[step.evidence.agent].append(step)
+
+    def _link(self, link: Link) -> None:
+        owner = self.owners.get(link.owner, link.owner)
+        if owner == link.agent:
+            raise Conflict(
+                f"'{link.agent}' owns '{link.owner}' already, so it cannot be linked to it."
+            )
+        self.owners[link.agent] = owner
+        for agent, current in self.owners.items():
+            if current == link.agent:
+                self.owners[agent] = owner
+
+    def _fit(self) -> None:
+        left = [e for e in self._evidence if e.id not in self.withdrawn]
+        self.model, steps = refit(left, calibration=self.model.calibration, owners=self.owners)
+        self.paths = defaultdict(list)
+        for step in steps:
+            self.paths[step.evidence.agent].append(step)
+
+
+def replay(log: Iterable[Entry]) -> History:
+    """Return the state after these entries: the same log, the same bits.
+
+    Raises:
+        Conflict: a refit was made by another version of the model.
+    """
+    history = History()
+    for entry in log:
+        history.add(entry)
+    return history
+
+
+def _require_version(entry: Refit) -> None:
+    if entry.version != VERSION:
+        raise Conflict(
+            f"The log was fitted by trust model '{entry.version}'; this is '{VERSION}'. "
+            "Run 'tmws trust refit' to fit it by the new one."
+        )

@@ -1,0 +1,181 @@
+"""The trust model: skill minus difficulty, in logits, each with its uncertainty.
+
+An outcome is a yes with probability sigmoid(skill + affinity + conduct - level - type -
+choice - claim - effort). Every part is a `Belief`; one outcome moves all parts that took
+part, each by its share of the uncertainty (assumed density filtering; Minka, 2001). The
+first pass over a log is what happens online; `refit` makes further passes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from tmws.domain.reputation.evidence import Task
+from tmws.domain.reputation.logistic import Belief, averaged, posterior, sigmoid
+
+VERSION = "logit-1"
+"""Changes whenever the same log would give other numbers."""
+
+Kind = Literal["skill", "affinity", "conduct", "choice", "level", "type", "claim", "effort"]
+
+
+class Part(NamedTuple):
+    """Names one part of the sum: the key under which its belief is kept.
+
+    skill(agent); affinity(agent, type); conduct(agent), how much better or worse it
+    does when others rely on it unchecked; level, of all claims; type(type);
+    choice(agent), how hard the claims are that this agent brings up; claim(claim key);
+    effort, logits per doubling of the estimated work.
+    """
+
+    kind: Kind
+    agent: str = ""
+    topic: str = ""
+
+
+PERSONAL = ("skill", "affinity", "conduct")
+"""Kinds that describe who answers; the others describe what is asked."""
+
+LEVEL = Part("level")
+EFFORT = Part("effort")
+
+_USUAL_EFFORT_MINUTES = 30.0
+_MOST_DOUBLINGS = 8.0
+
+
+class Scales(NamedTuple):
+    """Standard deviation of each kind of part before any evidence, in logits.
+
+    Wide on purpose: a narrow prior fitted to last year's agents was measured to hurt.
+    1.6 for a skill is worth about two made-up claims; `refit` learns the scales from
+    the log, and never takes a skill's below `NARROWEST_SKILL`.
+    """
+
+    skill: float = 1.6
+    affinity: float = 0.4
+    conduct: float = 0.3
+    choice: float = 1.0
+    level: float = 2.0
+    type: float = 0.8
+    claim: float = 2.2
+    effort: float = 0.5
+
+    def prior(self, kind: Kind) -> Belief:
+        """Return what is believed of a part of this kind that has no evidence yet."""
+        scale: float = getattr(self, kind)
+        return Belief(0.0, scale * scale)
+
+
+DEFAULT_SCALES = Scales()
+NARROWEST_SKILL = 1.0
+
+
+class Calibration(NamedTuple):
+    """The straight line that keeps predicted probabilities honest.
+
+    Attributes:
+        information: Fisher information of the outcomes it was learned from; the more
+            there is, the smaller the steps.
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+    information: float = 50.0
+
+    def probability(self, margin: Belief) -> float:
+        """Return the probability of a yes at a margin of this mean and variance."""
+        return sigmoid(self.slope * averaged(margin.mean, margin.variance) + self.offset)
+
+    def after(self, margin: Belief, supported: bool, weight: float) -> Calibration:
+        """Return the line after one step down the log loss."""
+        z = averaged(margin.mean, margin.variance)
+        p = sigmoid(self.slope * z + self.offset)
+        step = weight * (supported - p) / self.information
+        return Calibration(
+            min(_STEEPEST, max(_FLATTEST, self.slope + step * z)),
+            min(_LARGEST_OFFSET, max(-_LARGEST_OFFSET, self.offset + step)),
+            min(_MOST_INFORMATION, self.information + weight * p * (1.0 - p)),
+        )
+
+
+UNCALIBRATED = Calibration()
+
+_FLATTEST, _STEEPEST, _LARGEST_OFFSET = 0.5, 2.0, 1.0
+_MOST_INFORMATION = 2000.0
+"""The line never stops learning: agents and claims change."""
+
+
+class Roles(NamedTuple):
+    """Which parts an outcome of this agent on this task would speak about.
+
+    Attributes:
+        coefficients: sign and size with which each part enters the margin.
+        personal: so many of the parts, the first ones, describe the agent.
+        unshared: the task has no claim of its own, so its difficulty is one unknown
+            draw from all claims.
+    """
+
+    parts: tuple[Part, ...]
+    coefficients: tuple[float, ...]
+    personal: int
+    unshared: bool
+
+
+def roles(agent: str, task: Task, *, relied_on: bool = False) -> Roles:
+    """Return the parts that take part: skill, then the affinity if the task has a type."""
+    parts = [Part("skill", agent)]
+    if task.type:
+        parts.append(Part("affinity", agent, task.type))
+    if relied_on:
+        parts.append(Part("conduct", agent))
+    personal = len(parts)
+    parts.append(LEVEL)
+    if task.type:
+        parts.append(Part("type", "", task.type))
+    if task.author is not None:
+        parts.append(Part("choice", task.author))
+    if task.claim is not None:
+        parts.append(Part("claim", "", task.claim))
+    coefficients = [1.0] * personal + [-1.0] * (len(parts) - personal)
+    if task.effort_minutes is not None:
+        parts.append(EFFORT)
+        coefficients.append(-doublings(task.effort_minutes))
+    return Roles(tuple(parts), tuple(coefficients), personal, task.claim is None)
+
+
+def doublings(effort_minutes: float) -> float:
+    """Return how many doublings above half an hour this is, at most eight either way."""
+    steps = math.log2(effort_minutes / _USUAL_EFFORT_MINUTES)
+    return min(_MOST_DOUBLINGS, max(-_MOST_DOUBLINGS, steps))
+
+
+def combined(beliefs: Sequence[Belief], coefficients: Sequence[float], noise: float) -> Belief:
+    """Return the margin: the weighted sum of the parts plus noise of this variance."""
+    mean, variance = 0.0, noise
+    for (m, v), c in zip(beliefs, coefficients, strict=True):
+        mean += c * m
+        variance += c * c * v
+    return Belief(mean, variance)
+
+
+def observed(
+    beliefs: Sequence[Belief],
+    coefficients: Sequence[float],
+    margin: Belief,
+    supported: bool,
+    weight: float = 1.0,
+) -> tuple[Belief, ...]:
+    """Return what is believed of each part once the outcome is known.
+
+    `margin` is `combined` of the same parts. A part that was certain stays, one that
+    was uncertain takes its share of the surprise and of the certainty gained.
+    """
+    after = posterior(margin, supported, weight)
+    move = (after.mean - margin.mean) / margin.variance
+    shrink = (margin.variance - after.variance) / (margin.variance * margin.variance)
+    return tuple(
+        Belief(m + c * v * move, v - c * c * v * v * shrink)
+        for (m, v), c in zip(beliefs, coefficients, strict=True)
+    )

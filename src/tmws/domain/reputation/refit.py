@@ -1,0 +1,154 @@
+"""Fitting the whole log again, so that what was learned later corrects what was earlier.
+
+Expectation propagation (Minka, 2001): every outcome keeps a message to each of its
+parts; a sweep takes one message out, learns the outcome again against all the others,
+and puts the new message in. Between sweeps the scales are fitted to the beliefs
+(empirical Bayes). A last pass in time order gives each agent its path.
+
+Same evidence, same version: the same bits, whatever order it is handed in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
+
+from tmws.domain.claims import Verdict
+from tmws.domain.reputation.evidence import Evidence
+from tmws.domain.reputation.logistic import Belief
+from tmws.domain.reputation.model import (
+    DEFAULT_SCALES,
+    NARROWEST_SKILL,
+    PERSONAL,
+    UNCALIBRATED,
+    Calibration,
+    Part,
+    Roles,
+    combined,
+    observed,
+    roles,
+)
+from tmws.domain.reputation.state import Model, Step
+
+SWEEPS = 3
+_SCALE_STEPS = 10
+_SCALE_EVIDENCE = 6.0
+"""The default scales count like this many parts seen."""
+
+_NARROWEST = 0.05
+
+
+def refit(
+    evidence: Iterable[Evidence],
+    *,
+    calibration: Calibration = UNCALIBRATED,
+    owners: Mapping[str, str] | None = None,
+) -> tuple[Model, list[Step]]:
+    """Return the model fitted to this evidence, and every agent's path through it.
+
+    Args:
+        calibration: learned from predictions as they were made; a fit that has seen
+            the outcomes cannot judge it, so it is carried over.
+        owners: identities that turned out to belong to somebody else.
+    """
+    log = _in_order(evidence, owners or {})
+    fit = _Fit([e for e in log if e.verdict is not Verdict.INCONCLUSIVE and e.weight > 0.0])
+    for _ in range(SWEEPS):
+        fit.sweep()
+        fit.learn_scales()
+    return fit.path(log, calibration)
+
+
+def _in_order(evidence: Iterable[Evidence], owners: Mapping[str, str]) -> list[Evidence]:
+    """Return each piece once, oldest first, under the name of who owns the identity."""
+    once = {e.id: e for e in sorted(evidence, key=lambda e: (e.at, e.id), reverse=True)}
+    return [
+        replace(e, agent=owners[e.agent]) if e.agent in owners else e
+        for e in sorted(once.values(), key=lambda e: (e.at, e.id))
+    ]
+
+
+class _Fit:
+    """Natural parameters of every part, and the messages that make them up."""
+
+    def __init__(self, log: list[Evidence]) -> None:
+        self.scales = DEFAULT_SCALES
+        self.names: dict[Part, int] = {}
+        self.rows: list[tuple[Evidence, Roles, tuple[int, ...]]] = []
+        for e in log:
+            role = roles(e.agent, e.task, relied_on=e.relied_on)
+            places = tuple(self.names.setdefault(p, len(self.names)) for p in role.parts)
+            self.rows.append((e, role, places))
+        self.precision = [1.0 / self.scales.prior(p.kind).variance for p in self.names]
+        self.pull = [0.0] * len(self.names)
+        self.messages = [((0.0, 0.0),) * len(places) for _, _, places in self.rows]
+
+    def sweep(self) -> None:
+        """Learn every outcome once against what all the others say."""
+        precision, pull = self.precision, self.pull
+        for row, (e, role, places) in enumerate(self.rows):
+            without = self.without(row)
+            margin = combined(without, role.coefficients, self.noise(role))
+            after = observed(
+                without, role.coefficients, margin, e.verdict is Verdict.SUPPORTED, e.weight
+            )
+            messages = []
+            for place, (m, v), (mean, variance) in zip(places, without, after, strict=True):
+                precision[place] = 1.0 / variance
+                pull[place] = mean / variance
+                messages.append((1.0 / variance - 1.0 / v, mean / variance - m / v))
+            self.messages[row] = tuple(messages)
+
+    def without(self, row: int) -> list[Belief]:
+        """Return what is believed of the parts of a row without that row's own message."""
+        beliefs = []
+        for place, (tau, nu) in zip(self.rows[row][2], self.messages[row], strict=True):
+            variance = 1.0 / (self.precision[place] - tau)
+            beliefs.append(Belief((self.pull[place] - nu) * variance, variance))
+        return beliefs
+
+    def noise(self, role: Roles) -> float:
+        return self.scales.claim * self.scales.claim if role.unshared else 0.0
+
+    def learn_scales(self) -> None:
+        """Fit the prior width of each kind to what its parts look like (EM steps)."""
+        fitted = {}
+        for kind in ("skill", "affinity", "type", "claim"):
+            places = [place for part, place in self.names.items() if part.kind == kind]
+            default: float = getattr(DEFAULT_SCALES, kind)
+            narrowest = NARROWEST_SKILL if kind == "skill" else _NARROWEST
+            old = new = getattr(self.scales, kind) ** 2
+            own = [(self.precision[p] - 1.0 / old, self.pull[p]) for p in places]
+            for _ in range(_SCALE_STEPS):
+                total = _SCALE_EVIDENCE * default * default
+                for tau, nu in own:
+                    variance = 1.0 / (tau + 1.0 / new)
+                    total += (nu * variance) ** 2 + variance
+                new = max(narrowest**2, total / (_SCALE_EVIDENCE + len(own)))
+            for p in places:
+                self.precision[p] += 1.0 / new - 1.0 / old
+            fitted[kind] = math.sqrt(new)
+        self.scales = self.scales._replace(**fitted)
+
+    def path(self, log: list[Evidence], calibration: Calibration) -> tuple[Model, list[Step]]:
+        """Walk through the log once more, agents from their prior, tasks as now known."""
+        model = Model(scales=self.scales, calibration=calibration)
+        steps = []
+        row = 0
+        for e in log:
+            if e.verdict is not Verdict.INCONCLUSIVE and e.weight > 0.0:
+                role = self.rows[row][1]
+                known = zip(role.parts, self.without(row), strict=True)
+                model.beliefs.update(islice(known, role.personal, None))
+                row += 1
+            step = model.record(e)
+            if step is not None:
+                steps.append(step)
+        for part, place in self.names.items():
+            if part.kind not in PERSONAL:
+                variance = 1.0 / self.precision[place]
+                model.beliefs[part] = Belief(self.pull[place] * variance, variance)
+        model.calibration = calibration
+        return model, steps

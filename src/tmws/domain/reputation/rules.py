@@ -1,0 +1,83 @@
+"""Rules against gaming: what a verdict weighs, and when a bound is to be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tmws.domain.claims import Level
+
+LEVEL_WEIGHTS = {Level.OBSERVED: 0.25, Level.REPRODUCED: 0.75}
+"""How far a verdict of each level is a whole observation; stronger levels are.
+
+A verdict that is right with probability r tells (2r - 1)^2 of what a certain one does:
+r = .75 for a run that was merely seen, .93 for one that was repeated.
+"""
+
+MOST_PER_TYPE_AND_DAY = 20.0
+"""An agent's evidence of one type counts for at most so many observations a day."""
+
+RISE_IN_A_DAY = 0.10
+EASY = 0.90
+EASY_SHARE = 0.80
+FEWEST_TO_JUDGE = 10
+PEERS = 3
+
+GATE_NOISE = 0.03
+"""A gate's threshold moves by up to so much either way, anew for each request."""
+
+
+def weight(
+    level: Level,
+    *,
+    verified_by_author: bool,
+    same_owner: bool,
+    repeated: bool,
+    counted_today: float,
+    own_pick: bool = False,
+    probability: float = 0.5,
+) -> float:
+    """Return what a verdict weighs, 0 to 1.
+
+    Args:
+        verified_by_author: the agent verified its own claim.
+        same_owner: the verifier belongs to the same owner as the agent.
+        repeated: the agent had this very claim decided before.
+        counted_today: what the agent's verdicts of this type weigh so far today.
+        own_pick: the agent brought the claim up itself. It then weighs as much as it
+            can tell: one that is sure to pass, next to nothing.
+        probability: how likely the claim was to hold, before it was checked.
+    """
+    if verified_by_author or same_owner or repeated:
+        return 0.0
+    told = 4.0 * probability * (1.0 - probability) if own_pick else 1.0
+    left = max(0.0, MOST_PER_TYPE_AND_DAY - counted_today)
+    return min(LEVEL_WEIGHTS.get(level, 1.0) * told, left)
+
+
+def needs_peers(
+    bound_a_day_ago: float, bound_now: float, recent_probabilities: Sequence[float]
+) -> bool:
+    """Should the agent's claims be answered by other agents before they count?
+
+    When its bound rises fast, or when most of its recent claims were expected to hold
+    anyway, three peers on the same claims tell skill from easy picking.
+    """
+    if bound_now - bound_a_day_ago > RISE_IN_A_DAY:
+        return True
+    if len(recent_probabilities) < FEWEST_TO_JUDGE:
+        return False
+    easy = sum(p > EASY for p in recent_probabilities)
+    return easy > EASY_SHARE * len(recent_probabilities)
+
+
+def opens(bound: float, threshold: float, draw: Callable[[], float]) -> bool:
+    """Does a gate with this threshold open for an agent with this bound?
+
+    The threshold is blurred, so that nobody can sit exactly on it. A bound of 0 opens
+    nothing.
+
+    Args:
+        draw: a number uniform in [0, 1) that the agent cannot foresee.
+    """
+    blurred = threshold + GATE_NOISE * (2.0 * draw() - 1.0)
+    return bound > max(0.0, blurred)

@@ -1,0 +1,231 @@
+"""What is shown of an agent: score, interval, lower bound, evidence, also by type."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from tmws.domain.reputation.evidence import ANY_TASK, Task
+from tmws.domain.reputation.logistic import Belief
+from tmws.domain.reputation.model import EFFORT, LEVEL, Calibration, Part, doublings
+from tmws.domain.reputation.state import NEWCOMER, NO_TALLY, Model, Tally
+
+_EITHER_END = 1.6448536269514722
+"""Normal quantile of 0.95: nine in ten lie between."""
+
+_POINTS = 32
+
+
+class Point(NamedTuple):
+    """Claims of one type and about one difficulty.
+
+    Attributes:
+        weight: share of the mix; all points add up to 1.
+    """
+
+    type: str
+    difficulty: Belief
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """The claims that every agent's score is an average over, so that agents compare.
+
+    Attributes:
+        level: what is known of the level all claims share.
+    """
+
+    points: tuple[Point, ...]
+    level: Belief
+
+    def of_type(self, type: str) -> Mix:
+        """Return the part of the mix that is of this type, empty if there is none."""
+        points = [p for p in self.points if p.type == type]
+        total = math.fsum(p.weight for p in points)
+        return Mix(tuple(p._replace(weight=p.weight / total) for p in points), self.level)
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """An agent's skill, and its affinity to the types it has met."""
+
+    skill: Belief
+    affinities: Mapping[str, Belief]
+    unmet: Belief
+    """Affinity to every other type."""
+
+    def to(self, type: str) -> Belief:
+        """Return the affinity to claims of this type; nothing for claims without one."""
+        return self.affinities.get(type, self.unmet) if type else _NOTHING
+
+
+_NOTHING = Belief(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an agent's record says about its next claims.
+
+    Attributes:
+        score: probability that a claim drawn from the mix holds.
+        low, high: ends of the 90 % interval of the true rate over the mix; agents are
+            compared by `low`, what the record supports at least.
+        bound: the same lower end for claims that others rely on unchecked; what gates
+            use. An agent that does worse whenever it is trusted loses it for good.
+    """
+
+    score: float
+    low: float
+    high: float
+    bound: float
+    tally: Tally
+
+    @property
+    def known(self) -> bool:
+        """Is there any evidence at all?"""
+        return self.tally.decided > 0
+
+
+def mix_of(model: Model) -> Mix:
+    """Return the mix of all tasks the model has met, in about 32 points.
+
+    A shared claim counts once, however many agents answered it, so nobody can bend
+    the mix by answering a claim again. Before the first evidence the mix is one point.
+    """
+    kinds: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for task, answers in model.census.items():
+        difficulty = _difficulty(model, task)
+        count = 1 if task.claim is not None else answers
+        kinds[task.type].append((difficulty.mean, difficulty.variance, count))
+    if not kinds:
+        kinds[""].append((*_difficulty(model, ANY_TASK), 1))
+    total = math.fsum(count for tasks in kinds.values() for _, _, count in tasks)
+    points = [
+        point for type in sorted(kinds) for point in _points(type, sorted(kinds[type]), total)
+    ]
+    return Mix(tuple(points), model.belief(LEVEL))
+
+
+def _difficulty(model: Model, task: Task) -> Belief:
+    """Return how hard a task is; the level's uncertainty, shared by all, left out."""
+    mean, variance = model.belief(LEVEL).mean, 0.0
+    if task.claim is None:
+        variance += model.scales.claim**2
+    else:
+        claim = model.belief(Part("claim", "", task.claim))
+        mean, variance = mean + claim.mean, variance + claim.variance
+    if task.type:
+        kind = model.belief(Part("type", "", task.type))
+        mean, variance = mean + kind.mean, variance + kind.variance
+    if task.author is not None:
+        choice = model.belief(Part("choice", task.author))
+        mean, variance = mean + choice.mean, variance + choice.variance
+    if task.effort_minutes is not None:
+        mean += doublings(task.effort_minutes) * model.belief(EFFORT).mean
+    return Belief(mean, variance)
+
+
+def _points(type: str, tasks: Sequence[tuple[float, float, float]], total: float) -> list[Point]:
+    """Return neighbours in difficulty drawn together, as many points as their share is due."""
+    share = math.fsum(count for _, _, count in tasks) / total
+    size = -(-len(tasks) // math.ceil(share * _POINTS))
+    points = []
+    for start in range(0, len(tasks), size):
+        group = tasks[start : start + size]
+        weight = math.fsum(count for _, _, count in group)
+        mean = math.fsum(m * count for m, _, count in group) / weight
+        variance = math.fsum((v + (m - mean) ** 2) * count for m, v, count in group) / weight
+        points.append(Point(type, Belief(mean, variance), weight / total))
+    return points
+
+
+def ability(model: Model, agent: str, mix: Mix, at: datetime) -> Ability:
+    """Return what is known of an agent, as far as this mix asks for it."""
+    types = {p.type for p in mix.points if p.type}
+    known = {t: model.beliefs.get(Part("affinity", agent, t)) for t in sorted(types)}
+    return Ability(
+        model.skill(agent, at),
+        {t: belief for t, belief in known.items() if belief is not None},
+        model.scales.prior("affinity"),
+    )
+
+
+def expected_rate(ability: Ability, mix: Mix, calibration: Calibration) -> float:
+    """Return the probability that a claim drawn from the mix holds."""
+    mean, variance = ability.skill.mean, ability.skill.variance + mix.level.variance
+    total = 0.0
+    for type, (difficulty, uncertain), weight in mix.points:
+        m, v = ability.to(type)
+        margin = Belief(mean + m - difficulty, variance + v + uncertain)
+        total += weight * calibration.probability(margin)
+    return total
+
+
+def rate_at(deviations: float, ability: Ability, mix: Mix, calibration: Calibration) -> float:
+    """Return the rate if the agent's skill is this many standard deviations off its mean."""
+    off = deviations * spread(ability, mix)
+    total = 0.0
+    for type, (difficulty, uncertain), weight in mix.points:
+        m = ability.to(type).mean
+        margin = Belief(ability.skill.mean + m + off - difficulty, uncertain)
+        total += weight * calibration.probability(margin)
+    return total
+
+
+def spread(ability: Ability, mix: Mix) -> float:
+    """Return the standard deviation of the agent's margin, averaged over the mix."""
+    shares: dict[str, float] = defaultdict(float)
+    for point in mix.points:
+        shares[point.type] += point.weight
+    types = math.fsum(w * w * ability.to(t).variance for t, w in shares.items())
+    return math.sqrt(ability.skill.variance + mix.level.variance + types)
+
+
+def width(ability: Ability, mix: Mix, calibration: Calibration) -> float:
+    """Return the width of the 90 % interval that the beliefs alone imply."""
+    high = rate_at(_EITHER_END, ability, mix, calibration)
+    return high - rate_at(-_EITHER_END, ability, mix, calibration)
+
+
+def standing(model: Model, agent: str, mix: Mix, at: datetime) -> Standing:
+    """Return what is shown of an agent over this mix, at this moment."""
+    tally = model.records.get(agent, NEWCOMER).tally
+    conduct = model.belief(Part("conduct", agent))
+    return _standing(model, ability(model, agent, mix, at), mix, tally, conduct)
+
+
+def standing_by_type(model: Model, agent: str, mix: Mix, at: datetime) -> dict[str, Standing]:
+    """Return the same for every type the agent has evidence of, by name."""
+    shown = {}
+    for type in sorted({p.type for p in mix.points if p.type}):
+        tally = model.tallies.get(Part("affinity", agent, type), NO_TALLY)
+        if tally.decided:
+            part = mix.of_type(type)
+            conduct = model.belief(Part("conduct", agent))
+            shown[type] = _standing(model, ability(model, agent, part, at), part, tally, conduct)
+    return shown
+
+
+def _standing(model: Model, ability: Ability, mix: Mix, tally: Tally, conduct: Belief) -> Standing:
+    """An interval is open where nothing was seen to close it.
+
+    Without a single yes the record cannot tell a low rate from none at all, and the
+    lower end is 0; without a no the upper end is 1 (as Brown, Cai and DasGupta, 2001,
+    recommend for the Jeffreys interval). Worse conduct counts as far as it is beyond
+    one standard deviation of doubt.
+    """
+    line, skill = model.calibration, ability.skill
+    worse = min(0.0, conduct.mean + math.sqrt(conduct.variance))
+    trusted = replace(ability, skill=Belief(skill.mean + worse, skill.variance))
+    return Standing(
+        score=expected_rate(ability, mix, line),
+        low=rate_at(-_EITHER_END, ability, mix, line) if tally.supported else 0.0,
+        high=rate_at(_EITHER_END, ability, mix, line) if tally.refuted else 1.0,
+        bound=rate_at(-_EITHER_END, trusted, mix, line) if tally.supported else 0.0,
+        tally=tally,
+    )

@@ -1,0 +1,212 @@
+"""What the model knows now, moved by one piece of evidence at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from tmws.domain.claims import Verdict
+from tmws.domain.reputation import alarm
+from tmws.domain.reputation.evidence import Evidence, Task
+from tmws.domain.reputation.logistic import Belief
+from tmws.domain.reputation.model import (
+    DEFAULT_SCALES,
+    UNCALIBRATED,
+    VERSION,
+    Calibration,
+    Part,
+    Roles,
+    Scales,
+    combined,
+    observed,
+    roles,
+)
+
+DRIFT_PER_DAY = 0.002
+"""Variance a skill gains with each day: old evidence fades, without a bias and without
+forgetting any. About 0.85 logits a year."""
+
+FORM_WEIGHT = 0.2
+"""Weight of the newest outcome in recent form, which is shown and never decides."""
+
+_SECONDS_PER_DAY = 86400.0
+
+
+class Tally(NamedTuple):
+    """Decided verdicts of one agent, on all claims or on one type.
+
+    Attributes:
+        form: moving average of recent outcomes (EWMA), None before the first.
+    """
+
+    supported: int = 0
+    refuted: int = 0
+    last_at: datetime | None = None
+    form: float | None = None
+
+    @property
+    def decided(self) -> int:
+        return self.supported + self.refuted
+
+    def after(self, supported: bool, at: datetime) -> Tally:
+        """Return the tally with one more outcome."""
+        form = 0.5 if self.form is None else self.form
+        return Tally(
+            self.supported + supported,
+            self.refuted + (not supported),
+            at if self.last_at is None or at > self.last_at else self.last_at,
+            form + FORM_WEIGHT * (supported - form),
+        )
+
+
+class Record(NamedTuple):
+    """What is kept of an agent beside beliefs.
+
+    Attributes:
+        inconclusive: checks that could not decide.
+        ignored: verdicts of weight zero, e.g. verified by their own author.
+    """
+
+    tally: Tally = Tally()
+    inconclusive: int = 0
+    ignored: int = 0
+    watch: alarm.Watch = alarm.UNSUSPECTED
+
+
+class Step(NamedTuple):
+    """What one piece of evidence did to its agent.
+
+    Attributes:
+        probability: how likely a yes was before it was known.
+        margin: how far the agent stood above the task, before.
+        difficulty: how hard the task was taken to be, before.
+        skill: the agent's skill after; `affinity` to the claim's type likewise.
+    """
+
+    evidence: Evidence
+    probability: float
+    margin: Belief
+    difficulty: float
+    skill: Belief
+    affinity: Belief | None
+    alarmed: bool
+
+
+@dataclass(slots=True)
+class Model:
+    """The whole state, or as much of it as one piece of evidence needs.
+
+    `record` reads and writes only the beliefs that `roles` names, the agent's record,
+    its tally for the type and the task's count, so a model loaded with just these
+    gives the same numbers.
+
+    Attributes:
+        tallies: by agent and type, under the name of the affinity.
+        census: how many decided verdicts each task has; the mix is drawn from it.
+        seen: ids of all evidence so far.
+    """
+
+    scales: Scales = DEFAULT_SCALES
+    calibration: Calibration = UNCALIBRATED
+    beliefs: dict[Part, Belief] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    tallies: dict[Part, Tally] = field(default_factory=dict)
+    census: dict[Task, int] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    version: str = VERSION
+
+    def belief(self, part: Part) -> Belief:
+        """Return what is known of a part, its prior before any evidence."""
+        return self.beliefs.get(part) or self.scales.prior(part.kind)
+
+    def skill(self, agent: str, at: datetime) -> Belief:
+        """Return the agent's skill as it is known at this moment, aged since the last."""
+        belief = self.belief(Part("skill", agent))
+        last = self.records.get(agent, NEWCOMER).tally.last_at
+        return aged(belief, last, at, self.scales)
+
+    def margin(self, agent: str, task: Task, at: datetime) -> Belief:
+        """Return how far the agent stands above this task."""
+        part = roles(agent, task)
+        return combined(self._now(agent, part, at), part.coefficients, self._noise(part))
+
+    def predict(self, agent: str, task: Task, at: datetime) -> float:
+        """Return the probability that a claim of this kind by this agent holds."""
+        return self.calibration.probability(self.margin(agent, task, at))
+
+    def record(self, evidence: Evidence) -> Step | None:
+        """Learn from one verdict; return what it did, or None when it moved nothing.
+
+        A retry changes nothing at all. A check that could not decide, or a verdict of
+        weight zero, moves nothing but its own counter.
+        """
+        if evidence.id in self.seen:
+            return None
+        self.seen.add(evidence.id)
+        agent = evidence.agent
+        record = self.records.get(agent, NEWCOMER)
+        if evidence.verdict is Verdict.INCONCLUSIVE:
+            self.records[agent] = record._replace(inconclusive=record.inconclusive + 1)
+            return None
+        if evidence.weight == 0.0:
+            self.records[agent] = record._replace(ignored=record.ignored + 1)
+            return None
+        return self._learn(evidence, record)
+
+    def _learn(self, evidence: Evidence, record: Record) -> Step:
+        agent, task, weight = evidence.agent, evidence.task, evidence.weight
+        supported = evidence.verdict is Verdict.SUPPORTED
+        part = roles(agent, task, relied_on=evidence.relied_on)
+        beliefs = self._now(agent, part, evidence.at)
+        margin = combined(beliefs, part.coefficients, self._noise(part))
+        probability = self.calibration.probability(margin)
+        after = observed(beliefs, part.coefficients, margin, supported, weight)
+        watch = record.watch.after(beliefs[0], margin, supported, weight, self.calibration)
+        alarmed = watch.alarms > record.watch.alarms
+        skill = alarm.widened(after[0]) if alarmed else after[0]
+        self.beliefs.update(zip(part.parts, after, strict=True))
+        self.beliefs[part.parts[0]] = skill
+        self.calibration = self.calibration.after(margin, supported, weight)
+        self._count(evidence, record, watch)
+        own = sum([b.mean for b in beliefs[: part.personal]])
+        affinity = after[1] if task.type else None
+        return Step(evidence, probability, margin, own - margin.mean, skill, affinity, alarmed)
+
+    def _count(self, evidence: Evidence, record: Record, watch: alarm.Watch) -> None:
+        agent, task, at = evidence.agent, evidence.task, evidence.at
+        supported = evidence.verdict is Verdict.SUPPORTED
+        tally = record.tally.after(supported, at)
+        self.records[agent] = Record(tally, record.inconclusive, record.ignored, watch)
+        self.census[task] = self.census.get(task, 0) + 1
+        if task.type:
+            name = Part("affinity", agent, task.type)
+            self.tallies[name] = self.tallies.get(name, NO_TALLY).after(supported, at)
+
+    def _now(self, agent: str, part: Roles, at: datetime) -> list[Belief]:
+        return [self.skill(agent, at), *(self.belief(name) for name in part.parts[1:])]
+
+    def _noise(self, part: Roles) -> float:
+        return self.scales.claim * self.scales.claim if part.unshared else 0.0
+
+    def fingerprint(self) -> str:
+        """Return a digest of every number in the state; equal only bit by bit."""
+        digest = hashlib.sha256(repr((self.version, self.scales, self.calibration)).encode())
+        for table in (self.beliefs, self.records, self.tallies):
+            digest.update(repr(sorted(table.items())).encode())
+        digest.update(repr(sorted((repr(task), n) for task, n in self.census.items())).encode())
+        return digest.hexdigest()
+
+
+NO_TALLY = Tally()
+NEWCOMER = Record()
+
+
+def aged(belief: Belief, last: datetime | None, at: datetime, scales: Scales) -> Belief:
+    """Return a skill after it had time to drift, at most as uncertain as a newcomer's."""
+    if last is None or at <= last:
+        return belief
+    days = (at - last).total_seconds() / _SECONDS_PER_DAY
+    widest = max(belief.variance, scales.skill * scales.skill)
+    return Belief(belief.mean, min(widest, belief.variance + DRIFT_PER_DAY * days))

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.domain.skill_logs import DAY, logs, refuted, supported
+from tmws.domain.errors import Conflict
+from tmws.domain.reputation.evidence import Correction, Entry, Evidence, Link, Refit, Task
+from tmws.domain.reputation.log import replay
+from tmws.domain.reputation.model import NARROWEST_SKILL, VERSION, Part
+from tmws.domain.reputation.refit import refit
+
+LATER = DAY + timedelta(days=60)
+
+
+@st.composite
+def full_logs(draw: st.DrawFn) -> list[Entry]:
+    entries: list[Entry] = list(draw(logs()))
+    acts: list[Entry] = [
+        Refit(VERSION, LATER),
+        Correction("e001", "flaky", "root", LATER),
+        Link("cy", "bob", "same key", "root", LATER),
+    ]
+    for entry in draw(st.lists(st.sampled_from(acts), max_size=3)):
+        entries.insert(draw(st.integers(0, len(entries))), entry)
+    return entries
+
+
+@given(full_logs())
+@settings(max_examples=40)
+def test_replaying_a_log_gives_the_same_bits(log: list[Entry]) -> None:
+    first, second = replay(log), replay(log)
+    assert first.model.fingerprint() == second.model.fingerprint()
+    assert dict(first.paths) == dict(second.paths)
+
+
+@given(full_logs(), st.data())
+@settings(max_examples=40)
+def test_retries_change_nothing_in_a_full_log(log: list[Entry], data: st.DataObject) -> None:
+    again = list(log)
+    for entry in log:
+        if isinstance(entry, Evidence):
+            place = data.draw(st.integers(again.index(entry) + 1, len(again)))
+            again.insert(place, entry)
+    assert replay(again).model.fingerprint() == replay(log).model.fingerprint()
+
+
+@given(logs(), st.randoms(use_true_random=False))
+@settings(max_examples=25)
+def test_a_refit_asks_for_no_order(log: list[Evidence], chance: random.Random) -> None:
+    mixed = log * 2
+    chance.shuffle(mixed)
+    (one, path), (other, same_path) = refit(log), refit(mixed)
+    assert one.fingerprint() == other.fingerprint()
+    assert path == same_path
+
+
+def test_a_refit_corrects_early_evidence_by_what_was_learned_later() -> None:
+    log = [refuted("first", "ann", Task("trap"))]
+    log += [refuted(f"t{n}", f"p{n}", Task("trap"), 1) for n in range(20)]
+    log += [supported(f"o{n}", f"p{n}", Task(f"c{n}"), 1) for n in range(20)]
+    online = replay(log).model
+    fitted, _ = refit(log)
+    assert fitted.skill("ann", DAY).mean > online.skill("ann", DAY).mean + 0.2
+
+
+def test_scales_are_learned_and_a_skill_stays_wide() -> None:
+    log = []
+    for n in range(400):
+        agent, claim = f"a{n % 20}", f"c{n // 20}"
+        held = (n // 20) % 2 == 0
+        log.append((supported if held else refuted)(f"e{n}", agent, Task(claim)))
+    fitted, _ = refit(log)
+    assert NARROWEST_SKILL <= fitted.scales.skill < 1.3
+    assert fitted.scales.claim > 4.0
+
+
+def test_withdrawn_evidence_counts_as_if_it_had_never_come() -> None:
+    log = [supported(f"e{n}", "ann", Task(f"c{n}"), n) for n in range(5)]
+    log.append(refuted("slip", "ann", Task("c9"), 6))
+    correction = Correction("slip", "the lock file was stale", "root", LATER)
+    past = replay([*log, correction, log[-1]])
+    clean = replay([*log[:-1], Refit(VERSION, LATER)])
+    assert past.model.beliefs[Part("skill", "ann")].mean == pytest.approx(
+        clean.model.beliefs[Part("skill", "ann")].mean
+    )
+    assert past.corrections("ann") == [correction]
+    assert past.corrections("bob") == []
+
+
+def test_linked_identities_share_their_evidence() -> None:
+    link = Link("ann2", "ann", "same key", "root", LATER)
+    old = Link("ann3", "ann2", "same key", "root", LATER)
+    past = replay(
+        [
+            supported("a", "ann", Task("c1")),
+            refuted("b", "ann2", Task("c2")),
+            refuted("c", "ann3", Task("c3")),
+            old,
+            link,
+            refuted("d", "ann2", Task("c4"), 1),
+        ]
+    )
+    tally = past.model.records["ann"].tally
+    assert (tally.supported, tally.refuted) == (1, 3)
+    assert set(past.model.records) == {"ann"}
+    assert [s.evidence.id for s in past.paths["ann"]] == ["a", "b", "c", "d"]
+
+
+def test_a_circle_of_links_is_refused() -> None:
+    first = Link("ann2", "ann", "same key", "root", LATER)
+    back = Link("ann", "ann2", "same key", "root", LATER)
+    with pytest.raises(Conflict, match="owns"):
+        replay([first, back])
+
+
+def test_a_log_fitted_by_another_version_is_not_replayed() -> None:
+    with pytest.raises(Conflict, match="tmws trust refit"):
+        replay([Refit("logit-0", LATER)])
+
+
+def test_a_refit_keeps_what_moved_nothing_in_the_counters() -> None:
+    log: list[Entry] = [
+        Evidence("i", "ann", DAY, list(type(supported("x").verdict))[2]),
+        supported("s", "ann", Task("c", "pytest")),
+        Refit(VERSION, LATER),
+    ]
+    record = replay(log).model.records["ann"]
+    assert (record.inconclusive, record.tally.supported) == (1, 1)
