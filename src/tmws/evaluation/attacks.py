@@ -1,0 +1,416 @@
+"""What an agent gains by gaming its trust, played through on real outcomes.
+
+Agents are split into folds; difficulties come from the agents of all other folds, so
+that no agent is measured by its own answers. Every verdict goes through the product's
+own rules.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from statistics import fmean, median
+
+from tmws.domain.claims import Level
+from tmws.domain.reputation import audits, rules
+from tmws.domain.reputation.evidence import Task
+from tmws.domain.reputation.model import Part
+from tmws.domain.reputation.refit import refit
+from tmws.domain.reputation.score import Mix, Standing, mix_of, standing
+from tmws.domain.reputation.state import Model
+from tmws.evaluation.metrics import quantile
+from tmws.evaluation.outcomes import Outcome
+from tmws.evaluation.predictors import CLAIMS_PER_DAY, START, evidence_of
+from tmws.evaluation.trust import true_rates
+
+FOLDS = 5
+WEAK = 0.45
+FARMED = 50
+AUDITED = (5, 10, 15, 20, 30)
+BEFORE_CHANGE, STATIONARY = 100, 300
+GOOD, BAD = 0.60, 0.35
+ON_OFF_CLAIMS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Who answered what.
+
+    Attributes:
+        answers: by agent and claim.
+        tasks: by claim.
+        rates: each agent's share of yes over all its claims.
+    """
+
+    answers: Mapping[str, Mapping[str, bool]]
+    tasks: Mapping[str, Task]
+    rates: Mapping[str, float]
+
+    def claims(self, agent: str) -> list[str]:
+        """Return the claims this agent answered, in order of their names."""
+        return sorted(self.answers[agent])
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Agents to measure, and the world as the other agents left it."""
+
+    world: Model
+    mix: Mix
+    agents: tuple[str, ...]
+    peers: tuple[str, ...]
+
+    def copy(self) -> Model:
+        """Return the world for one agent to act in; the fold stays as it is."""
+        known = self.world
+        return Model(known.scales, known.calibration, dict(known.beliefs))
+
+    def standing(self, model: Model, agent: str, at: datetime) -> Standing:
+        """Return what is shown of an agent, over the fold's own mix."""
+        return standing(model, agent, self.mix, at)
+
+
+def population(outcomes: Sequence[Outcome]) -> Population:
+    """Return the shared claims of these outcomes, the last answer of each counting."""
+    answers: dict[str, dict[str, bool]] = {}
+    tasks = {}
+    for o in outcomes:
+        if o.task.claim is not None:
+            answers.setdefault(o.agent, {})[o.task.claim] = o.supported
+            tasks[o.task.claim] = o.task
+    return Population(answers, tasks, true_rates(outcomes))
+
+
+def folds(people: Population, chance: random.Random) -> list[Fold]:
+    """Return the agents in folds of equal size, each with its world fitted."""
+    names = sorted(people.answers)
+    chance.shuffle(names)
+    return [
+        _fold(people, tuple(names[i::FOLDS]), tuple(n for n in names if n not in names[i::FOLDS]))
+        for i in range(FOLDS)
+    ]
+
+
+def _fold(people: Population, agents: tuple[str, ...], peers: tuple[str, ...]) -> Fold:
+    outcomes = [
+        Outcome(peer, people.tasks[claim], held)
+        for peer in peers
+        for claim, held in sorted(people.answers[peer].items())
+    ]
+    world, _ = refit(evidence_of(o, n, START) for n, o in enumerate(outcomes))
+    return Fold(world, mix_of(world), agents, peers)
+
+
+class _Life:
+    """One agent's claims, decided one after another."""
+
+    def __init__(self, model: Model, agent: str) -> None:
+        self.model, self.agent = model, agent
+        self._count = 0
+
+    @property
+    def now(self) -> datetime:
+        return START + timedelta(days=self._count / CLAIMS_PER_DAY)
+
+    def decide(
+        self, task: Task, held: bool, *, own_pick: bool = False, relied_on: bool = False
+    ) -> bool:
+        """Have one claim decided; return whether the alarm rang."""
+        weight = 1.0
+        if own_pick:
+            weight = rules.weight(
+                Level.REPRODUCED,
+                verified_by_author=False,
+                same_owner=False,
+                repeated=False,
+                counted_today=0.0,
+                own_pick=True,
+                probability=self.model.predict(self.agent, task, self.now),
+            )
+        outcome = Outcome(self.agent, task, held)
+        evidence = evidence_of(outcome, self._count, self.now)
+        self._count += 1
+        step = self.model.record(replace(evidence, weight=weight, relied_on=relied_on))
+        return step is not None and step.alarmed
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """How well agents are known after so many audits that the service chose."""
+
+    audits: int
+    error: float
+    within: float
+    coverage: float
+
+
+def audited(people: Population, folds: Sequence[Fold], chance: random.Random) -> list[Audited]:
+    """Let the service choose what to verify, and see how soon it knows the agent."""
+    found: dict[int, list[tuple[float, bool]]] = {n: [] for n in AUDITED}
+    for fold, agent in _everybody(folds):
+        life = _Life(fold.copy(), agent)
+        left = {c: people.tasks[c] for c in people.claims(agent)}
+        for n in range(1, max(AUDITED) + 1):
+            picked = audits.pick(audits.ranked(life.model, agent, left, life.now), chance.random)
+            if picked is None:
+                break
+            life.decide(left.pop(picked.name), people.answers[agent][picked.name])
+            if n in found:
+                shown, rate = fold.standing(life.model, agent, life.now), people.rates[agent]
+                found[n].append((abs(shown.score - rate), shown.low <= rate <= shown.high))
+    return [
+        Audited(n, fmean(e for e, _ in f), fmean(e <= 0.1 for e, _ in f), fmean(c for _, c in f))
+        for n, f in found.items()
+        if f
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Farmed:
+    """What weak agents get out of the 50 easiest claims.
+
+    Attributes:
+        lift: score minus true rate, on average.
+        over: share whose lower bound ends up more than .05 above the true rate.
+        honest_bias: the same as `lift` for all agents on random claims.
+        newcomer: the same as `lift` for weak agents nothing is known of.
+        ewma_lift, beta_lift: what the usual scores would have shown.
+    """
+
+    agents: int
+    lift: float
+    over: float
+    honest_bias: float
+    newcomer: float
+    ewma_lift: float
+    beta_lift: float
+
+
+def farmed(
+    people: Population, folds: Sequence[Fold], chance: random.Random, *, peers: int | None
+) -> Farmed:
+    """Let weak agents take the easiest claims.
+
+    Args:
+        peers: None when the claims are public and their difficulty known; else the
+            agents bring them up themselves and so many others answer each of them.
+    """
+    easiest = sorted(people.tasks, key=lambda c: (-_solved(people, c), c))[:FARMED]
+    weak, honest, newcomers = [], [], []
+    for fold, agent in _everybody(folds):
+        random_claims = chance.sample(people.claims(agent), min(FARMED, len(people.claims(agent))))
+        shown = _shown_after(people, fold, agent, random_claims, chance=chance, peers=peers)
+        honest.append(shown.score - people.rates[agent])
+        if people.rates[agent] < WEAK:
+            claims = [c for c in easiest if c in people.answers[agent]]
+            shown = _shown_after(people, fold, agent, claims, chance=chance, peers=peers)
+            held = [people.answers[agent][c] for c in claims]
+            unknown = fold.standing(fold.world, "nobody", START).score
+            weak.append((shown, people.rates[agent], held))
+            newcomers.append(unknown - people.rates[agent])
+    return Farmed(
+        agents=len(weak),
+        lift=fmean(s.score - rate for s, rate, _ in weak),
+        over=fmean(s.low > rate + 0.05 for s, rate, _ in weak),
+        honest_bias=fmean(honest),
+        newcomer=fmean(newcomers),
+        ewma_lift=fmean(_ewma(held) - rate for _, rate, held in weak),
+        beta_lift=fmean((1 + sum(held)) / (2 + len(held)) - rate for _, rate, held in weak),
+    )
+
+
+def _shown_after(
+    people: Population,
+    fold: Fold,
+    agent: str,
+    claims: Sequence[str],
+    *,
+    chance: random.Random,
+    peers: int | None,
+) -> Standing:
+    life = _Life(fold.copy(), agent)
+    if peers is None:
+        for claim in claims:
+            life.decide(people.tasks[claim], people.answers[agent][claim], own_pick=True)
+        return fold.standing(life.model, agent, life.now)
+    own = {claim: replace(people.tasks[claim], author=agent) for claim in claims}
+    line = life.model.calibration
+    for claim, task in own.items():
+        life.model.beliefs.pop(Part("claim", "", claim), None)
+        able = [p for p in fold.peers if claim in people.answers[p]]
+        for peer in chance.sample(able, min(peers, len(able))):
+            answer = Outcome(peer, task, people.answers[peer][claim])
+            evidence = evidence_of(answer, 0, START)
+            life.model.record(replace(evidence, id=f"{peer}/{claim}"))
+    life.model.calibration = line
+    for claim, task in own.items():
+        life.decide(task, people.answers[agent][claim], own_pick=True)
+    return fold.standing(life.model, agent, life.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Reregistered:
+    """What starting over as somebody new gains, by the bound that gates use.
+
+    Attributes:
+        gaining: share of agents whose new identity stands more than .01 above.
+        gaining_later: the same after ten more claims under either name.
+    """
+
+    agents: int
+    gaining: float
+    gaining_later: float
+
+
+def reregistered(people: Population, folds: Sequence[Fold], chance: random.Random) -> Reregistered:
+    """Let every agent drop its name after 50 claims."""
+    at_once, later = [], []
+    for fold, agent in _everybody(folds):
+        claims = people.claims(agent)
+        chance.shuffle(claims)
+        old, new = _Life(fold.copy(), agent), _Life(fold.copy(), f"{agent}'")
+        for claim in claims[:50]:
+            old.decide(people.tasks[claim], people.answers[agent][claim])
+        at_once.append(_bound(fold, new) - _bound(fold, old) > 0.01)
+        for claim in claims[50:60]:
+            for life in (old, new):
+                life.decide(people.tasks[claim], people.answers[agent][claim])
+        later.append(_bound(fold, new) - _bound(fold, old) > 0.01)
+    return Reregistered(len(at_once), fmean(at_once), fmean(later))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How soon a good agent that turned bad is noticed, in claims.
+
+    Attributes:
+        false_alarms: share of good agents that rang although they stayed as they were,
+            within 300 claims.
+        missed: share that did not ring within 200 claims after the change.
+    """
+
+    pairs: int
+    median: float
+    p90: float
+    missed: float
+    false_alarms: float
+
+
+def changed(people: Population, folds: Sequence[Fold], chance: random.Random) -> Changed:
+    """Let good agents be replaced by bad ones after 100 claims."""
+    delays: list[float] = []
+    rang = []
+    for fold, agent in _everybody(folds):
+        if people.rates[agent] < GOOD:
+            continue
+        rang.append(_rings(people, fold, agent, chance))
+        bad = [a for a in fold.agents + fold.peers if people.rates[a] <= BAD]
+        delays += [_delay(people, fold, agent, other, chance) for other in bad]
+    if not delays:
+        return Changed(0, float("nan"), float("nan"), float("nan"), float("nan"))
+    return Changed(
+        len(delays),
+        median(delays),
+        quantile(delays, 0.9),
+        fmean(d == float("inf") for d in delays),
+        fmean(rang),
+    )
+
+
+def _rings(people: Population, fold: Fold, agent: str, chance: random.Random) -> bool:
+    life = _Life(fold.copy(), agent)
+    claims = people.claims(agent)
+    chance.shuffle(claims)
+    rang = [life.decide(people.tasks[c], people.answers[agent][c]) for c in claims]
+    return any(rang[BEFORE_CHANGE : BEFORE_CHANGE + STATIONARY])
+
+
+def _delay(people: Population, fold: Fold, agent: str, other: str, chance: random.Random) -> float:
+    life = _Life(fold.copy(), agent)
+    claims = people.claims(agent)
+    chance.shuffle(claims)
+    for claim in claims[:BEFORE_CHANGE]:
+        life.decide(people.tasks[claim], people.answers[agent][claim])
+    after = [c for c in claims[BEFORE_CHANGE:] if c in people.answers[other]][:200]
+    for n, claim in enumerate(after, 1):
+        if life.decide(people.tasks[claim], people.answers[other][claim]):
+            return n
+    return float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class OnOff:
+    """What an agent gets away with that lies whenever it is trusted.
+
+    Attributes:
+        strong: true rate from which agents take part; `gate` is the bound they need.
+        malicious: share of the attacker's claims that are lies told while trusted.
+        trusted: share of claims at which honest strong agents were trusted.
+    """
+
+    agents: int
+    strong: float
+    gate: float
+    malicious: float
+    trusted: float
+
+
+def on_off(people: Population, folds: Sequence[Fold], chance: random.Random) -> OnOff:
+    """Let strong agents lie whenever the gate is open, and compare with honest ones.
+
+    Strong means .7, or .6 where fewer than five agents are that good. The gate stands
+    .1 below the mean of the strong.
+    """
+    enough = sum(rate >= 0.7 for rate in people.rates.values()) >= 5
+    strong = 0.7 if enough else 0.6
+    rates = [rate for rate in people.rates.values() if rate >= strong]
+    if not rates:
+        return OnOff(0, strong, float("nan"), float("nan"), float("nan"))
+    gate = fmean(rates) - 0.1
+    lies, trusted = [], []
+    for fold, agent in _everybody(folds):
+        if people.rates[agent] >= strong:
+            lies.append(_open_share(people, fold, agent, gate, chance=chance, lying=True))
+            trusted.append(_open_share(people, fold, agent, gate, chance=chance, lying=False))
+    return OnOff(len(lies), strong, gate, fmean(lies), fmean(trusted))
+
+
+def _open_share(
+    people: Population,
+    fold: Fold,
+    agent: str,
+    gate: float,
+    *,
+    chance: random.Random,
+    lying: bool,
+) -> float:
+    life = _Life(fold.copy(), agent)
+    claims = people.claims(agent)
+    chance.shuffle(claims)
+    opened = []
+    for claim in claims[:ON_OFF_CLAIMS]:
+        opened.append(rules.opens(_bound(fold, life), gate, chance.random))
+        held = people.answers[agent][claim] and not (lying and opened[-1])
+        life.decide(people.tasks[claim], held, relied_on=opened[-1])
+    return fmean(opened)
+
+
+def _bound(fold: Fold, life: _Life) -> float:
+    return fold.standing(life.model, life.agent, life.now).bound
+
+
+def _everybody(folds: Sequence[Fold]) -> Iterator[tuple[Fold, str]]:
+    return ((fold, agent) for fold in folds for agent in fold.agents)
+
+
+def _solved(people: Population, claim: str) -> float:
+    return fmean(own[claim] for own in people.answers.values() if claim in own)
+
+
+def _ewma(held: Sequence[bool], weight: float = 0.2) -> float:
+    score = 0.5
+    for outcome in held:
+        score += weight * (outcome - score)
+    return score

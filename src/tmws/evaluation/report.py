@@ -1,0 +1,154 @@
+"""The evaluation of one outcome file, whole and as text."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmws.evaluation import attacks
+from tmws.evaluation.attacks import Audited, Changed, Farmed, OnOff, Reregistered
+from tmws.evaluation.outcomes import read, unshared
+from tmws.evaluation.trust import MOMENTS, Report, evaluate
+
+FEWEST_AGENTS, FEWEST_CLAIMS = 10, 2 * attacks.FARMED
+"""Attacks are played through where this many agents share this many claims."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attacks:
+    """What gaming gains, on the same file."""
+
+    audits: tuple[Audited, ...]
+    farming_known: Farmed
+    farming_peers: Farmed
+    reregistering: Reregistered
+    change: Changed
+    on_off: OnOff
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything measured on one file; `attacks` is None where it is too small."""
+
+    file: str
+    shared: bool
+    replay: Report
+    attacks: Attacks | None
+
+
+def evaluate_file(
+    path: Path,
+    *,
+    types: Path | None = None,
+    shared: bool = True,
+    seeds: int | None = None,
+    attack: bool = True,
+) -> Evaluation:
+    """Replay an outcome file through the trust model and play the attacks on it.
+
+    Args:
+        types: a CSV file that gives claims their types (`outcomes.read`).
+        shared: False to judge by type alone, as if no two agents met the same claim.
+        attack: False to leave the attacks out.
+
+    Raises:
+        InvalidInput: a file is absent or not understood.
+    """
+    outcomes = read(path, types=types)
+    people = attacks.population(outcomes)
+    large = len(people.answers) >= FEWEST_AGENTS and len(people.tasks) >= FEWEST_CLAIMS
+    return Evaluation(
+        file=path.name,
+        shared=shared,
+        replay=evaluate(outcomes if shared else unshared(outcomes), seeds=seeds),
+        attacks=_attacks(people) if attack and large else None,
+    )
+
+
+def _attacks(people: attacks.Population) -> Attacks:
+    chance = random.Random(0)  # noqa: S311  # a repeatable simulation, no secret
+    folds = attacks.folds(people, chance)
+    return Attacks(
+        audits=tuple(attacks.audited(people, folds, chance)),
+        farming_known=attacks.farmed(people, folds, chance, peers=None),
+        farming_peers=attacks.farmed(people, folds, chance, peers=3),
+        reregistering=attacks.reregistered(people, folds, chance),
+        change=attacks.changed(people, folds, chance),
+        on_off=attacks.on_off(people, folds, chance),
+    )
+
+
+def lines(evaluation: Evaluation) -> Iterator[str]:
+    """Yield the evaluation as plain text, a line at a time."""
+    found = evaluation.replay
+    yield (
+        f"{evaluation.file}: {found.agents} agents, {found.claims} claims, "
+        f"{found.outcomes} outcomes, {found.rate:.3f} supported; "
+        f"{'shared claims' if evaluation.shared else 'by type only'}, {found.seeds} orders"
+    )
+    yield ""
+    yield f"{'':10} {'Brier':>7} {'log loss':>9} {'AUC':>6} {'ECE':>7} {'Brier 1-10':>11}"
+    for result in found.results:
+        a = result.accuracy
+        yield (
+            f"{result.method:10} {a.brier:7.4f} {a.log_loss:9.4f} {a.auc:6.3f} {a.ece:7.4f} "
+            f"{result.first_ten:11.4f}"
+        )
+    yield from _table(found, "Mean distance from the true rate after n claims", "error")
+    yield from _table(found, "Share of agents within .10 of the true rate", "within")
+    yield from _table(found, "Rank correlation with the true order", "rank")
+    yield from _table(found, "Share of 90 % intervals that hold the true rate", "coverage")
+    yield from _table(found, "Mean width of the 90 % interval", "width")
+    if evaluation.attacks is not None:
+        yield ""
+        yield from _attack_lines(evaluation.attacks)
+
+
+def _table(report: Report, title: str, figure: str) -> Iterator[str]:
+    rows = {
+        result.method: {m.claims: getattr(m, figure) for m in result.moments}
+        for result in report.results
+    }
+    moments = [n for n in MOMENTS if any(n in row for row in rows.values())]
+    yield ""
+    yield title
+    yield f"{'':10}" + "".join(f"{n:>7}" for n in moments)
+    for method, row in rows.items():
+        if any(value is not None for value in row.values()):
+            yield f"{method:10}" + "".join(f"{row[n]:7.3f}" for n in moments if n in row)
+
+
+def _attack_lines(found: Attacks) -> Iterator[str]:
+    yield "Audits chosen by the service: distance, share within .10, coverage"
+    for a in found.audits:
+        yield f"  after {a.audits:3}: {a.error:.3f}  {a.within:.3f}  {a.coverage:.3f}"
+    for name, farm in (
+        ("known difficulty", found.farming_known),
+        ("own picks, three peers each", found.farming_peers),
+    ):
+        yield (
+            f"Farming the {attacks.FARMED} easiest claims ({farm.agents} weak agents, {name}): "
+            f"score {farm.lift:+.3f} against the truth (EWMA .2 {farm.ewma_lift:+.3f}, "
+            f"Beta {farm.beta_lift:+.3f}, before any claim {farm.newcomer:+.3f}), "
+            f"bound more than .05 above it {farm.over:.1%}; "
+            f"all agents on random claims {farm.honest_bias:+.3f}"
+        )
+    again = found.reregistering
+    yield (
+        f"Starting over under a new name: {again.gaining:.1%} gain more than .01 at once, "
+        f"{again.gaining_later:.1%} after ten more claims"
+    )
+    change = found.change
+    yield (
+        f"Change from >= {attacks.GOOD} to <= {attacks.BAD} ({change.pairs} pairs): noticed after "
+        f"{change.median:.0f} claims (median), {change.p90:.0f} (p90), missed {change.missed:.1%}; "
+        f"false alarms in {attacks.STATIONARY} claims {change.false_alarms:.1%}"
+    )
+    onoff = found.on_off
+    yield (
+        f"Lying whenever trusted (gate {onoff.gate:.2f}, {onoff.agents} agents from "
+        f"{onoff.strong:.2f}): {onoff.malicious:.1%} of claims are lies; honest ones are "
+        f"trusted {onoff.trusted:.1%} of the time"
+    )

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.unit.evaluation.population import simulated
+from tmws.evaluation.metrics import accuracy, quantile, rank_correlation, reliability
+from tmws.evaluation.trust import evaluate, shuffled, true_rates
+
+
+def test_accuracy_of_a_known_case() -> None:
+    found = accuracy([0.9, 0.8, 0.3, 0.1], [1, 1, 1, 0])
+    assert found.brier == pytest.approx((0.01 + 0.04 + 0.49 + 0.01) / 4)
+    assert found.log_loss == pytest.approx(0.4095, abs=0.0001)
+    assert found.auc == 1.0
+    assert found.ece == pytest.approx((0.1 + 0.2 + 0.7 + 0.1) / 4)
+
+
+def test_ties_count_half_and_one_sided_outcomes_say_nothing_of_order() -> None:
+    assert accuracy([0.5, 0.5], [0, 1]).auc == 0.5
+    assert accuracy([0.2, 0.7], [1, 1]).auc == 0.5
+
+
+def test_a_constant_one_half_has_a_brier_score_of_a_quarter() -> None:
+    assert accuracy([0.5] * 10, [0, 1] * 5).brier == 0.25
+    assert reliability([0.5] * 10, [0, 1] * 5) == [(0.5, 0.5, 0.0, 1.0)]
+
+
+def test_rank_correlation_shares_the_places_of_ties() -> None:
+    assert rank_correlation([1, 2, 3], [10, 20, 30]) == pytest.approx(1.0)
+    assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1.0)
+    assert rank_correlation([1, 1, 2], [1, 2, 3]) == pytest.approx(0.866, abs=0.001)
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) == 0.0
+
+
+def test_a_quantile_is_one_of_the_values() -> None:
+    assert quantile([5, 1, 3], 0.5) == 3
+    assert quantile([5, 1, 3], 0.9) == 5
+
+
+def test_an_order_goes_in_rounds_and_keeps_every_outcome() -> None:
+    outcomes = simulated(4, 5)[:-2]
+    order = shuffled(outcomes, random.Random(1))  # noqa: S311  # repeatable, no secret
+    assert [o.agent for o in order[:4]] == sorted(true_rates(outcomes))
+    assert sorted(order, key=repr) == sorted(outcomes, key=repr)
+
+
+def test_knowing_how_hard_claims_are_beats_counting() -> None:
+    outcomes = simulated(20, 60)
+    report = evaluate(outcomes, seeds=1)
+    skill, counted, recent = (report.of(m) for m in ("skill", "Beta(1,1)", "EWMA .2"))
+    assert skill.accuracy.brier < 0.9 * counted.accuracy.brier < 0.9 * recent.accuracy.brier
+    assert (report.agents, report.claims, report.outcomes) == (20, 60, 1200)
+    assert [m.claims for m in skill.moments] == [3, 5, 10, 20, 30, 50]
+    assert all(0.7 < (m.coverage or 0) <= 1 for m in skill.moments)
+    assert recent.moments[0].coverage is None
+
+
+def test_the_same_file_gives_the_same_figures() -> None:
+    outcomes = simulated(6, 20)
+    assert evaluate(outcomes) == evaluate(outcomes)
+    assert evaluate(outcomes).seeds == 20
+
+
+def test_a_file_with_times_is_replayed_once_in_their_order() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    outcomes = [replace(o, at=start + timedelta(hours=n)) for n, o in enumerate(simulated(5, 12))]
+    report = evaluate(outcomes[::-1])
+    assert report.seeds == 1
+    assert report == evaluate(outcomes)
