@@ -20,13 +20,13 @@ import pytest
 from _pytest.config import default_plugins
 from _pytest.config.exceptions import UsageError
 from _pytest.config.findpaths import determine_setup
-from tmws_channel import MAX_LISTED, MAX_TEXT, OUR_FOLDER, TOOLS, WORKSPACE, open_channel
+from tmws_channel import OUR_FOLDER, TOOLS, WORKSPACE, open_channel
 from tmws_guard import Guard
 from tmws_witness import Witness
 
 
-def safe_options(targets: list[str]) -> tuple[list[str], list[str]]:
-    """Return the project's own options that are obeyed, and those that are not.
+def safe_options(targets: list[str]) -> list[str]:
+    """Return those of the project's own options that are obeyed.
 
     Only how test modules are imported matters for honest projects and cannot hide
     a test; everything else in `addopts` is dropped.
@@ -39,13 +39,13 @@ def safe_options(targets: list[str]) -> tuple[list[str], list[str]]:
             rootdir_cmd_arg=None,
             invocation_dir=Path(WORKSPACE),
         )
-    except UsageError:  # pytest itself will say so
-        return [], []
-    value = getattr(config.get("addopts"), "value", "")
-    words = list(value) if isinstance(value, list) else shlex.split(str(value))
-    text = " ".join(words).replace("--import-mode ", "--import-mode=").split()
+        value = getattr(config.get("addopts"), "value", "")
+        words = list(value) if isinstance(value, list) else shlex.split(str(value))
+    except (UsageError, ValueError):  # pytest itself will say so
+        return []
+    text = " ".join(map(str, words)).replace("--import-mode ", "--import-mode=")
     modes = {f"--import-mode={mode}" for mode in ("prepend", "append", "importlib")}
-    return [word for word in text if word in modes], [word for word in text if word not in modes]
+    return [word for word in text.split() if word in modes]
 
 
 def open_paths() -> None:
@@ -66,14 +66,11 @@ def main() -> None:
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    obeyed, dropped = safe_options(targets)
+    obeyed = safe_options(targets)
     for name in default_plugins:
         importlib.import_module(f"_pytest.{name}")
     run, leave, flush = pytest.main, os._exit, (sys.stdout.flush, sys.stderr.flush)
-    send = open_channel(
-        "pytest", dropped_options=[word[:MAX_TEXT] for word in dropped[:MAX_LISTED]]
-    )
-    witness = Witness(send, Guard(), keyword)
+    witness = Witness(open_channel("pytest"), Guard(), keyword)
     finish = witness.finish
     open_paths()
     arguments = [

@@ -28,7 +28,7 @@ PATHS_PER_LINE = 50
 Send = Callable[..., None]
 
 
-def open_channel(tool: str, **fields: Any) -> Send:
+def open_channel(tool: str) -> Send:
     """Move the channel out of reach of children, say what starts, return the sender.
 
     `send(kind, **fields)` writes one line: `<seal> <json>`, the seal being BLAKE2b over
@@ -56,7 +56,7 @@ def open_channel(tool: str, **fields: Any) -> Send:
         seal.update(number.to_bytes(8, "big") + body)
         put(seal.hexdigest().encode() + b" " + body + b"\n")
 
-    first = {"kind": "started", "tool": tool, "key": key.hex(), **fields}
+    first = {"kind": "started", "tool": tool, "key": key.hex()}
     put(b"- " + encode(first).encode() + b"\n")
     return send
 

@@ -47,6 +47,7 @@ class Guard:
             if not name.startswith("_") or name in {"__import__", "__build_class__"}
         ]
         self._critical = [entry for entry in self._entries if entry[0].startswith(CRITICAL)]
+        self._as_it_was = self._now()
         self._codes = {id(entry[4]) for entry in self._entries if entry[4] is not None}
 
     def knows(self, function: object) -> bool:
@@ -59,7 +60,16 @@ class Guard:
 
     def changed_now(self) -> list[str]:
         """Return the names of what was replaced, out of what makes outcomes."""
-        return _changed(self._critical)
+        return [] if self._now() == self._as_it_was else _changed(self._critical)
+
+    def _now(self) -> list[int]:
+        """Return which functions and codes there are, to be compared all at once.
+
+        By identity: an object that stands in could claim to equal what it replaces.
+        """
+        values = [names.get(name) for _, names, name, _, _ in self._critical]
+        codes = [getattr(value, "__code__", None) for value in values]
+        return [*map(id, values), *map(id, codes)]
 
 
 _Entry = tuple[str, Mapping[str, Any], str, object, object]

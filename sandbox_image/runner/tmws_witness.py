@@ -67,6 +67,7 @@ class Witness:
         self._changed = False
         self._passed: list[int] = []
         self._hooks: dict[str, None] = {}
+        self._known_hooks: dict[str, list[int]] = {}
         self._patched: dict[str, None] = {}
 
     # ---- collection
@@ -117,7 +118,7 @@ class Witness:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        if session.items != self._selected:
+        if [*map(id, session.items)] != [*map(id, self._selected)]:
             self._unruly.append("the list of tests was changed after its selection")
         self._send(
             "selected",
@@ -127,7 +128,10 @@ class Witness:
         )
         self._look_around(session.config)
         session.items[:] = self._with_canaries(session.items)
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            self._look_around(session.config)
 
     def _with_canaries(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
         """Put a test that must fail behind the last test of each module."""
@@ -155,7 +159,6 @@ class Witness:
             self._send_canary(item)
         elif item in self._numbers and (outcome := self._outcome()) is not None:
             self._send_test(self._numbers[item], outcome)
-        self._look_around(item.config)
         return result
 
     def _send_test(self, index: int, outcome: str) -> None:
@@ -239,7 +242,12 @@ class Witness:
 
     def _foreign_hooks(self, config: pytest.Config) -> Iterable[str]:
         for name in DECISIVE_HOOKS:
-            for implementation in getattr(config.hook, name).get_hookimpls():
+            implementations = getattr(config.hook, name).get_hookimpls()
+            identities = [id(implementation) for implementation in implementations]
+            if identities == self._known_hooks.get(name):
+                continue
+            self._known_hooks[name] = identities
+            for implementation in implementations:
                 if implementation.plugin is not self and not self._guard.knows(
                     implementation.function
                 ):

@@ -73,7 +73,6 @@ class PytestReport:
         unruly: ids that vanished from or were added to the selection by other hands.
         hooks: foreign implementations of hooks that decide outcomes.
         patched: functions of pytest, pluggy, unittest or builtins that were replaced.
-        dropped_options: `addopts` words that were not obeyed.
         status: pytest's exit status, None when the run never came to its end.
     """
 
@@ -85,7 +84,6 @@ class PytestReport:
     unruly: tuple[str, ...]
     hooks: tuple[str, ...]
     patched: tuple[str, ...]
-    dropped_options: tuple[str, ...]
     status: int | None
 
 
@@ -222,7 +220,6 @@ def _pytest_report(records: list[_Record]) -> PytestReport:
         unruly=_texts(selection, "unruly"),
         hooks=_texts(finished, "hooks"),
         patched=_texts(finished, "patched"),
-        dropped_options=_texts(records[0], "dropped_options"),
         status=_status(finished),
     )
 
