@@ -128,7 +128,8 @@ class Verification:
         try:
             await progress(f"running {verifications.profile_of(claim.check)} in the sandbox")
             result = await self._sandbox.run(request, progress=progress)
-            judgement = judge(draft.check, snapshot, result)
+            # In a thread: reading tedious code takes seconds, and others are being served.
+            judgement = await asyncio.to_thread(judge, draft.check, snapshot, result)
             await progress(f"recording verdict {judgement.verdict.value}")
             return await self._record(await self._verified(claim, judgement, request, result))
         except BaseException:

@@ -200,7 +200,7 @@ async def test_folders_nested_without_end_are_refused(root: Path) -> None:
         await capture(root)
 
 
-@pytest.mark.parametrize("root_path", ["work", "./work", "", "/work/../etc", "/nowhere/at/all"])
+@pytest.mark.parametrize("root_path", ["work", "./work", "", "/srv/../etc", "/nowhere/at/all"])
 async def test_a_root_that_is_not_a_plain_absolute_folder_is_refused(root_path: str) -> None:
     with pytest.raises(InvalidInput):
         await DirectoryReader().capture(root_path)
