@@ -23,8 +23,6 @@ from tmws.sandbox.tarballs import TIMESTAMP
 Say = Callable[[str], None]
 
 PUBLIC_PYTHON = "python:3.11-slim-bookworm"
-DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-DEBIAN_MIRROR = "http://deb.debian.org"
 DEBIAN_PACKAGES = (
     "coreutils",
     "dash",
@@ -79,7 +77,6 @@ class DebianBase:
     """
 
     cache: Path
-    mirror: str = DEBIAN_MIRROR
     fresh: bool = False
     interpreter: str = "/usr/bin/python3.11"
 
@@ -89,8 +86,8 @@ class DebianBase:
         return image_folder() / "debian-base.sh"
 
     def identity(self) -> str:
-        """Return the digest of the packages' names, the mirror and the script."""
-        parts = ["debian", self.mirror, *DEBIAN_PACKAGES, self.recipe.read_text()]
+        """Return the digest of the packages' names and the script."""
+        parts = ["debian", *DEBIAN_PACKAGES, self.recipe.read_text()]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def provide(self, engine: Engine, say: Say) -> str:
@@ -126,7 +123,7 @@ class DebianBase:
             if done.returncode != 0:
                 raise SandboxUnavailable(
                     "mmdebstrap could not make the Debian base: "
-                    f"{_last_line(done.stderr)}. Is {self.mirror} reachable? "
+                    f"{_last_line(done.stderr)}. Is Debian's mirror reachable? "
                     "'tmws sandbox build --base public' takes a public Python image instead."
                 )
             unfinished.replace(archive)
@@ -134,7 +131,8 @@ class DebianBase:
             unfinished.unlink(missing_ok=True)
 
     def _command(self, archive: Path) -> list[str]:
-        signed = f"[signed-by={DEBIAN_KEYRING}]"
+        # No mirror named: mmdebstrap knows Debian's own for the release and its security
+        # updates, and checks their signatures.
         return [
             "mmdebstrap",
             "--quiet",
@@ -147,8 +145,6 @@ class DebianBase:
             "--skip=cleanup/apt",
             "bookworm",
             str(archive),
-            f"deb {signed} {self.mirror}/debian bookworm main",
-            f"deb {signed} {self.mirror}/debian-security bookworm-security main",
         ]
 
 
