@@ -80,9 +80,7 @@ async def sandbox() -> AsyncIterator[DockerSandbox]:
 async def test_pid_1_still_reports_what_happened(attack: str, sandbox: DockerSandbox) -> None:
     """Whatever the attack does, the exit status is the program's own."""
     body = "\n".join(f"    {line}" for line in ATTACKS[attack].splitlines())
-    result = await run(
-        sandbox, f"import os\ntry:\n{body}\nexcept BaseException: pass\nos._exit(7)"
-    )
+    result = await run(sandbox, f"import os\ntry:\n{body}\nexcept BaseException: pass\nos._exit(7)")
     assert (result.outcome, result.exit_code) == (Outcome.EXITED, 7)
 
 

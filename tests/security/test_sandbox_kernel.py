@@ -88,6 +88,10 @@ async def described(sandbox: DockerSandbox) -> AsyncIterator[dict[str, Any]]:
 
 async def test_from_outside(described: dict[str, Any]) -> None:
     """What the engine was told, and what the host's kernel made of it."""
+    assert_walled_in(described)
+
+
+def assert_walled_in(described: dict[str, Any]) -> None:
     pid = described["State"]["Pid"]
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     status = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}

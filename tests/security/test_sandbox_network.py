@@ -51,7 +51,7 @@ async def test_every_attempt_has_its_test(found: dict[str, Probe]) -> None:
 async def test_a_server_on_the_host_hears_nothing(sandbox: DockerSandbox) -> None:
     heard: list[object] = []
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.append(writer.get_extra_info("peername"))
         writer.close()
 

@@ -30,7 +30,7 @@ Attempt = Callable[[], Finding]
 REPORT_FD = 3
 PATIENCE_SECONDS = 1.0
 DENIED = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EROFS})
-FULL = frozenset({errno.ENOSPC, errno.EFBIG})
+MOST_WRITTEN = 256 << 20
 UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 AF_ALG, AF_PACKET, AF_VSOCK = 38, 17, 40
 VSOCK_HYPERVISOR = 2
@@ -323,20 +323,21 @@ def fill_processes(allowed: int) -> Finding:
     return observed != "no limit" and len(children) < allowed, observed
 
 
-def fill_folder(folder: str, most: int) -> Attempt:
-    """Write until the folder is full."""
+def fill_folder(folder: str) -> Attempt:
+    """Write files until the folder is full, each well below the largest size of one."""
 
     def attempt() -> Finding:
-        path, written = f"{folder}/fill", 0
-        target = os.open(path, os.O_WRONLY | os.O_CREAT)
+        written = 0
         try:
-            while written <= most:
-                written += os.write(target, bytes(1 << 20))
+            while written < MOST_WRITTEN:
+                with open(f"{folder}/fill-{written >> 24}", "ab", buffering=0) as file:
+                    written += file.write(bytes(1 << 20))
         except OSError as error:
-            return error.errno in FULL, f"{words(error)} at {written >> 20} MiB"
+            return error.errno == errno.ENOSPC, f"{words(error)} at {written >> 20} MiB"
         finally:
-            os.close(target)
-            os.unlink(path)
+            for name in os.listdir(folder):
+                if name.startswith("fill-"):
+                    os.unlink(f"{folder}/{name}")
         return False, f"took {written} bytes"
 
     return attempt
@@ -415,13 +416,12 @@ def files() -> dict[str, Attempt]:
 
 def resources(memory_bytes: int, processes: int) -> dict[str, Attempt]:
     """Return the ways to take more than was given."""
-    most = 256 << 20
     return {
         "processes": lambda: fill_processes(processes),
         "open files": fill_descriptors,
-        "fill /tmp": fill_folder("/tmp", most),  # noqa: S108
-        "fill /workspace": fill_folder("/workspace", most),
-        "fill /dev/shm": fill_folder("/dev/shm", most),  # noqa: S108
+        "fill /tmp": fill_folder("/tmp"),  # noqa: S108
+        "fill /workspace": fill_folder("/workspace"),
+        "fill /dev/shm": fill_folder("/dev/shm"),  # noqa: S108
         "memory": lambda: fill_memory(memory_bytes),
     }
 

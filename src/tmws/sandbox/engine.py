@@ -7,16 +7,18 @@ on first use, because that alone takes a tenth of a second. Its exceptions end h
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from socket import SHUT_RDWR, socket
+from socket import AF_UNIX, SHUT_RDWR, socket
 from typing import Any, BinaryIO
 
 from tmws.domain.errors import SandboxUnavailable
 
+DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 API_TIMEOUT_SECONDS = 60
 REMOVE_SECONDS = 30.0
 REMOVE_PAUSE_SECONDS = 0.05
@@ -73,13 +75,15 @@ class Engine:
     """
 
     def __init__(self, docker_host: str | None = None) -> None:
-        self._docker_host = docker_host
+        self._address = docker_host or os.environ.get("DOCKER_HOST") or DEFAULT_ADDRESS
+        self._from_environment = docker_host is None
         self._client: Any = None
         self._connecting = threading.Lock()
 
     @property
     def api(self) -> Any:
         """The low-level client, connected on first use."""
+        _require_listener(self._address)
         with self._connecting:
             if self._client is None:
                 self._client = self._connect()
@@ -89,9 +93,10 @@ class Engine:
         import docker.utils  # noqa: PLC0415  (0.1 s that a server without claims never pays)
 
         with self._translated("be reached"):
-            where = docker.utils.kwargs_from_env()
-            if self._docker_host is not None:
-                where = {"base_url": self._docker_host}
+            where: dict[str, Any] = {"base_url": self._address}
+            if self._from_environment:
+                # With DOCKER_HOST come the certificates that it needs.
+                where |= docker.utils.kwargs_from_env()
             return docker.APIClient(version="auto", timeout=API_TIMEOUT_SECONDS, **where)
 
     def close(self) -> None:
@@ -243,6 +248,15 @@ class Engine:
         with self._translated("list containers"):
             found = self.api.containers(all=True, filters={"label": [label]})
         return tuple(ContainerFacts(id=one["Id"], labels=one["Labels"] or {}) for one in found)
+
+
+def _require_listener(address: str) -> None:
+    """Fail at once where nobody listens: there the client forgets to close its sockets."""
+    scheme, _, path = address.partition("://")
+    if scheme in ("unix", "http+unix"):
+        with socket(AF_UNIX) as door:
+            door.settimeout(API_TIMEOUT_SECONDS)
+            door.connect(f"/{path.lstrip('/')}")
 
 
 def _first_words(error: Exception) -> str:
