@@ -172,8 +172,8 @@ def _shares(raw: Mapping[str, float]) -> dict[str, float]:
 def precedents(uses: Sequence[PastUse], *, recorded: int) -> Precedents:
     """Weigh the nearest past uses: near ones count far more, failed ones only dilute.
 
-    The weight is small while few uses are known, and falls to nothing where even
-    the nearest was a different matter.
+    The weight is small while few uses are known and none is the same request, and
+    falls to nothing where even the nearest was a different matter.
 
     Args:
         recorded: how many uses the nearest were picked from.
@@ -181,14 +181,14 @@ def precedents(uses: Sequence[PastUse], *, recorded: int) -> Precedents:
     nearest = sorted(uses, key=lambda use: (-use.similarity, use.pattern_id))[:NEIGHBOURS]
     if not nearest:
         return NO_PRECEDENTS
-    closeness = (nearest[0].similarity - _USES_FROM) / (_USES_FULL - _USES_FROM)
-    weight = _USES_WEIGHT * min(1.0, max(0.0, closeness)) * recorded / (recorded + _USES_FOR_HALF)
+    best = min(1.0, nearest[0].similarity)
+    closeness = min(1.0, max(0.0, (best - _USES_FROM) / (_USES_FULL - _USES_FROM)))
+    experience = recorded / (recorded + _USES_FOR_HALF * (1.0 - best)) if recorded else 0.0
+    weight = _USES_WEIGHT * closeness * experience
     if weight <= 0.0:
         return NO_PRECEDENTS
     # Relative to the nearest, so that nothing underflows; shares do not change by it.
-    loudness = [
-        math.exp(_USES_SHARPNESS * (use.similarity - nearest[0].similarity)) for use in nearest
-    ]
+    loudness = [math.exp(_USES_SHARPNESS * (use.similarity - best)) for use in nearest]
     total = math.fsum(loudness)
     shares: dict[str, float] = {}
     for use, loud in zip(nearest, loudness, strict=True):

@@ -12,6 +12,9 @@ LONGEST_WORD = 64
 _RUN = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
+_CAN_BE_ROOT = re.compile(r"[aeiouy].*[^e]$")
+_LOST_ITS_E = re.compile(r"[^aeiou]*[aeiouy][^aeiouwxy]")
+
 # Scripts that put no space between words: kana, Han (with extensions and
 # compatibility forms), Hangul. Thai, Lao and Khmer are unspaced too but are
 # served well enough by character grams.
@@ -121,11 +124,7 @@ def stem(word: str) -> str:
     """
     if len(word) <= 3 or not word.isascii():
         return word
-    word = _singular(word)
-    for ending in ("ing", "ed"):
-        root = word.removesuffix(ending)
-        if root != word and len(root) >= 3 and re.search("[aeiouy]", root):
-            return _mended(root)
+    word = _root(_singular(word))
     return word.removesuffix("e") if len(word) > 4 else word
 
 
@@ -139,8 +138,12 @@ def _singular(word: str) -> str:
     return word
 
 
-def _mended(root: str) -> str:
-    """Undo what an ending did to its root: `runn` to `run`; `cach`, as in cache, stays."""
+def _root(word: str) -> str:
+    """Take `ing` or `ed` away, and undo what they did: `runn` to `run`, `fil` to `file`."""
+    ending = "ing" if word.endswith("ing") else "ed"
+    root = word.removesuffix(ending)
+    if root == word or not _CAN_BE_ROOT.search(root):
+        return word
     if root[-1] == root[-2] and root[-1] not in "lsz":
         return root[:-1]
-    return root.removesuffix("e") if len(root) > 4 else root
+    return f"{root}e" if _LOST_ITS_E.fullmatch(root) else root

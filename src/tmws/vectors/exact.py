@@ -132,7 +132,7 @@ class _Block:
     def apply(self, rows: Sequence[VectorRow]) -> None:
         if not self._dimension:
             self._dimension = _dimension(rows)
-            self._matrix = np.empty((0, self._dimension), np.float32)
+            self._matrix = np.empty((len(self._levels), self._dimension), np.float32)
         self._reserve(len({row.pattern_id for row in rows} - self._places.keys()))
         for row in rows:
             # Tombstones stay in _revisions, so an old row cannot bring a pattern back.

@@ -1,0 +1,179 @@
+"""One order out of several searches: sums, order, and silence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmws.domain.ranking import (
+    NO_PRECEDENTS,
+    SHOWN_FROM,
+    WEIGHTS,
+    Arm,
+    Evidence,
+    PastUse,
+    fuse,
+    matched,
+    precedents,
+    reads_english_only,
+    usefulness,
+)
+
+IDS = st.sampled_from([f"p{number}" for number in range(12)])
+SCORES = st.dictionaries(IDS, st.floats(-1.0, 60.0), max_size=12)
+ARMS = st.dictionaries(st.sampled_from([Arm.WORDS, Arm.CHARACTERS, Arm.MEANING]), SCORES)
+USES = st.lists(st.builds(PastUse, IDS, st.floats(-1.0, 1.0), st.floats(0.0, 1.0)), max_size=30)
+COUNTS = st.integers(0, 10_000)
+COSINES = st.none() | st.floats(-1.0, 1.0)
+
+
+@given(ARMS, USES, COUNTS)
+def test_parts_sum_to_the_score_and_lie_between_0_and_1(
+    arms: dict[Arm, dict[str, float]], uses: list[PastUse], recorded: int
+) -> None:
+    for result in fuse(arms, precedents(uses, recorded=recorded)):
+        assert result.score == math.fsum(result.parts.values())
+        assert all(part > 0 for part in result.parts.values())
+        assert 0.0 <= result.score <= 1.0 + 1e-12
+
+
+@given(ARMS, USES)
+def test_all_that_was_found_is_ranked_once_best_first_equals_by_id(
+    arms: dict[Arm, dict[str, float]], uses: list[PastUse]
+) -> None:
+    past = precedents(uses, recorded=100)
+    ranked = fuse(arms, past)
+    found = {key for scores in arms.values() for key in scores} | set(past.shares)
+    assert {result.item_id for result in ranked} == found
+    assert len(ranked) == len(found)
+    assert ranked == sorted(ranked, key=lambda result: (-result.score, result.item_id))
+
+
+@given(ARMS, USES)
+def test_the_order_of_what_comes_in_does_not_matter(
+    arms: dict[Arm, dict[str, float]], uses: list[PastUse]
+) -> None:
+    turned = {arm: dict(reversed(arms[arm].items())) for arm in reversed(arms)}
+    one = fuse(arms, precedents(uses, recorded=9))
+    other = fuse(turned, precedents(uses[::-1], recorded=9))
+    assert [result.item_id for result in one] == [result.item_id for result in other]
+
+
+@given(SCORES, st.floats(0.5, 20.0))
+def test_the_scale_of_an_arm_does_not_matter(scores: dict[str, float], factor: float) -> None:
+    scaled = {key: score * factor for key, score in scores.items()}
+    one, other = fuse({Arm.WORDS: scores}), fuse({Arm.WORDS: scaled})
+    assert {result.item_id: result.score for result in one} == pytest.approx(
+        {result.item_id: result.score for result in other}, abs=1e-6
+    )
+
+
+def test_an_arm_alone_keeps_its_order() -> None:
+    ranked = fuse({Arm.MEANING: {"far": 0.2, "near": 0.9, "middle": 0.6}})
+    assert [result.item_id for result in ranked] == ["near", "middle", "far"]
+
+
+def test_an_absent_arm_leaves_its_weight_to_the_others() -> None:
+    scores = {f"p{number}": float(number) for number in range(20)}
+    alone = fuse({Arm.WORDS: scores})[0]
+    beside_an_empty_one = fuse({Arm.WORDS: scores, Arm.MEANING: {}})[0]
+    beside_a_silent_one = fuse({Arm.WORDS: scores, Arm.MEANING: {"p1": -0.5}})[0]
+    assert alone == beside_an_empty_one
+    assert beside_a_silent_one.score < alone.score
+
+
+def test_a_clear_winner_outweighs_an_arm_that_cannot_decide() -> None:
+    clear = {f"p{number:03}": 1.0 for number in range(100)} | {"p007": 30.0}
+    flat = {f"p{number:03}": 0.5 + number / 1000 for number in range(100)}
+    assert fuse({Arm.CHARACTERS: clear, Arm.MEANING: flat})[0].item_id == "p007"
+
+
+def test_nothing_found_gives_nothing() -> None:
+    assert fuse({}) == []
+    assert fuse({Arm.WORDS: {}}, NO_PRECEDENTS) == []
+
+
+def test_weights_of_the_arms_are_shares_of_one() -> None:
+    assert math.fsum(WEIGHTS.values()) == pytest.approx(1.0)
+
+
+def test_near_successes_decide_against_a_description() -> None:
+    described = {Arm.MEANING: {"described": 0.9, "used": 0.3, "other": 0.2}}
+    near = precedents([PastUse("used", 0.9) for _ in range(5)], recorded=5)
+    assert fuse(described, near)[0].item_id == "used"
+
+
+def test_few_distant_uses_do_not_decide_yet_many_do() -> None:
+    described = {Arm.MEANING: {"described": 0.9, "used": 0.3, "other": 0.2}}
+    uses = [PastUse("used", 0.5) for _ in range(5)]
+    assert fuse(described, precedents(uses, recorded=5))[0].item_id == "described"
+    assert fuse(described, precedents(uses, recorded=1_000))[0].item_id == "used"
+
+
+def test_past_uses_of_another_matter_say_nothing() -> None:
+    assert precedents([PastUse("p", 0.1)], recorded=1_000) == NO_PRECEDENTS
+    assert precedents([], recorded=0) == NO_PRECEDENTS
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8), st.floats(0.0, 0.9))
+def test_a_failure_dilutes_and_never_helps(similarities: list[float], outcome: float) -> None:
+    good = [PastUse("p", similarity) for similarity in similarities]
+    worse = [replace(use, outcome=outcome) for use in good]
+    before = precedents(good, recorded=100)
+    after = precedents(worse, recorded=100)
+    assert after.weight == before.weight
+    assert after.shares.get("p", 0.0) <= before.shares.get("p", 0.0) + 1e-12
+
+
+@given(USES, COUNTS)
+def test_shares_of_past_uses_are_at_most_one(uses: list[PastUse], recorded: int) -> None:
+    past = precedents(uses, recorded=recorded)
+    assert math.fsum(past.shares.values()) <= 1.0 + 1e-9
+    assert 0.0 <= past.weight < 1.0
+
+
+@given(st.integers(0, 50), st.integers(0, 50), COUNTS, COSINES, COSINES)
+def test_usefulness_is_a_probability(
+    asked: int, hits: int, searched: int, meaning: float | None, characters: float | None
+) -> None:
+    evidence = Evidence(asked, min(asked, hits), searched, meaning, characters)
+    assert 0.0 < usefulness(evidence) < 1.0
+
+
+@given(st.integers(1, 20), st.integers(0, 19), COUNTS, st.floats(-1.0, 0.9), st.floats(-1.0, 0.9))
+def test_more_evidence_is_never_less_useful(
+    asked: int, hits: int, searched: int, meaning: float, characters: float
+) -> None:
+    less = Evidence(asked, min(hits, asked - 1), searched, meaning, characters)
+    for more in (
+        replace(less, matched=less.matched + 1),
+        replace(less, meaning=meaning + 0.1),
+        replace(less, characters=characters + 0.1),
+    ):
+        assert usefulness(more) >= usefulness(less)
+
+
+def test_the_same_evidence_says_less_among_many() -> None:
+    few = Evidence(asked=4, matched=2, searched=10, meaning=0.4, characters=0.3)
+    assert usefulness(few) > SHOWN_FROM > usefulness(replace(few, matched=0, searched=100_000))
+
+
+def test_matched_counts_different_stems() -> None:
+    assert matched(["delet", "file", "zip"], "Deleting files: file after file") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("find files", True),
+        ("", True),
+        ("日本語の検索", False),
+        ("tar で圧縮したファイルを展開", False),
+    ],
+)
+def test_english_embedders_are_kept_from_other_scripts(text: str, reads: bool) -> None:
+    assert reads_english_only(text) is reads

@@ -1,0 +1,130 @@
+"""The evaluation of search measures what it says, on a corpus small enough to check by hand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tmws.domain.errors import InvalidInput
+from tmws.domain.ranking import Arm
+from tmws.embeddings.hashing import HashingEmbedder
+from tmws.evaluation.search import Question, Report, evaluate
+from tmws.evaluation.search_data import read
+from tmws.vectors.exact import ExactIndex
+
+CORPUS = {
+    "files/delete-old": "Remove files that are older than thirty days.",
+    "files/compress": "Pack a folder into a compressed archive.",
+    "network/ping": "Send echo requests to a host and measure the round trip.",
+    "images/resize": "Scale pictures to another width and height.",
+}
+
+
+async def silent(_: str) -> None:
+    """Report no progress to anybody."""
+
+
+async def measured(questions: list[Question], uses: list[Question] | None = None) -> Report:
+    return await evaluate(
+        CORPUS,
+        questions,
+        embedders={Arm.CHARACTERS: HashingEmbedder()},
+        index=ExactIndex(),
+        uses=uses or [],
+        progress=silent,
+    )
+
+
+@pytest.mark.anyio
+async def test_plain_questions_are_answered_at_the_first_place() -> None:
+    report = await measured(
+        [
+            Question("remove files older than a month", ("files/delete-old",)),
+            Question("measure the round trip to a host", ("network/ping",)),
+        ]
+    )
+    assert [row.name for row in report.rows] == ["words", "characters", "fused", "grep"]
+    for row in report.rows:
+        assert (row.recall_at_1, row.mrr, row.ndcg) == (1.0, 1.0, 1.0)
+        assert 0.0 < row.p50_ms <= row.p95_ms
+    assert (report.texts, report.questions, report.left_out) == (4, 2, 0)
+    assert (report.answered, report.right_if_answered) == (1.0, 1.0)
+
+
+@pytest.mark.anyio
+async def test_recall_counts_every_relevant_id_and_mrr_the_first() -> None:
+    report = await measured(
+        [Question("pack a folder compressed archive", ("images/resize", "files/compress"))]
+    )
+    fused = next(row for row in report.rows if row.name == "fused")
+    assert fused.recall_at_1 == 0.5
+    assert fused.mrr == 1.0
+
+
+@pytest.mark.anyio
+async def test_silence_is_counted_apart() -> None:
+    report = await measured([Question("poem about autumn leaves", ("network/ping",))])
+    assert report.answered == report.right_if_answered == 0.0
+
+
+@pytest.mark.anyio
+async def test_past_uses_find_what_no_word_tells() -> None:
+    uses = [Question(f"is the server {state}?", ("network/ping",)) for state in ("up", "down")]
+    report = await measured([Question("is the server down", ("network/ping",))], uses)
+    by_name = {row.name: row for row in report.rows}
+    assert by_name["uses"].recall_at_1 == 1.0
+    assert by_name["fused"].recall_at_1 == 1.0
+    assert by_name["words"].recall_at_1 == 0.0
+
+
+@pytest.mark.anyio
+async def test_questions_about_something_else_are_left_out() -> None:
+    questions = [Question("ping", ("network/ping",)), Question("ping", ("elsewhere",))]
+    report = await measured(questions)
+    assert (report.questions, report.left_out) == (1, 1)
+    with pytest.raises(InvalidInput, match="belong together"):
+        await measured(questions[1:])
+
+
+def test_files_are_read_plain_and_gzipped(tmp_path: Path) -> None:
+    corpus, questions = tmp_path / "corpus.json.gz", tmp_path / "questions.json"
+    corpus.write_bytes(gzip.compress(json.dumps(CORPUS).encode()))
+    records = [
+        {"q": "why", "context": "because", "rel": ["a", "b"]},
+        {"q": "how", "rel": ["a", "b"], "primary": "b", "cmd": "not read"},
+    ]
+    questions.write_text(json.dumps(records))
+    material = read(corpus, questions)
+    assert material.corpus == CORPUS
+    assert material.questions == (Question("because why", ("a", "b")), Question("how", ("b",)))
+    assert material.uses == ()
+
+
+def test_the_earlier_part_of_a_history_is_the_past_of_the_rest(tmp_path: Path) -> None:
+    history = tmp_path / "history.json"
+    history.write_text(json.dumps([{"q": str(n), "rel": [f"p{n % 2}"]} for n in range(10)]))
+    material = read(history, history)
+    assert [use.text for use in material.uses] == list("012345")
+    assert [question.text for question in material.questions] == list("6789")
+    assert material.corpus == {"p0": "", "p1": ""}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[", '{"a": 1}', '[{"q": "x"}]', '[{"q": "x", "rel": []}]']
+)
+def test_other_forms_are_refused_by_name(tmp_path: Path, content: str) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text('[{"q": "x", "rel": ["y"]}]')
+    bad.write_text(content)
+    with pytest.raises(InvalidInput, match=r"bad\.json"):
+        read(bad, good)
+    with pytest.raises(InvalidInput, match=r"bad\.json"):
+        read(good, bad)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"gone\.json"):
+        read(tmp_path / "gone.json", tmp_path / "gone.json")
