@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 
 import pytest
 
@@ -34,7 +36,7 @@ async def listed(app: App, who: Agent, **fields: object) -> list[str]:
 
 
 async def test_a_pattern_is_read_as_it_was_learned(app: App, alice: Agent) -> None:
-    data = {"steps": ["one", {"two": [1, 2.5, None, True]}], "ключ": "значение", "nul": "\u0000"}
+    data = {"steps": ["one", {"two": [1, 2.5, None, True]}], "ключ": "значение\n"}
     kept = await learned(app, alice, summary="In words.", data=data, tags=("b", "a"))
     read = await app.learning.get(alice, kept.id)
     assert read == kept
@@ -83,6 +85,11 @@ async def test_a_listing_is_newest_first_and_goes_on_where_it_stopped(
     assert seen[2:] == ["p4", "p3", "p2", "p1", "p0"]
 
 
+def forged(cursor: str | None, place: object) -> str:
+    mark, _ = json.loads(base64.urlsafe_b64decode(cursor or ""))
+    return base64.urlsafe_b64encode(json.dumps([mark, place]).encode()).decode()
+
+
 @pytest.mark.parametrize("limit", [0, 51, -1])
 async def test_a_page_of_another_size_is_refused(app: App, alice: Agent, limit: int) -> None:
     with pytest.raises(InvalidInput, match="give 1 to 50"):
@@ -99,6 +106,8 @@ async def test_a_cursor_of_another_query_or_nobody_is_refused(app: App, alice: A
         PatternQuery(cursor=by_score),
         PatternQuery(cursor="nonsense"),
         PatternQuery("a", cursor="nonsense"),
+        PatternQuery("a b build", cursor=forged(by_score, -1)),
+        PatternQuery("a b build", cursor=forged(by_score, "1")),
     ):
         with pytest.raises(InvalidInput, match="cursor"):
             await app.learning.find(alice, query)

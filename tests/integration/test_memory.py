@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.services import Installation, agent
+from tests.integration.test_learning import forged
 from tmws.app import App
 from tmws.domain.agents import AccessLevel, Role
 from tmws.domain.errors import InvalidInput, PermissionDenied
@@ -69,6 +70,7 @@ async def test_a_cursor_of_another_query_is_refused(app: App) -> None:
         MemoryQuery(cursor=by_score),
         MemoryQuery(kind=MemoryKind.NOTE, cursor=by_time),
         MemoryQuery("note", cursor="nonsense"),
+        MemoryQuery("note", cursor=forged(by_score, -1)),
     ):
         with pytest.raises(InvalidInput, match="cursor"):
             await app.memory.recall(alice, query)

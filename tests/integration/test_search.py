@@ -29,7 +29,7 @@ async def test_the_better_match_comes_first_and_says_why(app: App) -> None:
     assert first.score is not None
     assert first.parts is not None
     assert first.score == pytest.approx(sum(first.parts.values()))
-    assert set(first.parts) == {"words", "meaning"}
+    assert set(first.parts) == {"words", "characters"}
     assert 0 < first.score <= 1
     assert found.embedder is not None
 

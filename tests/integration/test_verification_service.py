@@ -300,9 +300,7 @@ async def test_a_slow_worker_whom_nobody_replaced_still_records(
     assert report.claim.state is ClaimState.CLOSED
 
 
-async def test_patterns_behind_a_claim_are_named_to_its_author_only(
-    app: App, alice: Agent
-) -> None:
+async def test_patterns_behind_a_claim_are_named_to_its_author_only(app: App, alice: Agent) -> None:
     bob, carol = await agent(app, "bob"), await agent(app, "carol", "elsewhere")
     secret = await learned(app, alice)
     report = await verified(app, alice, applied=(secret.id,))
@@ -363,3 +361,18 @@ async def test_a_level_says_how_much_the_verdict_rests_on(app: App, alice: Agent
     report = await app.verification.verify(alice, claim(), progress=silent)
     assert report.claim.judgement is not None
     assert report.claim.judgement.level is Level.REPRODUCED
+
+
+async def test_a_promise_that_cannot_be_written_down_does_not_undo_the_verdict(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    checkpoint = installation.folder / "ledger" / "checkpoint"
+    size = await ledger_size(app)
+    blocked = checkpoint.with_suffix(".new")
+    blocked.mkdir()
+    report = await verified(app, alice)
+    assert report.claim.ledger_index == size
+    assert (await app.audit.verify()).promised == size
+    blocked.rmdir()
+    await agent(app, "next")
+    assert (await app.audit.verify()).promised == size + 2

@@ -50,7 +50,10 @@ async def report(app: App, pattern_id: str, number: str) -> None:
 async def main(url: str, folder: str, task: str, *arguments: str) -> None:
     """Do the task, then wait for the end."""
     async with Installation(url, Path(folder)).open() as app:
-        await {"learn": learn, "report": report}[task](app, *arguments)
+        if task == "learn":
+            await learn(app, *arguments)
+        else:
+            await report(app, *arguments)
         acknowledge(done=True)
         os.kill(os.getpid(), signal.SIGSTOP)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tmws.domain.agents import Agent, Role, require_member, require_name
@@ -15,10 +15,8 @@ ALICE = Agent("agent_1", "alice", Role.AGENT, ("home", "work"), START)
 
 @given(st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", fullmatch=True))
 def test_a_plain_name_is_returned_unless_it_is_reserved(name: str) -> None:
-    try:
-        assert require_name(name, what="Agent name") == name
-    except InvalidInput as refused:
-        assert "reserved" in refused.message
+    assume(name not in {"system", "admin", "tmws", "all", "everyone", "me", "self", "unknown"})
+    assert require_name(name, what="Agent name") == name
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def test_a_long_record_is_narrow_and_still_right(count: int) -> None:
     assert beta.quantile(0.95, a, b) == pytest.approx(0.9 + 1.6449 * deviation, abs=2 / count)
 
 
+@pytest.mark.parametrize("count", [1e12, 1e15])
+def test_a_record_beyond_all_bounds_still_gives_its_rate(count: float) -> None:
+    assert beta.quantile(0.05, 0.9 * count, 0.1 * count) == pytest.approx(0.9, abs=1e-5)
+
+
 def test_outside_the_interval_nothing_or_all_is_passed() -> None:
     assert beta.distribution(-0.1, 2, 3) == beta.distribution(0, 2, 3) == 0
     assert beta.distribution(1, 2, 3) == beta.distribution(1.1, 2, 3) == 1

@@ -18,6 +18,7 @@ from tests.unit.domain.written_reports import ran
 from tmws.domain import evidence
 from tmws.domain.canonical import canonical_bytes
 from tmws.domain.claims import Judgement
+from tmws.domain.errors import SignatureInvalid
 from tmws.domain.execution import ExecutionRequest, Limits, Outcome
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -92,3 +93,30 @@ def test_the_words_of_the_evidence_name_what_failed() -> None:
         "Failed: tests/test_app.py::test_it"
     )
     assert "Failed" not in evidence.summary(open_claim(), SUPPORTED)
+
+
+@given(st.binary(max_size=100))
+def test_an_envelope_opens_to_what_was_put_in(payload: bytes) -> None:
+    opened = evidence.opened(signed(payload))
+    assert opened.payload == payload
+    [signature] = opened.signatures
+    KEY.public_key().verify(signature, evidence.pre_authentication_encoding(payload))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"payloadType":"text/plain","payload":"","signatures":[]}',
+        b'{"payloadType":"application/vnd.in-toto+json","payload":"*","signatures":[]}',
+        b'{"payloadType":"application/vnd.in-toto+json","payload":"","signatures":[{}]}',
+        b'{"payloadType":"application/vnd.in-toto+json","payload":"","signatures":7}',
+    ],
+)
+def test_what_is_no_envelope_is_refused(content: bytes) -> None:
+    with pytest.raises(SignatureInvalid):
+        evidence.opened(content)

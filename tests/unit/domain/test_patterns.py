@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmws.domain.agents import AccessLevel, Agent, Role
+from tmws.domain.canonical import Json
 from tmws.domain.errors import InvalidInput, PermissionDenied
 from tmws.domain.patterns import (
     LARGEST_DATA_BYTES,
@@ -22,6 +23,9 @@ from tmws.domain.usage import Usage
 from tmws.testing.clock import START
 
 ALICE = Agent("agent_1", "alice", Role.AGENT, ("home", "work"), START)
+NESTED: dict[str, Json] = {
+    "a": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
+}
 ADMIN = Agent("agent_2", "root-admin", Role.ADMIN, ("home",), START)
 
 
@@ -52,6 +56,9 @@ def test_a_validated_draft_is_valid_and_the_same() -> None:
         (PatternDraft("x", "build", namespace="foreign"), "not one of yours"),
         (PatternDraft("x", "build", data={"a": float("nan")}), "no canonical JSON"),
         (PatternDraft("x", "build", data={"a": "y" * LARGEST_DATA_BYTES}), "limit is 65536"),
+        (PatternDraft("x", "build", data={"a": ["b\u202e"]}), "Pattern data holds U\\+202E"),
+        (PatternDraft("x", "build", data={"a": {"b\n": 1}}), "A key of the pattern data"),
+        (PatternDraft("x", "build", data=NESTED), "Pattern data is nested deeper"),
         (PatternDraft("x", "build", level=AccessLevel.SHARED), "goes together"),
         (PatternDraft("x", "build", level=AccessLevel.SHARED, shared_with=("alice",)), "together"),
         (PatternDraft("x", "build", shared_with=("bob",)), "goes together"),
@@ -100,7 +107,12 @@ def test_what_is_no_slug_is_refused(value: str) -> None:
 
 
 def test_every_word_of_the_data_is_searched_its_keys_and_numbers_are_not() -> None:
-    data = {"steps": ["run it", {"then": "stop"}], "count": 7, "done": True, "none": None}
+    data: dict[str, Json] = {
+        "steps": ["run it", {"then": "stop"}],
+        "count": 7,
+        "done": True,
+        "no": None,
+    }
     text = searchable("name", "build", ("tag",), "words", data)
     assert text.split("\n") == ["name", "build", "tag", "words", "run it", "stop"]
 
