@@ -7,133 +7,28 @@ own rules.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from statistics import fmean, median
 
-from tmws.domain.claims import Level
 from tmws.domain.reputation import audits, rules
-from tmws.domain.reputation.evidence import Task
 from tmws.domain.reputation.model import Part
-from tmws.domain.reputation.refit import refit
-from tmws.domain.reputation.score import Mix, Standing, mix_of, standing
-from tmws.domain.reputation.state import Model
+from tmws.domain.reputation.score import Standing
+from tmws.evaluation.chance import Chance
 from tmws.evaluation.metrics import quantile
 from tmws.evaluation.outcomes import Outcome
-from tmws.evaluation.predictors import CLAIMS_PER_DAY, START, evidence_of
-from tmws.evaluation.trust import true_rates
+from tmws.evaluation.population import Fold, Life, Population, everybody
+from tmws.evaluation.predictors import START, evidence_of
 
-FOLDS = 5
 WEAK = 0.45
 FARMED = 50
 AUDITED = (5, 10, 15, 20, 30)
 BEFORE_CHANGE, STATIONARY = 100, 300
 GOOD, BAD = 0.60, 0.35
+LIVES = 5
+"""So often a good agent's claims are shuffled to count false alarms."""
+
 ON_OFF_CLAIMS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Population:
-    """Who answered what.
-
-    Attributes:
-        answers: by agent and claim.
-        tasks: by claim.
-        rates: each agent's share of yes over all its claims.
-    """
-
-    answers: Mapping[str, Mapping[str, bool]]
-    tasks: Mapping[str, Task]
-    rates: Mapping[str, float]
-
-    def claims(self, agent: str) -> list[str]:
-        """Return the claims this agent answered, in order of their names."""
-        return sorted(self.answers[agent])
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """Agents to measure, and the world as the other agents left it."""
-
-    world: Model
-    mix: Mix
-    agents: tuple[str, ...]
-    peers: tuple[str, ...]
-
-    def copy(self) -> Model:
-        """Return the world for one agent to act in; the fold stays as it is."""
-        known = self.world
-        return Model(known.scales, known.calibration, dict(known.beliefs))
-
-    def standing(self, model: Model, agent: str, at: datetime) -> Standing:
-        """Return what is shown of an agent, over the fold's own mix."""
-        return standing(model, agent, self.mix, at)
-
-
-def population(outcomes: Sequence[Outcome]) -> Population:
-    """Return the shared claims of these outcomes, the last answer of each counting."""
-    answers: dict[str, dict[str, bool]] = {}
-    tasks = {}
-    for o in outcomes:
-        if o.task.claim is not None:
-            answers.setdefault(o.agent, {})[o.task.claim] = o.supported
-            tasks[o.task.claim] = o.task
-    return Population(answers, tasks, true_rates(outcomes))
-
-
-def folds(people: Population, chance: random.Random) -> list[Fold]:
-    """Return the agents in folds of equal size, each with its world fitted."""
-    names = sorted(people.answers)
-    chance.shuffle(names)
-    return [
-        _fold(people, tuple(names[i::FOLDS]), tuple(n for n in names if n not in names[i::FOLDS]))
-        for i in range(FOLDS)
-    ]
-
-
-def _fold(people: Population, agents: tuple[str, ...], peers: tuple[str, ...]) -> Fold:
-    outcomes = [
-        Outcome(peer, people.tasks[claim], held)
-        for peer in peers
-        for claim, held in sorted(people.answers[peer].items())
-    ]
-    world, _ = refit(evidence_of(o, n, START) for n, o in enumerate(outcomes))
-    return Fold(world, mix_of(world), agents, peers)
-
-
-class _Life:
-    """One agent's claims, decided one after another."""
-
-    def __init__(self, model: Model, agent: str) -> None:
-        self.model, self.agent = model, agent
-        self._count = 0
-
-    @property
-    def now(self) -> datetime:
-        return START + timedelta(days=self._count / CLAIMS_PER_DAY)
-
-    def decide(
-        self, task: Task, held: bool, *, own_pick: bool = False, relied_on: bool = False
-    ) -> bool:
-        """Have one claim decided; return whether the alarm rang."""
-        weight = 1.0
-        if own_pick:
-            weight = rules.weight(
-                Level.REPRODUCED,
-                verified_by_author=False,
-                same_owner=False,
-                repeated=False,
-                counted_today=0.0,
-                own_pick=True,
-                probability=self.model.predict(self.agent, task, self.now),
-            )
-        outcome = Outcome(self.agent, task, held)
-        evidence = evidence_of(outcome, self._count, self.now)
-        self._count += 1
-        step = self.model.record(replace(evidence, weight=weight, relied_on=relied_on))
-        return step is not None and step.alarmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +41,11 @@ class Audited:
     coverage: float
 
 
-def audited(people: Population, folds: Sequence[Fold], chance: random.Random) -> list[Audited]:
+def audited(people: Population, folds: Sequence[Fold], chance: Chance) -> list[Audited]:
     """Let the service choose what to verify, and see how soon it knows the agent."""
     found: dict[int, list[tuple[float, bool]]] = {n: [] for n in AUDITED}
-    for fold, agent in _everybody(folds):
-        life = _Life(fold.copy(), agent)
+    for fold, agent in everybody(folds):
+        life = Life(fold.copy(), agent)
         left = {c: people.tasks[c] for c in people.claims(agent)}
         for n in range(1, max(AUDITED) + 1):
             picked = audits.pick(audits.ranked(life.model, agent, left, life.now), chance.random)
@@ -189,7 +84,7 @@ class Farmed:
 
 
 def farmed(
-    people: Population, folds: Sequence[Fold], chance: random.Random, *, peers: int | None
+    people: Population, folds: Sequence[Fold], chance: Chance, *, peers: int | None
 ) -> Farmed:
     """Let weak agents take the easiest claims.
 
@@ -199,7 +94,7 @@ def farmed(
     """
     easiest = sorted(people.tasks, key=lambda c: (-_solved(people, c), c))[:FARMED]
     weak, honest, newcomers = [], [], []
-    for fold, agent in _everybody(folds):
+    for fold, agent in everybody(folds):
         random_claims = chance.sample(people.claims(agent), min(FARMED, len(people.claims(agent))))
         shown = _shown_after(people, fold, agent, random_claims, chance=chance, peers=peers)
         honest.append(shown.score - people.rates[agent])
@@ -227,10 +122,10 @@ def _shown_after(
     agent: str,
     claims: Sequence[str],
     *,
-    chance: random.Random,
+    chance: Chance,
     peers: int | None,
 ) -> Standing:
-    life = _Life(fold.copy(), agent)
+    life = Life(fold.copy(), agent)
     if peers is None:
         for claim in claims:
             life.decide(people.tasks[claim], people.answers[agent][claim], own_pick=True)
@@ -264,13 +159,13 @@ class Reregistered:
     gaining_later: float
 
 
-def reregistered(people: Population, folds: Sequence[Fold], chance: random.Random) -> Reregistered:
+def reregistered(people: Population, folds: Sequence[Fold], chance: Chance) -> Reregistered:
     """Let every agent drop its name after 50 claims."""
     at_once, later = [], []
-    for fold, agent in _everybody(folds):
+    for fold, agent in everybody(folds):
         claims = people.claims(agent)
         chance.shuffle(claims)
-        old, new = _Life(fold.copy(), agent), _Life(fold.copy(), f"{agent}'")
+        old, new = Life(fold.copy(), agent), Life(fold.copy(), f"{agent}'")
         for claim in claims[:50]:
             old.decide(people.tasks[claim], people.answers[agent][claim])
         at_once.append(_bound(fold, new) - _bound(fold, old) > 0.01)
@@ -298,18 +193,18 @@ class Changed:
     false_alarms: float
 
 
-def changed(people: Population, folds: Sequence[Fold], chance: random.Random) -> Changed:
-    """Let good agents be replaced by bad ones after 100 claims."""
+def changed(people: Population, folds: Sequence[Fold], chance: Chance) -> Changed | None:
+    """Let good agents be replaced by bad ones after 100 claims; None without any."""
     delays: list[float] = []
     rang = []
-    for fold, agent in _everybody(folds):
+    for fold, agent in everybody(folds):
         if people.rates[agent] < GOOD:
             continue
-        rang.append(_rings(people, fold, agent, chance))
+        rang += [_rings(people, fold, agent, chance) for _ in range(LIVES)]
         bad = [a for a in fold.agents + fold.peers if people.rates[a] <= BAD]
         delays += [_delay(people, fold, agent, other, chance) for other in bad]
     if not delays:
-        return Changed(0, float("nan"), float("nan"), float("nan"), float("nan"))
+        return None
     return Changed(
         len(delays),
         median(delays),
@@ -319,16 +214,16 @@ def changed(people: Population, folds: Sequence[Fold], chance: random.Random) ->
     )
 
 
-def _rings(people: Population, fold: Fold, agent: str, chance: random.Random) -> bool:
-    life = _Life(fold.copy(), agent)
+def _rings(people: Population, fold: Fold, agent: str, chance: Chance) -> bool:
+    life = Life(fold.copy(), agent)
     claims = people.claims(agent)
     chance.shuffle(claims)
     rang = [life.decide(people.tasks[c], people.answers[agent][c]) for c in claims]
     return any(rang[BEFORE_CHANGE : BEFORE_CHANGE + STATIONARY])
 
 
-def _delay(people: Population, fold: Fold, agent: str, other: str, chance: random.Random) -> float:
-    life = _Life(fold.copy(), agent)
+def _delay(people: Population, fold: Fold, agent: str, other: str, chance: Chance) -> float:
+    life = Life(fold.copy(), agent)
     claims = people.claims(agent)
     chance.shuffle(claims)
     for claim in claims[:BEFORE_CHANGE]:
@@ -357,20 +252,20 @@ class OnOff:
     trusted: float
 
 
-def on_off(people: Population, folds: Sequence[Fold], chance: random.Random) -> OnOff:
+def on_off(people: Population, folds: Sequence[Fold], chance: Chance) -> OnOff | None:
     """Let strong agents lie whenever the gate is open, and compare with honest ones.
 
-    Strong means .7, or .6 where fewer than five agents are that good. The gate stands
-    .1 below the mean of the strong.
+    Strong means .7, or .6 where fewer than five agents are that good; None without
+    any. The gate stands .1 below the mean of the strong.
     """
     enough = sum(rate >= 0.7 for rate in people.rates.values()) >= 5
     strong = 0.7 if enough else 0.6
     rates = [rate for rate in people.rates.values() if rate >= strong]
     if not rates:
-        return OnOff(0, strong, float("nan"), float("nan"), float("nan"))
+        return None
     gate = fmean(rates) - 0.1
     lies, trusted = [], []
-    for fold, agent in _everybody(folds):
+    for fold, agent in everybody(folds):
         if people.rates[agent] >= strong:
             lies.append(_open_share(people, fold, agent, gate, chance=chance, lying=True))
             trusted.append(_open_share(people, fold, agent, gate, chance=chance, lying=False))
@@ -383,10 +278,10 @@ def _open_share(
     agent: str,
     gate: float,
     *,
-    chance: random.Random,
+    chance: Chance,
     lying: bool,
 ) -> float:
-    life = _Life(fold.copy(), agent)
+    life = Life(fold.copy(), agent)
     claims = people.claims(agent)
     chance.shuffle(claims)
     opened = []
@@ -397,12 +292,8 @@ def _open_share(
     return fmean(opened)
 
 
-def _bound(fold: Fold, life: _Life) -> float:
+def _bound(fold: Fold, life: Life) -> float:
     return fold.standing(life.model, life.agent, life.now).bound
-
-
-def _everybody(folds: Sequence[Fold]) -> Iterator[tuple[Fold, str]]:
-    return ((fold, agent) for fold in folds for agent in fold.agents)
 
 
 def _solved(people: Population, claim: str) -> float:

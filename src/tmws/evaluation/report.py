@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tmws.evaluation import attacks
 from tmws.evaluation.attacks import Audited, Changed, Farmed, OnOff, Reregistered
+from tmws.evaluation.chance import seeded
 from tmws.evaluation.outcomes import read, unshared
+from tmws.evaluation.population import Population, folds, population
 from tmws.evaluation.trust import MOMENTS, Report, evaluate
 
 FEWEST_AGENTS, FEWEST_CLAIMS = 10, 2 * attacks.FARMED
@@ -24,8 +25,8 @@ class Attacks:
     farming_known: Farmed
     farming_peers: Farmed
     reregistering: Reregistered
-    change: Changed
-    on_off: OnOff
+    change: Changed | None
+    on_off: OnOff | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def evaluate_file(
         InvalidInput: a file is absent or not understood.
     """
     outcomes = read(path, types=types)
-    people = attacks.population(outcomes)
+    people = population(outcomes)
     large = len(people.answers) >= FEWEST_AGENTS and len(people.tasks) >= FEWEST_CLAIMS
     return Evaluation(
         file=path.name,
@@ -67,16 +68,16 @@ def evaluate_file(
     )
 
 
-def _attacks(people: attacks.Population) -> Attacks:
-    chance = random.Random(0)  # noqa: S311  # a repeatable simulation, no secret
-    folds = attacks.folds(people, chance)
+def _attacks(people: Population) -> Attacks:
+    chance = seeded(0)
+    world = folds(people, chance)
     return Attacks(
-        audits=tuple(attacks.audited(people, folds, chance)),
-        farming_known=attacks.farmed(people, folds, chance, peers=None),
-        farming_peers=attacks.farmed(people, folds, chance, peers=3),
-        reregistering=attacks.reregistered(people, folds, chance),
-        change=attacks.changed(people, folds, chance),
-        on_off=attacks.on_off(people, folds, chance),
+        audits=tuple(attacks.audited(people, world, chance)),
+        farming_known=attacks.farmed(people, world, chance, peers=None),
+        farming_peers=attacks.farmed(people, world, chance, peers=3),
+        reregistering=attacks.reregistered(people, world, chance),
+        change=attacks.changed(people, world, chance),
+        on_off=attacks.on_off(people, world, chance),
     )
 
 
@@ -140,15 +141,17 @@ def _attack_lines(found: Attacks) -> Iterator[str]:
         f"Starting over under a new name: {again.gaining:.1%} gain more than .01 at once, "
         f"{again.gaining_later:.1%} after ten more claims"
     )
-    change = found.change
-    yield (
-        f"Change from >= {attacks.GOOD} to <= {attacks.BAD} ({change.pairs} pairs): noticed after "
-        f"{change.median:.0f} claims (median), {change.p90:.0f} (p90), missed {change.missed:.1%}; "
-        f"false alarms in {attacks.STATIONARY} claims {change.false_alarms:.1%}"
-    )
-    onoff = found.on_off
-    yield (
-        f"Lying whenever trusted (gate {onoff.gate:.2f}, {onoff.agents} agents from "
-        f"{onoff.strong:.2f}): {onoff.malicious:.1%} of claims are lies; honest ones are "
-        f"trusted {onoff.trusted:.1%} of the time"
-    )
+    change, onoff = found.change, found.on_off
+    if change is not None:
+        yield (
+            f"Change from >= {attacks.GOOD} to <= {attacks.BAD} ({change.pairs} pairs): noticed "
+            f"after {change.median:.0f} claims (median), {change.p90:.0f} (p90), missed "
+            f"{change.missed:.1%}; false alarms in {attacks.STATIONARY} claims "
+            f"{change.false_alarms:.1%}"
+        )
+    if onoff is not None:
+        yield (
+            f"Lying whenever trusted (gate {onoff.gate:.2f}, {onoff.agents} agents from "
+            f"{onoff.strong:.2f}): {onoff.malicious:.1%} of claims are lies; honest ones are "
+            f"trusted {onoff.trusted:.1%} of the time"
+        )

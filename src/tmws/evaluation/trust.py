@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from tmws.evaluation.chance import Chance, seeded
 from tmws.evaluation.metrics import Accuracy, accuracy, rank_correlation
 from tmws.evaluation.outcomes import Outcome
 from tmws.evaluation.predictors import Beta, Ewma, Predictor, Shown, Skill
@@ -90,7 +90,7 @@ def evaluate(outcomes: Sequence[Outcome], *, seeds: int | None = None) -> Report
     else:
         usual = max(FEWEST_ORDERS, min(MOST_ORDERS, LIVES // len(truth)))
         orders = range(usual if seeds is None else seeds)
-        runs = [shuffled(outcomes, random.Random(seed)) for seed in orders]  # noqa: S311  # an order, no secret
+        runs = [shuffled(outcomes, seeded(seed)) for seed in orders]
     return Report(
         agents=len(truth),
         claims=len({o.task.claim for o in outcomes}),
@@ -109,7 +109,7 @@ def true_rates(outcomes: Iterable[Outcome]) -> dict[str, float]:
     return {agent: fmean(answers[agent]) for agent in sorted(answers)}
 
 
-def shuffled(outcomes: Sequence[Outcome], chance: random.Random) -> list[Outcome]:
+def shuffled(outcomes: Sequence[Outcome], chance: Chance) -> list[Outcome]:
     """Return the outcomes in rounds: every agent's first, then every agent's second."""
     own: dict[str, list[Outcome]] = defaultdict(list)
     for o in outcomes:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import random
-
 from tmws.domain.reputation.evidence import Task
 from tmws.domain.reputation.logistic import sigmoid
+from tmws.evaluation.chance import seeded
 from tmws.evaluation.outcomes import Outcome
 
 
 def simulated(agents: int, claims: int, *, seed: int = 1) -> list[Outcome]:
     """Return every agent's answer to every claim; half of the agents are strong."""
-    chance = random.Random(seed)  # noqa: S311  # repeatable, no secret
+    chance = seeded(seed)
     hard = [chance.gauss(0.0, 2.0) for _ in range(claims)]
     skills = [1.5 if a % 2 else -1.5 for a in range(agents)]
     return [

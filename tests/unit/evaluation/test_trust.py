@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.unit.evaluation.population import simulated
+from tmws.evaluation.chance import seeded
 from tmws.evaluation.metrics import accuracy, quantile, rank_correlation, reliability
 from tmws.evaluation.trust import evaluate, shuffled, true_rates
 
@@ -43,7 +43,7 @@ def test_a_quantile_is_one_of_the_values() -> None:
 
 def test_an_order_goes_in_rounds_and_keeps_every_outcome() -> None:
     outcomes = simulated(4, 5)[:-2]
-    order = shuffled(outcomes, random.Random(1))  # noqa: S311  # repeatable, no secret
+    order = shuffled(outcomes, seeded(1))
     assert [o.agent for o in order[:4]] == sorted(true_rates(outcomes))
     assert sorted(order, key=repr) == sorted(outcomes, key=repr)
 

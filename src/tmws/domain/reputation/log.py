@@ -54,7 +54,7 @@ class History:
         return [c for c in self.withdrawn.values() if c.evidence in own]
 
     def _learn(self, evidence: Evidence) -> None:
-        if evidence.id in self.withdrawn or evidence.id in self.model.seen:
+        if evidence.id in self.model.seen or evidence.id in self.withdrawn:
             return
         self._evidence.append(evidence)
         owner = self.owners.get(evidence.agent)

@@ -11,15 +11,19 @@ from typing import NamedTuple
 
 # Gauss-Hermite rule for the standard normal with five nodes (Abramowitz and Stegun,
 # 25.4.46): exact for polynomials up to degree nine. The middle node is the mode.
-_NODES = (
-    (1.355626179974266, 0.2220759220056126),
-    (-1.355626179974266, 0.2220759220056126),
-    (2.856970013872806, 0.01125741132772069),
-    (-2.856970013872806, 0.01125741132772069),
+# Weights are divided by the normal density relative to its peak, which the sum needs.
+_NODES = tuple(
+    (node, weight * math.exp(node * node / 2))
+    for node, weight in (
+        (1.355626179974266, 0.2220759220056126),
+        (-1.355626179974266, 0.2220759220056126),
+        (2.856970013872806, 0.01125741132772069),
+        (-2.856970013872806, 0.01125741132772069),
+    )
 )
 _MIDDLE = 8 / 15
 _NEWTON_STEPS = 30
-_NEWTON_PRECISION = 1e-3
+_NEWTON_PRECISION = 1e-2
 """The quadrature corrects what is left, so the mode need not be exact."""
 
 _PROBIT = math.pi / 8
@@ -65,44 +69,45 @@ def posterior(margin: Belief, supported: bool, weight: float = 1.0) -> Belief:
         weight: how much of one whole observation this is, > 0.
     """
     m, variance = (margin.mean if supported else -margin.mean), margin.variance
-    mode = _mode(m, variance, weight)
-    p = sigmoid(mode)
+    mode, p = _mode(m, variance, weight)
     spread = 1.0 / (1.0 / variance + weight * p * (1.0 - p))
-    step, peak = math.sqrt(spread), (mode - m) ** 2
+    step, off, curve = math.sqrt(spread), mode - m, -0.5 / variance
     total, first, second = _MIDDLE, 0.0, 0.0
     for node, share in _NODES:
-        x = mode + step * node
-        ratio = (sigmoid(x) / p) ** weight
-        mass = share * ratio * math.exp((peak - (x - m) ** 2) / (2.0 * variance) + node * node / 2)
+        reach = step * node
+        # The prior's density at the node over that at the mode; `share` holds the rule's.
+        mass = share * math.exp(curve * reach * (reach + 2.0 * off))
+        ratio = sigmoid(mode + reach) / p
+        mass *= ratio if weight == 1.0 else ratio**weight
         total += mass
         first += mass * node
         second += mass * node * node
     first /= total
     mean = max(m, mode + step * first)
-    return Belief(
-        mean if supported else -mean, min(variance, spread * (second / total - first * first))
-    )
+    certain = min(variance, spread * (second / total - first * first))
+    return Belief(mean if supported else -mean, certain)
 
 
-def _mode(mean: float, variance: float, weight: float) -> float:
-    """Return the peak of the posterior of a yes: Newton steps kept inside a bracket.
+def _mode(mean: float, variance: float, weight: float) -> tuple[float, float]:
+    """Return the peak of the posterior of a yes, and the probability of a yes there.
 
-    Without the bracket the steps oscillate when the variance is large and the outcome
-    a surprise.
+    Newton steps kept inside a bracket: without it they oscillate when the variance is
+    large and the outcome a surprise.
     """
     low, high = mean, mean + weight * variance
-    x = mean
+    precision = 1.0 / variance
+    x, p = mean, sigmoid(mean)
     for _ in range(_NEWTON_STEPS):
-        p = sigmoid(x)
-        slope = (x - mean) / variance - weight * (1.0 - p)
+        slope = (x - mean) * precision - weight * (1.0 - p)
         if slope > 0.0:
             high = x
         else:
             low = x
         previous = x
-        x -= slope / (1.0 / variance + weight * p * (1.0 - p))
+        x -= slope / (precision + weight * p * (1.0 - p))
         if not low <= x <= high:
             x = (low + high) / 2.0
+        p = sigmoid(x)
         if abs(x - previous) < _NEWTON_PRECISION:
             break
-    return x
+    return x, p

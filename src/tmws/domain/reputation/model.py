@@ -125,24 +125,24 @@ class Roles(NamedTuple):
 
 def roles(agent: str, task: Task, *, relied_on: bool = False) -> Roles:
     """Return the parts that take part: skill, then the affinity if the task has a type."""
-    parts = [Part("skill", agent)]
-    if task.type:
-        parts.append(Part("affinity", agent, task.type))
+    kind, claim, effort = task.type, task.claim, task.effort_minutes
+    own = [Part("skill", agent)]
+    if kind:
+        own.append(Part("affinity", agent, kind))
     if relied_on:
-        parts.append(Part("conduct", agent))
-    personal = len(parts)
-    parts.append(LEVEL)
-    if task.type:
-        parts.append(Part("type", "", task.type))
+        own.append(Part("conduct", agent))
+    asked = [LEVEL]
+    if kind:
+        asked.append(Part("type", "", kind))
     if task.author is not None:
-        parts.append(Part("choice", task.author))
-    if task.claim is not None:
-        parts.append(Part("claim", "", task.claim))
-    coefficients = [1.0] * personal + [-1.0] * (len(parts) - personal)
-    if task.effort_minutes is not None:
-        parts.append(EFFORT)
-        coefficients.append(-doublings(task.effort_minutes))
-    return Roles(tuple(parts), tuple(coefficients), personal, task.claim is None)
+        asked.append(Part("choice", task.author))
+    if claim is not None:
+        asked.append(Part("claim", "", claim))
+    signs = (1.0,) * len(own) + (-1.0,) * len(asked)
+    if effort is not None:
+        asked.append(EFFORT)
+        signs += (-doublings(effort),)
+    return Roles((*own, *asked), signs, len(own), claim is None)
 
 
 def doublings(effort_minutes: float) -> float:
@@ -176,6 +176,8 @@ def observed(
     move = (after.mean - margin.mean) / margin.variance
     shrink = (margin.variance - after.variance) / (margin.variance * margin.variance)
     return tuple(
-        Belief(m + c * v * move, v - c * c * v * v * shrink)
-        for (m, v), c in zip(beliefs, coefficients, strict=True)
+        [
+            Belief(m + c * v * move, v - c * c * v * v * shrink)
+            for (m, v), c in zip(beliefs, coefficients, strict=True)
+        ]
     )

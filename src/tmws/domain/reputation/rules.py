@@ -43,15 +43,24 @@ def weight(
         same_owner: the verifier belongs to the same owner as the agent.
         repeated: the agent had this very claim decided before.
         counted_today: what the agent's verdicts of this type weigh so far today.
-        own_pick: the agent brought the claim up itself. It then weighs as much as it
-            can tell: one that is sure to pass, next to nothing.
+        own_pick: the agent brought the claim up itself; see `told`.
         probability: how likely the claim was to hold, before it was checked.
     """
     if verified_by_author or same_owner or repeated:
         return 0.0
-    told = 4.0 * probability * (1.0 - probability) if own_pick else 1.0
+    share = told(probability) if own_pick else 1.0
     left = max(0.0, MOST_PER_TYPE_AND_DAY - counted_today)
-    return min(LEVEL_WEIGHTS.get(level, 1.0) * told, left)
+    return min(LEVEL_WEIGHTS.get(level, 1.0) * share, left)
+
+
+def told(probability: float) -> float:
+    """Return what an agent's own pick can tell of it, 1 for a coin toss.
+
+    The Fisher information of the outcome relative to its most. A claim that is sure to
+    hold tells next to nothing, so picking easy ones is no way up; one that fails
+    against all odds weighs little too, but makes the next ones weigh more.
+    """
+    return 4.0 * probability * (1.0 - probability)
 
 
 def needs_peers(

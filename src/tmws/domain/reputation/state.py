@@ -80,14 +80,12 @@ class Step(NamedTuple):
 
     Attributes:
         probability: how likely a yes was before it was known.
-        margin: how far the agent stood above the task, before.
         difficulty: how hard the task was taken to be, before.
         skill: the agent's skill after; `affinity` to the claim's type likewise.
     """
 
     evidence: Evidence
     probability: float
-    margin: Belief
     difficulty: float
     skill: Belief
     affinity: Belief | None
@@ -169,23 +167,26 @@ class Model:
         self.beliefs.update(zip(part.parts, after, strict=True))
         self.beliefs[part.parts[0]] = skill
         self.calibration = self.calibration.after(margin, supported, weight)
-        self._count(evidence, record, watch)
+        self._count(evidence, record, watch, part.parts[1])
         own = sum([b.mean for b in beliefs[: part.personal]])
         affinity = after[1] if task.type else None
-        return Step(evidence, probability, margin, own - margin.mean, skill, affinity, alarmed)
+        return Step(evidence, probability, own - margin.mean, skill, affinity, alarmed)
 
-    def _count(self, evidence: Evidence, record: Record, watch: alarm.Watch) -> None:
+    def _count(self, evidence: Evidence, record: Record, watch: alarm.Watch, name: Part) -> None:
         agent, task, at = evidence.agent, evidence.task, evidence.at
         supported = evidence.verdict is Verdict.SUPPORTED
         tally = record.tally.after(supported, at)
         self.records[agent] = Record(tally, record.inconclusive, record.ignored, watch)
         self.census[task] = self.census.get(task, 0) + 1
         if task.type:
-            name = Part("affinity", agent, task.type)
             self.tallies[name] = self.tallies.get(name, NO_TALLY).after(supported, at)
 
     def _now(self, agent: str, part: Roles, at: datetime) -> list[Belief]:
-        return [self.skill(agent, at), *(self.belief(name) for name in part.parts[1:])]
+        known, prior = self.beliefs.get, self.scales.prior
+        beliefs = [known(name) or prior(name.kind) for name in part.parts]
+        last = self.records.get(agent, NEWCOMER).tally.last_at
+        beliefs[0] = aged(beliefs[0], last, at, self.scales)
+        return beliefs
 
     def _noise(self, part: Roles) -> float:
         return self.scales.claim * self.scales.claim if part.unshared else 0.0
