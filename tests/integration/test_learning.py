@@ -126,7 +126,7 @@ async def test_each_filter_lets_through_what_it_says(app: App, alice: Agent) -> 
     assert await listed(app, alice, author="bob") == ["c"]
     assert await listed(app, alice, level=AccessLevel.PRIVATE) == ["b"]
     assert await listed(app, alice, author="nobody") == []
-    assert await listed(app, alice, text="a", category="build") == ["a"]
+    assert await listed(app, alice, text="build", category="build") == ["a"]
 
 
 async def test_use_filters_by_count_and_rate(app: App, alice: Agent) -> None:

@@ -18,7 +18,7 @@ from tmws.domain.usage import Usage, UseOutcome
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
-from tmws.services.search import Search
+from tmws.services.search import Search, named_parts
 from tmws.storage import agents, claims, documents, patterns
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
@@ -236,6 +236,7 @@ class Learning:
                 kind=Kind.PATTERN,
                 readable=patterns.matching_ids(caller, wanted),
                 filtered=wanted != PatternFilter(),
+                text_of=lambda item_id: _text_of(connection, caller, item_id),
             )
             page = ranked[start : start + query.limit]
             stored = await patterns.readable(connection, caller, [hit.item_id for hit in page])
@@ -243,7 +244,7 @@ class Learning:
         following = cursor_at(end, query=mark) if len(ranked) > end else None
         return FoundPatterns(
             tuple(
-                FoundPattern(stored[hit.item_id], hit.score, hit.parts)
+                FoundPattern(stored[hit.item_id], hit.score, named_parts(hit))
                 for hit in page
                 if hit.item_id in stored
             ),
@@ -298,6 +299,10 @@ async def _readable(connection: Transaction, caller: Agent, pattern_id: str) -> 
             f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
         )
     return found[pattern_id]
+
+
+async def _text_of(connection: Transaction, caller: Agent, pattern_id: str) -> str:
+    return (await _readable(connection, caller, pattern_id)).searchable()
 
 
 async def _require_proof(tx: Transaction, caller: Agent, claim_id: str, use: Use) -> None:

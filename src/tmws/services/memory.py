@@ -17,9 +17,9 @@ from tmws.domain.memories import MemoryDraft, MemoryKind
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
-from tmws.services.search import Search
+from tmws.services.search import Search, named_parts
 from tmws.storage import documents, memories
-from tmws.storage.database import Database
+from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
 
 LONGEST_QUERY = 1000
@@ -142,19 +142,24 @@ class Memory:
                 kind=Kind.MEMORY,
                 readable=memories.matching_ids(caller, kind=query.kind),
                 filtered=query.kind is not None,
+                text_of=lambda item_id: _text_of(connection, caller, item_id),
             )
             page = ranked[place : place + query.limit]
             stored = await memories.readable(connection, caller, [hit.item_id for hit in page])
         end = place + query.limit
         return RecalledMemories(
             tuple(
-                RecalledMemory(stored[hit.item_id], hit.score, hit.parts)
+                RecalledMemory(stored[hit.item_id], hit.score, named_parts(hit))
                 for hit in page
                 if hit.item_id in stored
             ),
             cursor_at(end, query=mark) if len(ranked) > end else None,
             asked.embedder,
         )
+
+
+async def _text_of(connection: Transaction, caller: Agent, memory_id: str) -> str:
+    return (await memories.readable(connection, caller, [memory_id]))[memory_id].text
 
 
 def _mark(query: MemoryQuery) -> Json:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
 
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.errors import BackendUnavailable
-from tmws.domain.text import STOP_WORDS, stem, words
+from tmws.domain.ranking import (
+    CANDIDATES,
+    SHOWN_FROM,
+    Arm,
+    Evidence,
+    Ranked,
+    fuse,
+    matched,
+    usefulness,
+)
+from tmws.domain.text import terms
 from tmws.ports import Embedder, Vector, VectorIndex, VectorRow
 from tmws.storage import documents, patterns
 from tmws.storage.database import Transaction
 from tmws.storage.documents import Document, Ids, Kind
 
 _log = structlog.get_logger()
-
-CANDIDATES = 200
-"""How many the words and the meaning each put forward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +36,6 @@ class Asked:
     terms: tuple[str, ...]
     vector: Vector | None
     embedder: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A found item; the parts sum to the score."""
-
-    item_id: str
-    score: float
-    parts: Mapping[str, float]
 
 
 class Search:
@@ -96,19 +94,32 @@ class Search:
         kind: Kind,
         readable: Ids,
         filtered: bool,
-    ) -> list[Hit]:
-        """Return what matches, best first.
+        text_of: Callable[[str], Awaitable[str]],
+    ) -> list[Ranked]:
+        """Return what matches, best first; nothing when even the best is beside the point.
 
         Args:
             readable: selects the ids the caller may see and asked for.
             filtered: it leaves out some of what the caller may see.
+            text_of: returns the searchable text of an item.
         """
         among = readable if filtered else None
         by_words = await documents.matching(
             connection, caller, asked.terms, kind=kind, among=among, limit=CANDIDATES
         )
-        by_meaning = await self._near(connection, caller, asked, kind, readable, filtered=filtered)
-        return _fused({"words": by_words, "meaning": by_meaning})
+        near = await self._near(connection, caller, asked, kind, readable, filtered=filtered)
+        found = fuse({Arm.WORDS: by_words, Arm.CHARACTERS: near})
+        if not found:
+            return []
+        best = found[0].item_id
+        searched = await documents.count(connection, caller, kind=kind)
+        evidence = Evidence(
+            asked=len(asked.terms),
+            matched=matched(asked.terms, await text_of(best)),
+            searched=searched,
+            characters=near.get(best, 0.0) if near else None,
+        )
+        return found if _is_worth_showing(evidence) else []
 
     async def try_embedder(self) -> str:
         """Return which model answers.
@@ -181,20 +192,15 @@ class Search:
         )
 
 
-def terms(text: str) -> list[str]:
-    """Return the stemmed words that carry meaning; all words where none would be left."""
-    every = words(text)
-    telling = [word for word in every if word not in STOP_WORDS]
-    return [stem(word) for word in (telling or every)]
+def _is_worth_showing(best: Evidence) -> bool:
+    """Say whether the best result answers the query at all.
+
+    Half of what was asked for, word by word, is an answer whatever else there is: who
+    looks for a name gets it.
+    """
+    return 2 * best.matched >= best.asked > 0 or usefulness(best) >= SHOWN_FROM
 
 
-def _fused(arms: Mapping[str, Mapping[str, float]]) -> list[Hit]:
-    """Add each arm's share of its own best, weighted alike."""
-    parts: dict[str, dict[str, float]] = {}
-    for arm, found in arms.items():
-        best = max(found.values(), default=0.0)
-        for item_id, score in found.items():
-            if best > 0 and score > 0:
-                parts.setdefault(item_id, {})[arm] = score / best / len(arms)
-    hits = [Hit(item_id, sum(each.values()), each) for item_id, each in parts.items()]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.item_id))
+def named_parts(result: Ranked) -> dict[str, float]:
+    """Return what each arm added to a score, by the arm's name."""
+    return {arm.value: part for arm, part in result.parts.items()}

@@ -143,6 +143,16 @@ async def vectors_since(
     return [StoredVector(*row) for row in rows]
 
 
+async def count(connection: AsyncConnection, caller: Agent, *, kind: Kind) -> int:
+    """Return how many items of a kind the caller may read."""
+    found = await connection.scalar(
+        sa.select(sa.func.count())
+        .select_from(documents)
+        .where(documents.c.kind == kind.value, readable_documents(caller))
+    )
+    return found or 0
+
+
 async def matching(
     connection: AsyncConnection,
     caller: Agent,
