@@ -124,8 +124,13 @@ def fuse(
     weights = _weights(shares, precedents.weight)
     if precedents.weight:
         shares[Arm.USES] = dict(precedents.shares)
-    found = {item_id for each in shares.values() for item_id in each}
-    ranked = [_ranked(item_id, shares, weights) for item_id in found]
+    parts: dict[str, dict[Arm, float]] = {}
+    for arm, found in shares.items():
+        for item_id, share in found.items():
+            named = parts.setdefault(item_id, {})
+            if share:
+                named[arm] = weights[arm] * share
+    ranked = [Ranked(item_id, math.fsum(named.values()), named) for item_id, named in parts.items()]
     return sorted(ranked, key=lambda result: (-result.score, result.item_id))
 
 
@@ -134,17 +139,6 @@ def _weights(present: Iterable[Arm], uses: float) -> dict[Arm, float]:
     total = math.fsum(described.values())
     shared = {arm: weight / total * (1.0 - uses) for arm, weight in described.items()}
     return {**shared, Arm.USES: uses}
-
-
-def _ranked(
-    item_id: str, shares: Mapping[Arm, Mapping[str, float]], weights: Mapping[Arm, float]
-) -> Ranked:
-    parts = {
-        arm: weights[arm] * shares[arm][item_id]
-        for arm in Arm
-        if arm in shares and shares[arm].get(item_id)
-    }
-    return Ranked(item_id, math.fsum(parts.values()), parts)
 
 
 def _shares(raw: Mapping[str, float]) -> dict[str, float]:
