@@ -26,7 +26,7 @@ AUDITED = (5, 10, 15, 20, 30)
 BEFORE_CHANGE, STATIONARY = 100, 300
 GOOD, BAD = 0.60, 0.35
 LIVES = 5
-"""So often a good agent's claims are shuffled to count false alarms."""
+"""So often an agent plays, where chance decides much: orders, peers, the gate."""
 
 ON_OFF_CLAIMS = 500
 
@@ -94,7 +94,7 @@ def farmed(
     """
     easiest = sorted(people.tasks, key=lambda c: (-_solved(people, c), c))[:FARMED]
     weak, honest, newcomers = [], [], []
-    for fold, agent in everybody(folds):
+    for fold, agent in [life for life in everybody(folds) for _ in range(LIVES)]:
         random_claims = chance.sample(people.claims(agent), min(FARMED, len(people.claims(agent))))
         shown = _shown_after(people, fold, agent, random_claims, chance=chance, peers=peers)
         honest.append(shown.score - people.rates[agent])
@@ -106,7 +106,7 @@ def farmed(
             weak.append((shown, people.rates[agent], held))
             newcomers.append(unknown - people.rates[agent])
     return Farmed(
-        agents=len(weak),
+        agents=len(weak) // LIVES,
         lift=fmean(s.score - rate for s, rate, _ in weak),
         over=fmean(s.low > rate + 0.05 for s, rate, _ in weak),
         honest_bias=fmean(honest),
@@ -265,11 +265,11 @@ def on_off(people: Population, folds: Sequence[Fold], chance: Chance) -> OnOff |
         return None
     gate = fmean(rates) - 0.1
     lies, trusted = [], []
-    for fold, agent in everybody(folds):
+    for fold, agent in [life for life in everybody(folds) for _ in range(LIVES)]:
         if people.rates[agent] >= strong:
             lies.append(_open_share(people, fold, agent, gate, chance=chance, lying=True))
             trusted.append(_open_share(people, fold, agent, gate, chance=chance, lying=False))
-    return OnOff(len(lies), strong, gate, fmean(lies), fmean(trusted))
+    return OnOff(len(rates), strong, gate, fmean(lies), fmean(trusted))
 
 
 def _open_share(
