@@ -51,6 +51,7 @@ _COMMON_LOUDNESS = 0.6
 _FEW = 5
 
 _MOST_CJK = 0.3
+_MOST_READ = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +192,8 @@ def precedents(uses: Sequence[PastUse], *, recorded: int) -> Precedents:
 
 
 def matched(query_terms: Sequence[str], text: str) -> int:
-    """Return how many different terms of the query a text holds."""
-    return len(set(query_terms) & set(terms(text)))
+    """Return how many different terms of the query a text's first 20,000 characters hold."""
+    return len(set(query_terms) & set(terms(text[:_MOST_READ])))
 
 
 def reads_english_only(text: str) -> bool:

