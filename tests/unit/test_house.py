@@ -38,6 +38,7 @@ CLOCK_AND_CHANCE = {
 # Who asks the machine, and why; everybody else is told.
 OWNERS = {
     "app.py": "hands the clock and chance to those below",
+    "evaluation/chance.py": "seeds orders and simulations that must repeat",
     "sandbox/engine.py": "asks the container engine for events up to its present time",
     "sandbox/slots.py": "notes when a run began, to ask the engine for events since",
 }

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tmws.domain import flags as reading
 from tmws.domain.cases import Case, is_passed_over, number
 from tmws.domain.claims import (
     Check,
@@ -22,6 +21,7 @@ from tmws.domain.claims import (
     RuffCheck,
 )
 from tmws.domain.execution import ExecutionResult, Outcome
+from tmws.domain.flags import scan
 from tmws.domain.reports import (
     LintReport,
     PytestReport,
@@ -29,6 +29,7 @@ from tmws.domain.reports import (
     ScriptReport,
     parse_report,
 )
+from tmws.domain.silencers import ignored_types
 from tmws.domain.snapshots import Snapshot
 from tmws.domain.testruns import judge_tests
 
@@ -55,7 +56,7 @@ _ENDS = {
 
 def judge(check: Check, snapshot: Snapshot, result: ExecutionResult) -> Judgement:
     """Decide what one run of `check` on `snapshot` says about the claim."""
-    case = Case({}, reading.scan(check, snapshot))
+    case = Case({}, scan(check, snapshot))
     if result.outcome is not Outcome.EXITED or result.exit_code is None:
         return _unfinished(case, result)
     try:
@@ -117,7 +118,7 @@ def _ignored(check: RuffCheck | MypyCheck, snapshot: Snapshot) -> int:
     """Count what comments silence for mypy, which does not say so itself."""
     if isinstance(check, RuffCheck):
         return 0
-    return reading.ignored_types(snapshot.python_files(check.targets))
+    return ignored_types(snapshot.python_files(check.targets))
 
 
 def _by_fitness(case: Case, report: LintReport, exit_code: int) -> Judgement | None:

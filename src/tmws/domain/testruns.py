@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tmws.domain import flags as reading
 from tmws.domain.cases import Case, is_passed_over, number
 from tmws.domain.claims import Judgement, PytestCheck, Reason
 from tmws.domain.commands import split_node_id
+from tmws.domain.flags import syntax_tree
+from tmws.domain.reading import is_test_file
 from tmws.domain.reports import PytestReport, Ran, RanOutcome
 from tmws.domain.snapshots import Snapshot
 
@@ -179,13 +180,13 @@ def _uncollected(check: PytestCheck, snapshot: Snapshot, report: PytestReport) -
     for target in check.targets or ("",):
         path, names, _ = split_node_id(target)
         for file in snapshot.below(path):
-            if names or not reading.is_test_file(file.path) or file.path.endswith("conftest.py"):
+            if names or not is_test_file(file.path) or file.path.endswith("conftest.py"):
                 continue
             if file.path not in modules:
                 if not is_passed_over(file.path, path):
                     yield file.path
             elif file.path not in skipped:
-                tree = reading.syntax_tree(file)
+                tree = syntax_tree(file)
                 for name in _plain_tests(tree) if tree is not None else ():
                     if f"{file.path}::{name}" not in seen:
                         yield f"{file.path}::{name}"
