@@ -162,9 +162,6 @@ def upgrade() -> None:
         sa.Column("namespace", sa.String(length=64), nullable=False),
         sa.Column("owner_id", sa.String(length=40), nullable=False),
         sa.Column("level", sa.String(length=16), nullable=False),
-        sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("embedder", sa.String(length=64), nullable=True),
-        sa.Column("vector", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["namespace"], ["namespaces.name"], name="fk_documents_namespace_namespaces"
         ),
@@ -172,12 +169,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_documents"),
         sa.UniqueConstraint("item_id", name="uq_documents_item_id"),
     )
-    op.create_index(
-        "ix_documents_namespace_kind_revision",
-        "documents",
-        ["namespace", "kind", "revision"],
-        unique=False,
-    )
+    op.create_index("ix_documents_namespace_kind", "documents", ["namespace", "kind"], unique=False)
     op.create_table(
         "ledger_payloads",
         sa.Column("index", sa.BigInteger(), nullable=False),
@@ -228,10 +220,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_patterns_category_created_at",
-        "patterns",
-        ["category", "created_at"],
-        unique=False,
+        "ix_patterns_category_created_at", "patterns", ["category", "created_at"], unique=False
     )
     op.create_index("ix_patterns_created_at", "patterns", ["created_at"], unique=False)
     op.create_index("ix_patterns_owner_id", "patterns", ["owner_id"], unique=False)
@@ -314,11 +303,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_uses"),
         sa.UniqueConstraint("pattern_id", "claim_id", name="uq_uses_pattern_id_claim_id"),
     )
+    op.create_table(
+        "vectors",
+        sa.Column(
+            "document_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("embedder", sa.String(length=64), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["documents.id"], name="fk_vectors_document_id_documents"
+        ),
+        sa.PrimaryKeyConstraint("document_id", "embedder", name="pk_vectors"),
+    )
+    op.create_index(
+        "ix_vectors_embedder_revision", "vectors", ["embedder", "revision"], unique=False
+    )
     dialect = op.get_bind().dialect.name
     for statement in [*_APPEND_ONLY[dialect], *_WORDS[dialect]]:
         op.execute(statement)
     op.execute(
-        "INSERT INTO ledger_head (id, origin, size, peaks) "
+        "INSERT INTO ledger_head (id, origin, size, peaks) "  # noqa: S608  # our own words
         f"VALUES (1, 'tmws/' || {_CHANCE[dialect]}, 0, '[]')"
     )
     op.execute("INSERT INTO namespaces (name, revision) VALUES ('default', 0)")
@@ -327,6 +332,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop everything."""
     op.drop_table("words")
+    op.drop_index("ix_vectors_embedder_revision", table_name="vectors")
+    op.drop_table("vectors")
     op.drop_table("uses")
     op.drop_index("ix_pattern_tags_tag_pattern_id", table_name="pattern_tags")
     op.drop_table("pattern_tags")
@@ -343,7 +350,7 @@ def downgrade() -> None:
     op.drop_table("patterns")
     op.drop_table("memberships")
     op.drop_table("ledger_payloads")
-    op.drop_index("ix_documents_namespace_kind_revision", table_name="documents")
+    op.drop_index("ix_documents_namespace_kind", table_name="documents")
     op.drop_table("documents")
     op.drop_index("ix_credentials_agent_id", table_name="credentials")
     op.drop_table("credentials")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,7 +12,8 @@ from tmws import backends
 from tmws.config import Settings
 from tmws.domain.errors import BackendUnavailable
 from tmws.domain.execution import MEBIBYTE, Limits
-from tmws.ports import Clock, Sandbox
+from tmws.domain.ranking import Arm
+from tmws.ports import Clock, Embedder, Sandbox
 from tmws.services.agents import Agents
 from tmws.services.audit import Audit
 from tmws.services.gate import Gate
@@ -87,9 +88,7 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
     signer = backends.find("signing", "file")(settings.data_dir / "keys" / "ed25519")
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
     reader = backends.find("workspaces", "directory")()
-    search = Search(
-        backends.deferred("embeddings", settings.embedder), backends.deferred("vectors", "exact")
-    )
+    search = Search(_embedders(settings), backends.deferred("vectors", "exact"))
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
     limits = Limits(
@@ -118,6 +117,18 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
         search=search,
         sandbox=sandbox,
     )
+
+
+def _embedders(settings: Settings) -> dict[Arm, Callable[[], Embedder]]:
+    """Spelling is always compared; meaning where a language model was chosen."""
+    chosen: dict[Arm, Callable[[], Embedder]] = {
+        Arm.CHARACTERS: backends.deferred("embeddings", "hashing")
+    }
+    if settings.embedder != "hashing":
+        chosen[Arm.MEANING] = backends.deferred(
+            "embeddings", settings.embedder, folder=settings.model_folder
+        )
+    return chosen
 
 
 def _make_data_folder(settings: Settings) -> None:

@@ -30,8 +30,8 @@ def find(port: str, name: str) -> Any:
     return _named(port, name).load()
 
 
-def deferred(port: str, name: str) -> Callable[[], Any]:
-    """Return what makes the backend, its module imported only then.
+def deferred(port: str, name: str, **arguments: Any) -> Callable[[], Any]:
+    """Return what makes the backend with these arguments, its module imported only then.
 
     Raises:
         InvalidInput: none is registered; the message lists those that are.
@@ -39,7 +39,7 @@ def deferred(port: str, name: str) -> Callable[[], Any]:
     point = _named(port, name)
 
     def make() -> Any:
-        return point.load()()
+        return point.load()(**arguments)
 
     return make
 

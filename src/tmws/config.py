@@ -22,6 +22,7 @@ class Settings(BaseSettings):
         agent_id, agent_secret: who calls on stdio; without them the local user does.
         sandbox_image: name of another image that checks run in than `tmws sandbox build` makes.
         warm_slots: containers kept ready for checks; each costs about 20 MiB.
+        embedder: `minilm` compares meanings too; `hashing` only spelling.
         check_seconds: wall time that one check may take.
         check_memory_mib: memory that one check may use, temporary files included.
     """
@@ -44,6 +45,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the files of the chosen language model lie."""
+        return self.data_dir / "models" / self.embedder
 
     @property
     def url(self) -> str:

@@ -93,7 +93,10 @@ class WorkspaceReader(Protocol):
 
 
 class Embedder(Protocol):
-    """Turns text into unit vectors whose cosine says how alike two meanings are."""
+    """Turns text into unit vectors whose cosine says how alike two meanings are.
+
+    Made with one argument, `folder`: where the files of its model lie.
+    """
 
     @property
     def id(self) -> str:

@@ -140,18 +140,19 @@ async def test_without_an_embedder_the_words_still_find(
         async def silent_embedder(_: object) -> None:
             raise BackendUnavailable("the model is not there")
 
-        monkeypatch.setattr(app.search._embedder, "embed", silent_embedder)
+        for embedder in app.search._embedders.values():
+            monkeypatch.setattr(embedder, "embed", silent_embedder)
         await learned(app, alice, summary="sourdough bread")
         found = await app.learning.find(alice, PatternQuery("sourdough"))
         assert names(found) == ["retry"]
         assert found.embedder is None
         assert set(found.items[0].parts or {}) == {"words"}
         with pytest.raises(BackendUnavailable):
-            await app.search.try_embedder()
+            await app.search.try_embedders()
 
 
-async def test_the_embedder_says_who_it_is(app: App) -> None:
-    assert "512 dimensions" in await app.search.try_embedder()
+async def test_the_embedders_say_who_they_are(app: App) -> None:
+    assert await app.search.try_embedders() == "characters by hashing-512-1"
 
 
 async def test_a_query_about_something_else_finds_nothing(app: App) -> None:

@@ -14,6 +14,7 @@ from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_plac
 from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.patterns import Pattern, PatternDraft
+from tmws.domain.ranking import Arm
 from tmws.domain.usage import Usage, UseOutcome
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
@@ -199,6 +200,21 @@ class Learning:
             )
             await patterns.record_use(tx, use, usage)
         return usage
+
+    async def fill(self, arm: Arm, *, limit: int) -> int:
+        """Let a newly installed embedder read at most `limit` older patterns; return how many.
+
+        Raises:
+            BackendUnavailable: the embedder does not answer; nothing was added.
+        """
+        embedder = self._search.embedder_of(arm)
+        if embedder is None:
+            return 0
+        async with self._database.write() as tx:
+            ids = await documents.lacking(tx, kind=Kind.PATTERN, embedder=embedder, limit=limit)
+            texts = await patterns.searchable_texts(tx, ids)
+            await self._search.fill(texts, tx, arm)
+        return len(texts)
 
     async def newest(self, *, category: str | None, limit: int) -> list[Pattern]:
         """Return the newest patterns of all agents, for the installation's administrator."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +18,7 @@ from tmws.domain.ranking import (
     Ranked,
     fuse,
     matched,
+    reads_english_only,
     usefulness,
 )
 from tmws.domain.text import terms
@@ -31,24 +32,31 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query as search sees it; vector and embedder None when no embedder answered."""
+    """A query as search sees it; `vectors` holds only arms whose embedder answered."""
 
     terms: tuple[str, ...]
-    vector: Vector | None
+    vectors: Mapping[Arm, Vector]
     embedder: str | None
 
 
 class Search:
     """Makes things findable and finds them. SQL decides what may be seen, in every arm."""
 
-    def __init__(self, embedder: Callable[[], Embedder], index: Callable[[], VectorIndex]) -> None:
-        """Both are made when first needed: many processes never compare meanings."""
-        self._make_embedder = embedder
+    def __init__(
+        self, embedders: Mapping[Arm, Callable[[], Embedder]], index: Callable[[], VectorIndex]
+    ) -> None:
+        """Embedders and index are made when first needed: many processes never are.
+
+        Args:
+            embedders: who serves `characters` and, if a language model is installed,
+                `meaning`.
+        """
+        self._make_embedders = embedders
         self._make_index = index
 
     @functools.cached_property
-    def _embedder(self) -> Embedder:
-        return self._make_embedder()
+    def _embedders(self) -> Mapping[Arm, Embedder]:
+        return {arm: make() for arm, make in self._make_embedders.items()}
 
     @functools.cached_property
     def _index(self) -> VectorIndex:
@@ -68,7 +76,7 @@ class Search:
 
         An embedder that does not answer never costs a write: the words find it.
         """
-        vector, embedder = await self._embedded(text)
+        made = await self._embedded(text)
         return Document(
             item_id=item_id,
             kind=kind,
@@ -76,14 +84,16 @@ class Search:
             owner_id=owner_id,
             level=level,
             terms=terms(text),
-            embedder=embedder,
-            vector=None if vector is None else vector.tobytes(),
+            vectors={self._embedders[arm].id: vector.tobytes() for arm, vector in made.items()},
         )
 
     async def asked(self, text: str) -> Asked:
         """Prepare a query before any transaction is open."""
-        vector, embedder = await self._embedded(text)
-        return Asked(tuple(dict.fromkeys(terms(text))), vector, embedder)
+        made = await self._embedded(text)
+        if not reads_english_only(text):
+            made.pop(Arm.MEANING, None)
+        served = " + ".join(self._embedders[arm].id for arm in made)
+        return Asked(tuple(dict.fromkeys(terms(text))), made, served or None)
 
     async def ranked(
         self,
@@ -108,35 +118,57 @@ class Search:
             connection, caller, asked.terms, kind=kind, among=among, limit=CANDIDATES
         )
         near = await self._near(connection, caller, asked, kind, readable, filtered=filtered)
-        found = fuse({Arm.WORDS: by_words, Arm.CHARACTERS: near})
+        found = fuse({Arm.WORDS: by_words, **near})
         if not found:
             return []
         best = found[0].item_id
-        searched = await documents.count(connection, caller, kind=kind)
         evidence = Evidence(
             asked=len(asked.terms),
             matched=matched(asked.terms, await text_of(best)),
-            searched=searched,
-            characters=near.get(best, 0.0) if near else None,
+            searched=await documents.count(connection, caller, kind=kind),
+            meaning=near[Arm.MEANING].get(best, 0.0) if Arm.MEANING in near else None,
+            characters=near[Arm.CHARACTERS].get(best, 0.0) if Arm.CHARACTERS in near else None,
         )
         return found if _is_worth_showing(evidence) else []
 
-    async def try_embedder(self) -> str:
-        """Return which model answers.
+    async def try_embedders(self) -> str:
+        """Return which models answer.
 
         Raises:
-            BackendUnavailable: it does not.
+            BackendUnavailable: one does not.
         """
-        await self._embedder.embed(["a short text"])
-        return f"{self._embedder.id}, {self._embedder.dimension} dimensions"
+        for embedder in self._embedders.values():
+            await embedder.embed(["a short text"])
+        return ", ".join(
+            f"{arm.value} by {embedder.id}" for arm, embedder in self._embedders.items()
+        )
 
-    async def _embedded(self, text: str) -> tuple[Vector | None, str | None]:
-        try:
-            vectors = await self._embedder.embed([text])
-        except BackendUnavailable as error:
-            _log.warning("embedder_unavailable", embedder=self._embedder.id, reason=error.message)
-            return None, None
-        return vectors[0], self._embedder.id
+    async def fill(self, items: Sequence[tuple[str, str]], tx: Transaction, arm: Arm) -> None:
+        """Add what the embedder of an arm makes of items that were stored without it.
+
+        Args:
+            items: id and searchable text of each.
+
+        Raises:
+            BackendUnavailable: the embedder does not answer; nothing was added.
+        """
+        embedder = self._embedders[arm]
+        made = await embedder.embed([text for _, text in items])
+        for (item_id, _), vector in zip(items, made, strict=True):
+            await documents.add_vector(tx, item_id, embedder=embedder.id, vector=vector.tobytes())
+
+    def embedder_of(self, arm: Arm) -> str | None:
+        """Return the id of the model that serves an arm, None if none does."""
+        return self._embedders[arm].id if arm in self._embedders else None
+
+    async def _embedded(self, text: str) -> dict[Arm, Vector]:
+        made: dict[Arm, Vector] = {}
+        for arm, embedder in self._embedders.items():
+            try:
+                made[arm] = (await embedder.embed([text]))[0]
+            except BackendUnavailable as error:
+                _log.warning("embedder_unavailable", embedder=embedder.id, reason=error.message)
+        return made
 
     async def _near(
         self,
@@ -147,28 +179,30 @@ class Search:
         readable: Ids,
         *,
         filtered: bool,
-    ) -> dict[str, float]:
-        if asked.vector is None or asked.embedder is None:
+    ) -> dict[Arm, dict[str, float]]:
+        if not asked.vectors:
             return {}
         foreign = await documents.namespaces_beside(connection, caller.namespaces, kind=kind)
         selected = await documents.ids(connection, readable) if filtered or foreign else frozenset()
         granted = await patterns.granted_to(connection, caller.id)
-        found: dict[str, float] = {}
+        found: dict[Arm, dict[str, float]] = {arm: {} for arm in asked.vectors}
         for namespace in (*caller.namespaces, *foreign):
             # The index opens what is public to whoever asks; only members may.
             among = selected if filtered or namespace in foreign else None
             block = f"{kind.value}/{namespace}"
-            await self._refresh(connection, block, kind, namespace, asked.embedder)
-            matches = self._index.search(
-                asked.vector,
-                namespace=block,
-                embedder_id=asked.embedder,
-                caller_id=caller.id,
-                granted=granted,
-                limit=CANDIDATES,
-                among=among,
-            )
-            found.update({match.pattern_id: match.similarity for match in matches})
+            for arm, vector in asked.vectors.items():
+                embedder = self._embedders[arm].id
+                await self._refresh(connection, block, kind, namespace, embedder)
+                matches = self._index.search(
+                    vector,
+                    namespace=block,
+                    embedder_id=embedder,
+                    caller_id=caller.id,
+                    granted=granted,
+                    limit=CANDIDATES,
+                    among=among,
+                )
+                found[arm].update({match.pattern_id: match.similarity for match in matches})
         return found
 
     async def _refresh(

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.storage.access import readable_documents
-from tmws.storage.tables import documents, namespaces
+from tmws.storage.tables import documents, namespaces, vectors
 
 _WORDS_SQLITE = sa.table("words", sa.column("rowid"), sa.column("terms"))
 _WORDS_POSTGRESQL = sa.table("words", sa.column("rowid"), sa.column("terms", TSVECTOR))
@@ -42,8 +42,8 @@ class Document:
 
     Attributes:
         terms: normalised words, repeated as often as they occur.
-        embedder, vector: who made it, and float32 of unit length in the machine's byte
-            order; both None when no embedder answered.
+        vectors: by embedder id, float32 of unit length in the machine's byte order;
+            empty when no embedder answered.
     """
 
     item_id: str
@@ -52,8 +52,7 @@ class Document:
     owner_id: str
     level: AccessLevel
     terms: Sequence[str]
-    embedder: str | None
-    vector: bytes | None
+    vectors: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,7 @@ class StoredVector:
 
 async def add(connection: AsyncConnection, document: Document) -> None:
     """Make a thing findable, in the transaction that stores it."""
-    revision = await connection.scalar(
-        namespaces.update()
-        .where(namespaces.c.name == document.namespace)
-        .values(revision=namespaces.c.revision + 1)
-        .returning(namespaces.c.revision)
-    )
+    revision = await _next_revision(connection, document.namespace)
     row_id = await connection.scalar(
         documents.insert()
         .values(
@@ -83,13 +77,64 @@ async def add(connection: AsyncConnection, document: Document) -> None:
             namespace=document.namespace,
             owner_id=document.owner_id,
             level=document.level.value,
-            revision=revision,
-            embedder=document.embedder,
-            vector=document.vector,
         )
         .returning(documents.c.id)
     )
     await _index_words(connection, row_id, " ".join(document.terms))
+    for embedder, vector in document.vectors.items():
+        await _add_vector(connection, row_id, embedder, vector, revision)
+
+
+async def lacking(
+    connection: AsyncConnection, *, kind: Kind, embedder: str, limit: int
+) -> list[str]:
+    """Return ids of items that this embedder has not seen yet."""
+    seen = sa.exists().where(
+        vectors.c.document_id == documents.c.id, vectors.c.embedder == embedder
+    )
+    rows = await connection.execute(
+        sa.select(documents.c.item_id)
+        .where(documents.c.kind == kind.value, ~seen)
+        .order_by(documents.c.id)
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
+async def add_vector(
+    connection: AsyncConnection, item_id: str, *, embedder: str, vector: bytes
+) -> None:
+    """Add what another embedder makes of an item that is stored already."""
+    row = (
+        await connection.execute(
+            sa.select(documents.c.id, documents.c.namespace).where(documents.c.item_id == item_id)
+        )
+    ).one()
+    revision = await _next_revision(connection, row.namespace)
+    await _add_vector(connection, row.id, embedder, vector, revision)
+
+
+async def _next_revision(connection: AsyncConnection, namespace: str) -> int:
+    """Count a write to a namespace; processes whose index is behind see it."""
+    revision: int = (
+        await connection.execute(
+            namespaces.update()
+            .where(namespaces.c.name == namespace)
+            .values(revision=namespaces.c.revision + 1)
+            .returning(namespaces.c.revision)
+        )
+    ).scalar_one()
+    return revision
+
+
+async def _add_vector(
+    connection: AsyncConnection, document_id: int, embedder: str, vector: bytes, revision: int
+) -> None:
+    await connection.execute(
+        vectors.insert().values(
+            document_id=document_id, embedder=embedder, revision=revision, vector=vector
+        )
+    )
 
 
 async def _index_words(connection: AsyncConnection, row_id: int, terms: str) -> None:
@@ -129,16 +174,17 @@ async def vectors_since(
             documents.c.item_id,
             documents.c.owner_id,
             documents.c.level,
-            documents.c.revision,
-            documents.c.vector,
+            vectors.c.revision,
+            vectors.c.vector,
         )
+        .join_from(vectors, documents, documents.c.id == vectors.c.document_id)
         .where(
+            vectors.c.embedder == embedder,
+            vectors.c.revision > revision,
             documents.c.namespace == namespace,
             documents.c.kind == kind.value,
-            documents.c.revision > revision,
-            documents.c.embedder == embedder,
         )
-        .order_by(documents.c.revision)
+        .order_by(vectors.c.revision)
     )
     return [StoredVector(*row) for row in rows]
 

@@ -57,6 +57,16 @@ async def newest(
     return await _load(connection, *conditions, limit=limit)
 
 
+async def searchable_texts(
+    connection: AsyncConnection, ids: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return id and text of these memories, whoever may read them."""
+    rows = await connection.execute(
+        sa.select(memories.c.id, memories.c.text).where(memories.c.id.in_(ids))
+    )
+    return [(row.id, row.text) for row in rows]
+
+
 def matching_ids(caller: Agent, *, kind: MemoryKind | None) -> sa.Select[str]:
     """Select the ids of what the caller may read, of one kind or of both."""
     return sa.select(memories.c.id).where(*_matching(caller, kind))

@@ -110,6 +110,14 @@ async def newest(
     return await _load(connection, *conditions, limit=limit)
 
 
+async def searchable_texts(
+    connection: AsyncConnection, ids: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return id and searchable text of these patterns, whoever may read them."""
+    found = await _load(connection, patterns.c.id.in_(ids))
+    return [(pattern.id, pattern.searchable()) for pattern in found]
+
+
 async def newest_of_all(
     connection: AsyncConnection, *, category: str | None, limit: int
 ) -> list[Pattern]:

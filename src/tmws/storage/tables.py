@@ -164,11 +164,18 @@ documents = sa.Table(
     sa.Column("namespace", sa.ForeignKey("namespaces.name"), nullable=False),
     sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
     sa.Column("level", sa.String(16), nullable=False),
+    sa.Index(None, "namespace", "kind"),
+)
+
+# One for each embedder that answered; a document without any is found by its words.
+vectors = sa.Table(
+    "vectors",
+    metadata,
+    sa.Column("document_id", sa.ForeignKey("documents.id"), primary_key=True),
+    sa.Column("embedder", sa.String(64), primary_key=True),
     sa.Column("revision", sa.BigInteger, nullable=False),
-    # Both None while no embedder answered: the words still find it.
-    sa.Column("embedder", sa.String(64)),
-    sa.Column("vector", sa.LargeBinary),
-    sa.Index(None, "namespace", "kind", "revision"),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Index(None, "embedder", "revision"),
 )
 
 workspaces = sa.Table(

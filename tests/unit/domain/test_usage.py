@@ -58,6 +58,7 @@ def test_the_average_duration_is_the_weighted_sum_of_all(uses: Uses) -> None:
     expected = first * 0.8 ** len(rest) + sum(
         0.2 * 0.8 ** (len(rest) - 1 - age) * duration for age, duration in enumerate(rest)
     )
+    assert average is not None
     assert average == pytest.approx(expected)
     assert min(durations) - 1e-6 <= average <= max(durations) + 1e-6
 

@@ -85,8 +85,8 @@ async def _ledger(app: App) -> str:
     return f"{report.size} entries hold"
 
 
-async def _embedder(app: App) -> str:
-    return await app.search.try_embedder()
+async def _embedders(app: App) -> str:
+    return await app.search.try_embedders()
 
 
 async def _sandbox(app: App) -> str:
@@ -100,6 +100,6 @@ async def _sandbox(app: App) -> str:
 _LOOKS: tuple[tuple[str, Callable[[App], Awaitable[str]]], ...] = (
     ("agents", _agents),
     ("ledger", _ledger),
-    ("embedder", _embedder),
+    ("embedders", _embedders),
     ("sandbox", _sandbox),
 )
