@@ -82,6 +82,11 @@ class Owner:
         for body in bodies:
             self.write(body)
 
+    def wait(self) -> None:
+        """Read until the owner hangs up: an engine stalls on what nobody reads any more."""
+        while os.read(0, CHUNK):
+            pass
+
 
 class Meters:
     """Counters of this container's control group, version 1 or 2.
@@ -340,8 +345,10 @@ def main() -> None:
         unpack(owner, request["files"])
         header, bodies = run(request, meters)
     except (Refused, OSError) as error:
-        header, bodies = {"refused": str(error)[:MAX_WORDS]}, []
-    owner.answer(header, *bodies)
+        owner.answer({"refused": str(error)[:MAX_WORDS]})
+        owner.wait()
+    else:
+        owner.answer(header, *bodies)
 
 
 main()

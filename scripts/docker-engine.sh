@@ -93,6 +93,8 @@ if ! answers; then
     fi
     say 'no Docker engine answers'
     command -v dockerd >/dev/null 2>&1 || { may_install || explain; install docker.io; }
+    # Newer releases keep the command line apart from the engine.
+    command -v docker >/dev/null 2>&1 || { may_install || explain; install docker-cli; }
     [ "$(id -u)" = 0 ] || explain
     answers || start
 fi

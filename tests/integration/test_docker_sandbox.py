@@ -114,6 +114,22 @@ async def test_cancelling_removes_the_container_before_it_returns(sandbox: Docke
     assert not containers_of(sandbox)
 
 
+async def test_closing_ends_what_still_runs() -> None:
+    running = asyncio.Event()
+
+    async def progress(words: str) -> None:
+        if "running" in words:
+            running.set()
+
+    async with opened() as closing:
+        request = program("import time; time.sleep(600)", limits=Limits(wall_seconds=600.0))
+        task = asyncio.create_task(closing.run(request, progress=progress))
+        await running.wait()
+    with pytest.raises(SandboxUnavailable, match="closed"):
+        await task
+    assert not containers_of(closing)
+
+
 async def test_cancelling_while_the_container_is_made_leaves_none(sandbox: DockerSandbox) -> None:
     starting = asyncio.Event()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from tmws.sandbox.hardening import STRICT, Hardening, SlotClass, container_confi
 from tmws.sandbox.image import IMAGE, PROTOCOL, PROTOCOL_LABEL
 from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL, Owner
 from tmws.sandbox.pool import WarmPool
-from tmws.sandbox.slots import DeadlinePassed, EndedByMemory, Slot
+from tmws.sandbox.slots import Aborted, DeadlinePassed, EndedByMemory, Slot
 
 T = TypeVar("T")
 # PID 1 ends a run at its limit; if even PID 1 is late by this much, the host does.
@@ -74,6 +73,7 @@ class DockerSandbox:
         self._proving = asyncio.Lock()
         self._engine_id: str | None = None
         self._proven: set[tuple[str, str]] = set()
+        self._live: set[Slot] = set()
         self._destroying: set[asyncio.Task[None]] = set()
 
     async def run(self, request: ExecutionRequest, *, progress: Progress) -> ExecutionResult:
@@ -128,9 +128,11 @@ class DockerSandbox:
         return len(orphans)
 
     async def aclose(self) -> None:
-        """Remove every container of this object and close its connections."""
+        """End what still runs, remove every container, and close the connections."""
         with anyio.CancelScope(shield=True):
             await self._pool.aclose()
+            for slot in tuple(self._live):
+                self._destroy_later(slot)
             if self._destroying:
                 await asyncio.wait(self._destroying)
             self._threads.shutdown(wait=True)
@@ -204,6 +206,7 @@ class DockerSandbox:
         labels = self.owner.labels()
         config = container_config(image.id, slot_class, self._hardening, labels)
         slot = Slot(self._engine, config)
+        self._live.add(slot)
         try:
             await self._unless_cancelled(slot, slot.boot)
         except DeadlinePassed as error:
@@ -225,16 +228,24 @@ class DockerSandbox:
             slot.abort()
             await _settled(future)
             raise
-        return future.result()
+        try:
+            return future.result()
+        except Aborted as error:
+            raise SandboxUnavailable(
+                "The sandbox was closed while the check ran. Nothing was judged; try again."
+            ) from error
 
     def _destroy_later(self, slot: Slot) -> None:
-        """Remove a slot that has answered, and so ended by itself, off the caller's path."""
+        """Remove a slot off the caller's path."""
         task = asyncio.create_task(self._destroy(slot))
         self._destroying.add(task)
         task.add_done_callback(self._destroying.discard)
 
     async def _destroy(self, slot: Slot) -> None:
         """Remove a slot, whatever happens meanwhile; an engine that is gone is logged."""
+        if slot not in self._live:
+            return
+        self._live.discard(slot)
         future = asyncio.get_running_loop().run_in_executor(self._threads, slot.destroy)
         if (error := await _settled(future)) is not None:
             _log.warning("sandbox_container_not_removed", reason=str(error))
@@ -244,12 +255,21 @@ class DockerSandbox:
 
 
 async def _settled(future: asyncio.Future[T]) -> BaseException | None:
-    """Wait for the end of what can't be stopped, even when cancelled again; return its error."""
+    """Wait for the end of what can't be stopped, and return its error.
+
+    Being cancelled meanwhile takes effect after that end.
+    """
+    interrupted: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while not future.done():
-            with contextlib.suppress(asyncio.CancelledError):
+            try:
                 await asyncio.wait([future])
-    return future.exception()
+            except asyncio.CancelledError as error:
+                interrupted = error
+    failure = future.exception()
+    if interrupted is not None:
+        raise interrupted
+    return failure
 
 
 async def _silent(words: str) -> None:

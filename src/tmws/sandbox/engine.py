@@ -209,10 +209,11 @@ class Engine:
 
     def pull(self, reference: str) -> None:
         """Fetch an image from its registry."""
+        import docker.utils  # noqa: PLC0415
+
         with self._translated(f"pull {reference}"):
-            repository, _, tag = reference.partition(":")
-            by_digest = "@" in reference
-            self.api.pull(reference if by_digest else repository, tag=None if by_digest else tag)
+            repository, tag = docker.utils.parse_repository_tag(reference)
+            self.api.pull(repository, tag=tag or "latest")
 
     def build(
         self,
@@ -242,6 +243,13 @@ class Engine:
         if built is None:
             raise SandboxUnavailable(f"The engine built {name} but does not hold it.")
         return built.id
+
+    def forget_image(self, image: str) -> None:
+        """Remove an image that has been replaced, unless something still stands on it."""
+        import docker.errors  # noqa: PLC0415
+
+        with self._translated("remove an image"), contextlib.suppress(docker.errors.APIError):
+            self.api.remove_image(image)
 
     def containers(self, label: str) -> tuple[ContainerFacts, ...]:
         """Return every container with this label, running or not."""

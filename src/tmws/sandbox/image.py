@@ -27,7 +27,7 @@ BASE_LABEL = "org.opencontainers.image.base.name"
 PROTOCOL = "1"
 ARCHITECTURE = "x86_64"
 _BUILD_INPUTS = ("Dockerfile", "init.py", "precompile.py", "requirements.lock")
-_EMPTY_FOLDERS = ("tmp", "workspace")
+_EMPTY_FOLDERS = ("workspace",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,10 @@ def build(
         held = engine.image(name)
         if held is not None and held.labels.get(INPUTS_LABEL) == inputs and not fresh_base:
             return BuiltImage(name, held.id, held.labels.get(BASE_LABEL, ""), built=False)
-        return _build(engine, name, chosen, inputs, say)
+        built = _build(engine, name, chosen, inputs, say)
+        if held is not None and held.id != built.id:
+            engine.forget_image(held.id)
+        return built
     finally:
         engine.close()
 
