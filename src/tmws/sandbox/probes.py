@@ -26,6 +26,11 @@ from tmws.ports import Probe
 Run = Callable[[ExecutionRequest], Awaitable[ExecutionResult]]
 
 PYTHON = ("/opt/tmws/python", "-I", "-S")
+_PACKAGE = "tmws/sandbox/inside"
+_ATTEMPT = (
+    "import runpy, sys; sys.path.insert(0, '/workspace'); "
+    "runpy.run_module('tmws.sandbox.inside', run_name='__main__')"
+)
 _LIMITS = Limits(wall_seconds=30.0, memory_bytes=96 * MEBIBYTE, processes=32)
 _SHORT = Limits(wall_seconds=1.0, memory_bytes=96 * MEBIBYTE, processes=32)
 # What a run may take beyond its limit on a busy machine before the limit counts as broken.
@@ -78,9 +83,9 @@ async def quick(run: Run) -> tuple[Probe, ...]:
     Raises:
         SandboxUnavailable: the container could not be started.
     """
-    program = Path(__file__).with_name("attempts.py").read_bytes()
     arguments = (str(_LIMITS.memory_bytes), str(_LIMITS.processes))
-    result = await run(_request(program, _LIMITS, *arguments))
+    argv = (*PYTHON, "-c", _ATTEMPT, *arguments)
+    result = await run(ExecutionRequest(argv=argv, files=_attempts(), limits=_LIMITS))
     # A child of the attempts fell to the memory limit, so nothing else is plausible.
     ended = Probe(
         "resources: memory end is seen",
@@ -94,7 +99,8 @@ async def full(run: Run) -> tuple[Probe, ...]:
     """Make every attempt, then let runs be ended by each of their limits."""
     found = list(await quick(run))
     for scenario in SCENARIOS:
-        result = await run(_request(scenario.program.encode(), _SHORT))
+        argv = (*PYTHON, "-c", scenario.program)
+        result = await run(ExecutionRequest(argv=argv, files=(), limits=_SHORT))
         held = result.outcome is scenario.outcome and result.wall_seconds < _LATEST_END_SECONDS
         observed = f"{result.outcome} after {result.wall_seconds:.2f} s"
         found.append(Probe(scenario.name, held, observed))
@@ -130,7 +136,14 @@ def require_held(found: tuple[Probe, ...]) -> None:
         )
 
 
-def _request(program: bytes, limits: Limits, *arguments: str) -> ExecutionRequest:
-    file = SnapshotFile("program.py", program, sha256(program).hexdigest(), executable=False)
-    argv = (*PYTHON, "/workspace/program.py", *arguments)
-    return ExecutionRequest(argv=argv, files=(file,), limits=limits)
+def _attempts() -> tuple[SnapshotFile, ...]:
+    """Return the modules below `inside`, in a package of the same name."""
+    sources = {
+        f"{_PACKAGE}/{path.name}": path.read_bytes()
+        for path in sorted(Path(__file__).with_name("inside").glob("*.py"))
+    }
+    parents = {f"{parent}/__init__.py": b"" for parent in ("tmws", "tmws/sandbox")}
+    return tuple(
+        SnapshotFile(path, content, sha256(content).hexdigest(), executable=False)
+        for path, content in (parents | sources).items()
+    )
