@@ -88,7 +88,7 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
     signer = backends.find("signing", "file")(settings.data_dir / "keys" / "ed25519")
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
     reader = backends.find("workspaces", "directory")()
-    search = Search(_embedders(settings), backends.deferred("vectors", "exact"))
+    search = Search(embedders(settings), backends.deferred("vectors", "exact"))
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
     limits = Limits(
@@ -119,7 +119,7 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
     )
 
 
-def _embedders(settings: Settings) -> dict[Arm, Callable[[], Embedder]]:
+def embedders(settings: Settings) -> dict[Arm, Callable[[], Embedder]]:
     """Spelling is always compared; meaning where a language model was chosen."""
     chosen: dict[Arm, Callable[[], Embedder]] = {
         Arm.CHARACTERS: backends.deferred("embeddings", "hashing")

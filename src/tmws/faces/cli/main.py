@@ -23,6 +23,7 @@ _COMMANDS = {
     "trust": "Show trust scores; only verdicts move them.",
     "ledger": "Verify the record of verdicts and administrative acts.",
     "tools": "Switch tools off and on, in every running server at once.",
+    "eval": "Measure trust and search on data of your own.",
     "embedder": "Install the language model that compares meanings.",
     "sandbox": "Build the sandbox image and test what it must deny.",
 }
