@@ -20,6 +20,7 @@ from tmws.services.gate import Gate
 from tmws.services.learning import Learning
 from tmws.services.memory import Memory
 from tmws.services.notary import Notary
+from tmws.services.proofs import Proofs
 from tmws.services.search import Search
 from tmws.services.switches import Switches
 from tmws.services.trust import Trust
@@ -50,6 +51,7 @@ class App:
     tools: Switches
     workspaces: Workspaces
     audit: Audit
+    proofs: Proofs
     search: Search
     sandbox: Sandbox
 
@@ -114,6 +116,7 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
         tools=Switches(database, notary, clock),
         workspaces=Workspaces(database, notary, reader, clock),
         audit=Audit(database, signer, checkpoints),
+        proofs=Proofs(database),
         search=search,
         sandbox=sandbox,
     )

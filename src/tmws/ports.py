@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from tmws.domain.execution import ExecutionRequest, ExecutionResult
+from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits
 from tmws.domain.snapshots import Snapshot
 
 if TYPE_CHECKING:  # numpy takes 0.1 s to import, and not every process compares meanings
@@ -67,6 +67,14 @@ class Sandbox(Protocol):
 
         Raises:
             SandboxUnavailable: the sandbox cannot be started at all.
+        """
+        ...
+
+    async def warm(self, limits: Limits) -> None:
+        """Get ready for runs with these limits, as far as the backend can.
+
+        Raises:
+            SandboxUnavailable: nothing could be run now.
         """
         ...
 

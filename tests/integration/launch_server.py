@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tmws.app import open_app
 from tmws.config import Settings
-from tmws.domain.execution import ExecutionRequest, ExecutionResult
+from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits
 from tmws.faces.http.server import serve_http
 from tmws.faces.mcp.stdio import serve_stdio
 from tmws.ports import Probe, Progress
@@ -38,6 +38,9 @@ class EndlessSandbox:
 
     async def check(self) -> tuple[Probe, ...]:
         return ()
+
+    async def warm(self, limits: Limits) -> None:
+        pass
 
     async def sweep(self) -> int:
         return 0

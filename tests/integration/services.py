@@ -16,7 +16,7 @@ from tmws.app import App, open_app
 from tmws.config import Settings
 from tmws.domain.agents import AccessLevel, Agent, Role
 from tmws.domain.claims import PythonCheck
-from tmws.domain.execution import ExecutionRequest, ExecutionResult, Outcome
+from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits, Outcome
 from tmws.domain.patterns import Pattern, PatternDraft
 from tmws.domain.verifications import ClaimDraft
 from tmws.ports import Probe, Progress
@@ -47,6 +47,9 @@ class ScriptedSandbox:
 
     async def check(self) -> tuple[Probe, ...]:
         return ()
+
+    async def warm(self, limits: Limits) -> None:
+        pass
 
     async def sweep(self) -> int:
         return 0

@@ -7,16 +7,12 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.mcp_serving import STOP_SECONDS, Store, over_stdio
-
-COLD_START_FLOORS = 2.6
-"""Spawn to the first list, in imports of the SDK alone, measured in the same run."""
 
 MODULES_OF_AN_OPEN_SERVER = """
 import asyncio, json, sys
@@ -138,23 +134,6 @@ async def test_a_running_check_is_killed_when_the_client_goes(store: Store) -> N
     await end(process)
     log = (store.folder / "sandbox.log").read_text()
     assert log == "started 0\nkilled\nclosed\n"
-
-
-async def test_a_cold_start_costs_little_beyond_the_sdk_itself(store: Store) -> None:
-    async with store.opened():
-        pass  # a store that exists: creating one is not what every session pays for
-    ours, floor = [], []
-    for _ in range(3):
-        begun = time.monotonic()
-        process = await started(store)
-        assert (await ask(process, LIST_MODERN))["result"]["tools"]
-        ours.append(time.monotonic() - begun)
-        await end(process)
-        begun = time.monotonic()
-        bare = await asyncio.create_subprocess_exec(sys.executable, "-c", "import mcp.server")
-        await bare.wait()
-        floor.append(time.monotonic() - begun)
-    assert min(ours) < COLD_START_FLOORS * min(floor), (ours, floor)
 
 
 async def test_no_engine_and_no_migrations_are_loaded_before_they_are_needed(store: Store) -> None:

@@ -23,7 +23,7 @@ from tests.integration.services import (
 from tests.postgres import PostgresServer
 from tmws.app import App
 from tmws.domain.canonical import canonical_bytes, sha256_hex
-from tmws.domain.errors import LedgerCorrupt, NotFound
+from tmws.domain.errors import InvalidInput, LedgerCorrupt, NotFound
 from tmws.domain.ledger import Tree, commitment, leaf_hash
 from tmws.services.audit import AuditReport
 from tmws.storage.database import Database
@@ -583,7 +583,7 @@ class TestALawfulErasure:
         assert report.holds, said(report)
         assert report.erased == 3
         async with attacker.place.open() as app:
-            assert (await app.audit.prove(3)).holds()
+            assert (await app.proofs.inclusion(3)).holds()
 
     async def test_with_the_claim_and_its_traces_leaves_every_proof_valid(
         self, attacker: Attacker, original: Original
@@ -640,9 +640,24 @@ async def test_every_entry_is_proven_to_whoever_holds_the_root(copy: Installatio
     async with copy.open() as app:
         report = await app.audit.verify()
         for index in range(SIZE):
-            proof = await app.audit.prove(index)
+            proof = await app.proofs.inclusion(index)
             assert proof.holds()
             assert (proof.root, proof.size) == (report.root, SIZE)
         for index in (-1, SIZE):
             with pytest.raises(NotFound, match=f"no entry {index}; it ends at 6"):
-                await app.audit.prove(index)
+                await app.proofs.inclusion(index)
+
+
+async def test_every_earlier_size_is_proven_to_be_a_beginning(copy: Installation) -> None:
+    async with copy.open() as app:
+        report = await app.audit.verify()
+        roots = set()
+        for size in range(1, SIZE + 1):
+            proof = await app.proofs.consistency(size)
+            assert proof.holds()
+            assert (proof.root, proof.size) == (report.root, SIZE)
+            roots.add(proof.old_root)
+        assert len(roots) == SIZE
+        for size in (0, SIZE + 1):
+            with pytest.raises(InvalidInput, match="1 to 7"):
+                await app.proofs.consistency(size)

@@ -9,15 +9,12 @@ from typing import Any
 from tmws.domain import checkpoints, events, evidence
 from tmws.domain.canonical import canonical_bytes, sha256_hex
 from tmws.domain.claims import Verdict
-from tmws.domain.errors import InvalidInput, LedgerCorrupt, NotFound, SignatureInvalid
+from tmws.domain.errors import InvalidInput, LedgerCorrupt, SignatureInvalid
 from tmws.domain.ledger import (
     Tree,
     commitment,
-    inclusion_proof,
     leaf_hash,
-    proves_inclusion,
 )
-from tmws.domain.ledger import root as merkle_root
 from tmws.domain.trust import NO_RECORD, TrustScore
 from tmws.ports import CheckpointStore, Signer
 from tmws.storage import artifacts, claims, ledger, trust
@@ -53,32 +50,6 @@ class AuditReport:
     @property
     def holds(self) -> bool:
         return not self.problems
-
-
-@dataclass(frozen=True, slots=True)
-class InclusionProof:
-    """That a leaf stands at its index in the tree of this size and root (RFC 6962 §2.1.1).
-
-    Attributes:
-        leaf: the entry, canonical JSON; hashed with the prefix 0x00.
-        path: sibling hashes from the leaf to the root, hex.
-    """
-
-    index: int
-    size: int
-    leaf: str
-    path: tuple[str, ...]
-    root: str
-
-    def holds(self) -> bool:
-        """Recompute the root from the leaf and the path."""
-        return proves_inclusion(
-            leaf_hash(self.leaf.encode()),
-            self.index,
-            self.size,
-            [bytes.fromhex(node) for node in self.path],
-            bytes.fromhex(self.root),
-        )
 
 
 @dataclass(slots=True)
@@ -138,25 +109,6 @@ class Audit:
             promised=walk.promise.size if walk.promise else None,
             erased=walk.erased,
             problems=tuple(walk.problems),
-        )
-
-    async def prove(self, index: int) -> InclusionProof:
-        """Return what convinces anyone who holds a checkpoint that an entry is in the log.
-
-        Raises:
-            NotFound: the log has no such entry.
-        """
-        async with self._database.read() as connection:
-            entries = [entry async for entry in ledger.entries(connection)]
-        if not 0 <= index < len(entries):
-            raise NotFound(f"The ledger has no entry {index}; it ends at {len(entries) - 1}.")
-        hashes = [leaf_hash(entry.leaf) for entry in entries]
-        return InclusionProof(
-            index=index,
-            size=len(hashes),
-            leaf=entries[index].leaf.decode(),
-            path=tuple(node.hex() for node in inclusion_proof(hashes, index)),
-            root=merkle_root(hashes).hex(),
         )
 
     def _promise(

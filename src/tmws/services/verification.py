@@ -137,6 +137,16 @@ class Verification:
             await asyncio.shield(self._abandon(claim))
             raise
 
+    async def prepare(self) -> int:
+        """Make the sandbox ready for checks; return how many dead owners' runs it removed.
+
+        Raises:
+            SandboxUnavailable: no check can run now.
+        """
+        removed = await self._sandbox.sweep()
+        await self._sandbox.warm(self._limits)
+        return removed
+
     async def get(self, caller: Agent, claim_id: str) -> VerificationReport:
         """Return a claim of the caller's, or of one of its namespaces.
 

@@ -61,12 +61,6 @@ class ExactIndex:
             block.apply(rows)
             self._blocks[namespace, embedder_id] = block
 
-    def forget(self, namespace: str) -> None:
-        """Drop all that is held of a namespace; it can be loaded again."""
-        with self._lock:
-            for key in [key for key in self._blocks if key[0] == namespace]:
-                del self._blocks[key]
-
     def search(
         self,
         query: Vector,

@@ -107,15 +107,6 @@ def test_hidden_rows_change_nothing_in_what_a_stranger_sees() -> None:
         assert ask(full, query, limit=7) == ask(sparse, query, limit=7)
 
 
-def test_forgetting_a_namespace_leaves_the_others() -> None:
-    index = ExactIndex()
-    index.refresh(SPACE, MODEL, random_rows(3))
-    index.refresh("other", MODEL, random_rows(4))
-    index.forget(SPACE)
-    assert index.count(SPACE, MODEL) == index.revision(SPACE, MODEL) == 0
-    assert index.count("other", MODEL) == 4
-
-
 def test_memory_shrinks_after_most_rows_are_removed() -> None:
     index = ExactIndex()
     rows = random_rows(4_000)

@@ -46,7 +46,7 @@ async def verify(app: App, printer: Printer) -> None:
 @with_app
 async def prove(app: App, printer: Printer, index: int) -> None:
     """Show the proof that entry INDEX is in the log, for somebody who holds a checkpoint."""
-    proof = await app.audit.prove(index)
+    proof = await app.proofs.inclusion(index)
     printer.record(
         {
             "index": proof.index,
@@ -54,6 +54,24 @@ async def prove(app: App, printer: Printer, index: int) -> None:
             "root": proof.root,
             "holds": proof.holds(),
             "leaf": proof.leaf,
+            "path": list(proof.path),
+        }
+    )
+
+
+@ledger.command()
+@click.argument("size", type=click.IntRange(min=1))
+@with_app
+async def consistency(app: App, printer: Printer, size: int) -> None:
+    """Show the proof that the log only grew since it had SIZE entries."""
+    proof = await app.proofs.consistency(size)
+    printer.record(
+        {
+            "old_size": proof.old_size,
+            "old_root": proof.old_root,
+            "size": proof.size,
+            "root": proof.root,
+            "holds": proof.holds(),
             "path": list(proof.path),
         }
     )

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import click
+import structlog
 
-from tmws.app import open_app
+from tmws.app import App, open_app
 from tmws.config import Settings, load_settings
+from tmws.domain.errors import SandboxUnavailable
 from tmws.faces.http.server import serve_http
 from tmws.faces.mcp.stdio import serve_stdio
 from tmws.telemetry import logging
+
+_log = structlog.get_logger()
 
 
 @click.command()
@@ -40,13 +46,40 @@ def serve(
         asyncio.run(_stdio(settings))
 
 
+@asynccontextmanager
+async def _prepared(app: App) -> AsyncIterator[None]:
+    """Warm the sandbox in the background, where warm slots are asked for.
+
+    Otherwise the first check does what is needed: most sessions never have one, and
+    reaching the engine at each start would cost all of them.
+    """
+    if not app.settings.warm_slots:
+        yield
+        return
+    task = asyncio.create_task(_prepare(app))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _prepare(app: App) -> None:
+    try:
+        removed = await app.verification.prepare()
+    except SandboxUnavailable as error:
+        _log.warning("sandbox_unavailable", reason=error.message)
+    else:
+        _log.info("sandbox_ready", swept=removed)
+
+
 async def _stdio(settings: Settings) -> None:
-    async with open_app(settings) as app:
+    async with open_app(settings) as app, _prepared(app):
         await serve_stdio(app)
 
 
 async def _http(
     settings: Settings, host: str, port: int, hosts: tuple[str, ...], origins: tuple[str, ...]
 ) -> None:
-    async with open_app(settings) as app:
+    async with open_app(settings) as app, _prepared(app):
         await serve_http(app, host, port, allowed_hosts=hosts, allowed_origins=origins)
