@@ -301,6 +301,8 @@ async def _require_new(tx: Transaction, pattern: Pattern) -> None:
 
 
 async def _agent_ids(tx: Transaction, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
     known = await agents.ids_of(tx, names)
     missing = sorted(set(names) - known.keys())
     if missing:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput
+from tmws.storage.one_trip import OneTripDriver
 
 Transaction = AsyncConnection
 """What `Database.read` and `Database.write` yield, and every storage function takes first."""
@@ -109,7 +110,14 @@ def _engine(url: sa.URL) -> AsyncEngine:
                 "PostgreSQL needs the 'postgres' extra. Run: pip install 'tmws[postgres]'.",
                 retryable=False,
             ) from error
-    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+    engine = create_async_engine(
+        url,
+        module=OneTripDriver(),
+        connect_args={"timeout": SQLITE_BUSY_SECONDS},
+        # Every way out of `read` and `write` ends the transaction; a second rollback on
+        # return to the pool would be one more trip.
+        pool_reset_on_return=None,
+    )
     sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
@@ -119,7 +127,14 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is ours: the driver's own comes too late
     cursor = connection.cursor()
     # FULL: what was acknowledged survives a power cut, not only a killed process.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # The cache holds an index of words that default pages would read again each time.
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-32768",
+        "temp_store=MEMORY",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
