@@ -103,3 +103,4 @@ lock: setup ## Resolve the dependencies again and write both locks
 .PHONY: clean
 clean: ## Remove everything these targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +

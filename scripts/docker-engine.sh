@@ -7,6 +7,7 @@
 set -eu
 
 LOG=${TMWS_DOCKERD_LOG:-/var/log/tmws-dockerd.log}
+SOCKET=/var/run/docker.sock
 WAIT_SECONDS=60
 
 say() { printf 'docker-engine: %s\n' "$*" >&2; }
@@ -26,14 +27,22 @@ is_debian_like() {
 
 may_install() { [ "$(id -u)" = 0 ] && is_debian_like && command -v apt-get >/dev/null 2>&1; }
 
+# Another program may hold the lock of the packages: a fresh Ubuntu updates itself.
+apt() { apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
+
+# The first try spares a download where the package lists are new enough.
 install() {
     say "installing $* from the distribution's packages"
     DEBIAN_FRONTEND=noninteractive
     export DEBIAN_FRONTEND
-    apt-get install -y -q --no-install-recommends "$@" >&2 || {
-        apt-get update -q >&2
-        apt-get install -y -q --no-install-recommends "$@" >&2
+    told=$(mktemp)
+    apt install -y --no-install-recommends "$@" >"$told" 2>&1 ||
+        { apt update && apt install -y --no-install-recommends "$@"; } >"$told" 2>&1 || {
+        cat "$told" >&2
+        rm -f "$told"
+        return 1
     }
+    rm -f "$told"
 }
 
 wait_until_it_answers() {
@@ -77,11 +86,21 @@ start() {
 explain() {
     cat >&2 <<'TEXT'
 docker-engine: no Docker engine answers, and this script may not install one here.
-  Debian, Ubuntu: sudo sh scripts/docker-engine.sh
+  Debian, Ubuntu: sudo sh scripts/docker-engine.sh && sudo usermod -aG docker "$USER"
+                  then log in again, so that the group counts
   Other Linux:    install Docker Engine, start it, and add yourself to the group 'docker'
   macOS, Windows: install Docker Desktop (or colima) and start it
   Elsewhere:      point DOCKER_HOST at an engine that answers 'docker version'
 TMWS learns and remembers without it; only checks of claims need the sandbox.
+TEXT
+    exit 1
+}
+
+explain_group() {
+    cat >&2 <<'TEXT'
+docker-engine: a Docker engine is here, but you are not in the group that may use it.
+  sudo usermod -aG docker "$USER", then log in again, so that the group counts.
+  Whoever is in that group can become root on this machine; so can whoever may use sudo.
 TEXT
     exit 1
 }
@@ -91,6 +110,7 @@ if ! answers; then
         say "DOCKER_HOST=$DOCKER_HOST does not answer; start that engine or unset DOCKER_HOST"
         exit 1
     fi
+    [ ! -S "$SOCKET" ] || [ -w "$SOCKET" ] || explain_group
     say 'no Docker engine answers'
     command -v dockerd >/dev/null 2>&1 || { may_install || explain; install docker.io; }
     # Newer releases keep the command line apart from the engine.

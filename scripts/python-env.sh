@@ -22,7 +22,7 @@ find_python() {
 can_make_environments() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 
 install_venv_module() {
-  local package
+  local package told
   package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     say "$1 cannot make virtual environments. As root: apt-get install $package. Then run make again."
@@ -30,14 +30,14 @@ install_venv_module() {
   fi
   say "$1 lacks venv: installing $package"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -qq -y --no-install-recommends "$package" >/dev/null
+  told=$(apt-get update -qq 2>&1 && apt-get install -qq -y -o DPkg::Lock::Timeout=300 \
+    --no-install-recommends "$package" 2>&1) || { say "$told"; return 1; }
 }
 
 python=$(find_python)
 can_make_environments "$python" || install_venv_module "$python"
 
-say "installing the packages of $lock into $venv"
+say "installing the packages of $lock into $venv (about half a minute)"
 "$python" -m venv --clear "$venv"
 # Wheels only: nothing that is downloaded runs code while it is installed.
 "$venv/bin/pip" install --quiet --quiet --no-input --disable-pip-version-check --no-deps \
