@@ -46,7 +46,8 @@ demo: sandbox ## Watch two agents learn, claim, get checked, and earn trust
 
 .PHONY: test
 test: check sandbox ## Run every check and every test, as the gate does; nothing is skipped
-	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(TESTS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
+		--override-ini=tmp_path_retention_policy=failed $(TESTS)
 
 .PHONY: bench
 bench: sandbox ## Measure what we promise, beside floors measured in the same run

@@ -34,6 +34,8 @@ LAUNCHER = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/
 SERVE = (sys.executable, "-m", "tmws", "serve")
 
 CALL_SECONDS = 60
+INSTALL_SECONDS = 110
+"""Less than a test may take, so that a slow registry is named."""
 
 TOOL_FAILED = 5
 """Exit status of the Inspector when a tool answered with an error."""
@@ -65,12 +67,15 @@ class Inspector:
         environment = {
             "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.home),
+            "NODE_COMPILE_CACHE": str(self.home / "compiled"),  # else in everybody's /tmp
             "MCP_INSPECTOR_SECRET_STORE": "memory",
         }
         return await ran(str(NODE), str(self.script), "--cli", *arguments, env=environment)
 
 
-async def ran(*command: str, env: Mapping[str, str], cwd: Path | None = None) -> Answer:
+async def ran(
+    *command: str, env: Mapping[str, str], cwd: Path | None = None, seconds: float = CALL_SECONDS
+) -> Answer:
     process = await asyncio.create_subprocess_exec(
         *command,
         env=env,
@@ -79,7 +84,7 @@ async def ran(*command: str, env: Mapping[str, str], cwd: Path | None = None) ->
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), CALL_SECONDS)
+    out, err = await asyncio.wait_for(process.communicate(), seconds)
     assert process.returncode is not None
     return Answer(process.returncode, out.decode(), err.decode())
 
@@ -99,12 +104,20 @@ async def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
 async def install(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(PINNED, folder)
+    downloads = folder / "downloads"
     installed = await ran(
         *(str(NODE), str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
-        env=os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"},
+        *("--cache", str(downloads)),
+        env=os.environ
+        | {
+            "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
+            "NODE_COMPILE_CACHE": str(downloads / "compiled"),
+        },
         cwd=folder,
+        seconds=INSTALL_SECONDS,
     )
     assert installed.status == 0, installed.err
+    await asyncio.to_thread(shutil.rmtree, downloads)
     (folder / "complete").touch()
 
 
