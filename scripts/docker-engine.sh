@@ -121,8 +121,17 @@ fi
 say "engine $(docker version --format '{{.Server.Version}}') answers"
 
 # The base of the image is made from Debian packages where that is possible, so
-# that no container registry is needed.
-if ! command -v mmdebstrap >/dev/null 2>&1 && may_install; then
-    install mmdebstrap debian-archive-keyring ||
-        say 'mmdebstrap could not be installed; the image will use a public base'
+# that no container registry is needed. Whoever is not root needs newuidmap for it.
+makes_bases() {
+    command -v mmdebstrap >/dev/null 2>&1 || return 1
+    [ "$(id -u)${SUDO_USER:-}" = 0 ] || command -v newuidmap >/dev/null 2>&1
+}
+
+if ! makes_bases; then
+    if may_install; then
+        install mmdebstrap debian-archive-keyring uidmap ||
+            say 'mmdebstrap could not be installed; the image will use a public base'
+    elif is_debian_like; then
+        say "if the image cannot be made: 'sudo apt-get install mmdebstrap uidmap', then try again"
+    fi
 fi
