@@ -22,6 +22,7 @@ from _pytest.config.exceptions import UsageError
 from _pytest.config.findpaths import determine_setup
 from tmws_channel import OUR_FOLDER, TOOLS, WORKSPACE, open_channel
 from tmws_guard import Guard
+from tmws_sources import Sources
 from tmws_witness import Witness
 
 
@@ -70,7 +71,9 @@ def main() -> None:
     for name in default_plugins:
         importlib.import_module(f"_pytest.{name}")
     run, leave, flush = pytest.main, os._exit, (sys.stdout.flush, sys.stderr.flush)
-    witness = Witness(open_channel("pytest"), Guard(), keyword)
+    send = open_channel("pytest")
+    sources = Sources()
+    witness = Witness(send, Guard(), sources, keyword)
     finish = witness.finish
     open_paths()
     arguments = [
@@ -89,7 +92,7 @@ def main() -> None:
         *targets,
     ]
     status = int(run(arguments, plugins=[witness]))
-    finish(status)
+    finish(send, status)
     for stream in flush:
         stream()
     # Nothing that the workspace left behind, threads or exit handlers, has a say now.

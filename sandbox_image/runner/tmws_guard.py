@@ -11,7 +11,16 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-FRAMEWORK = ("_pytest", "pluggy", "pytest", "unittest")
+FRAMEWORK = (
+    "_pytest",
+    "pluggy",
+    "pytest",
+    "tmws_channel",
+    "tmws_guard",
+    "tmws_sources",
+    "tmws_witness",
+    "unittest",
+)
 # Where outcomes are made: looked at after every test, the rest once at the end.
 CRITICAL = (
     "_pytest.assertion",
@@ -25,6 +34,7 @@ CRITICAL = (
     "_pytest.unittest",
     "pluggy._callers",
     "pluggy._hooks",
+    "tmws_witness",
     "unittest.case",
 )
 

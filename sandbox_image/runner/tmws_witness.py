@@ -20,8 +20,10 @@ from _pytest.fixtures import FixtureLookupError
 from _pytest.mark import KeywordMatcher
 from _pytest.mark.expression import Expression
 from _pytest.outcomes import Failed, Skipped, XFailed
+from _pytest.unittest import TestCaseFunction
 from tmws_channel import MAX_LISTED, MAX_TEXT, WORKSPACE, Send
 from tmws_guard import Guard
+from tmws_sources import Sources
 
 # Hooks whose foreign implementation can turn one outcome into another.
 DECISIVE_HOOKS = (
@@ -44,6 +46,9 @@ WORST_FIRST = ("failed", "skipped", "xfailed", "xpassed", "passed")
 IDS_PER_LINE = 20
 PASSED_PER_LINE = 100
 MAX_MESSAGE = 300
+# Where the library runs test cases; what replaces one of these decides outcomes.
+CASE_METHODS = ("__call__", "run", "_callSetUp", "_callTestMethod", "_callTearDown", "doCleanups")
+LIBRARY = str(Path(unittest.__file__).parent)
 # How pytest fails an async test that no plugin takes.
 ASYNC_REFUSAL = "async def functions are not natively supported"
 
@@ -51,9 +56,10 @@ ASYNC_REFUSAL = "async def functions are not natively supported"
 class Witness:
     """The plugin that sees everything and reports it at once."""
 
-    def __init__(self, send: Send, guard: Guard, keyword: str | None) -> None:
+    def __init__(self, send: Send, guard: Guard, sources: Sources, keyword: str | None) -> None:
         self._send = send
         self._guard = guard
+        self._sources = sources
         self._keyword = None if keyword is None else Expression.compile(keyword)
         self._numbers: dict[pytest.Item, int] = {}
         self._functions: dict[pytest.Item, tuple[object, object]] = {}
@@ -62,6 +68,7 @@ class Witness:
         self._canaries: dict[pytest.Item, str] = {}
         self._canary_ids: set[str] = set()
         self._raised: BaseException | None = None
+        self._called: pytest.Item | None = None
         self._phases: dict[str, list[str]] = {}
         self._causes: list[BaseException] = []
         self._changed = False
@@ -94,7 +101,9 @@ class Witness:
     @pytest.hookimpl(tryfirst=True)
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         self._numbers[item] = len(self._numbers)
-        self._functions[item] = function_of(item)
+        called = self._functions[item] = function_of(item)
+        if not self._sources.explain(item, called[1]):
+            self._hooks[about(item, "not the test that its file defines")] = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -150,7 +159,7 @@ class Witness:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        self._phases, self._causes, self._changed = {}, [], False
+        self._phases, self._causes, self._changed, self._called = {}, [], False, None
         failed_before = item.session.testsfailed
         result = yield
         if item in self._canaries:
@@ -158,6 +167,8 @@ class Witness:
             item.session.testsfailed = failed_before
             self._send_canary(item)
         elif item in self._numbers and (outcome := self._outcome()) is not None:
+            if outcome == "passed" and self._called is not item:
+                self._hooks[about(item, "was passed over")] = None
             self._send_test(self._numbers[item], outcome)
         return result
 
@@ -198,9 +209,13 @@ class Witness:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         if self._functions.get(item) != function_of(item):
-            self._patched[f"{item.nodeid[:MAX_TEXT]} (test function)"] = None
+            self._patched[about(item, "another function is called")] = None
         self._look_around(item.config)
-        return (yield from self._watched())
+        self._look_at(item)
+        result = yield from self._watched()
+        self._look_at(item)
+        self._called = item
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
@@ -240,6 +255,16 @@ class Witness:
         self._hooks.update(dict.fromkeys(self._foreign_hooks(config)))
         self._patched.update(dict.fromkeys(self._guard.changed_now()))
 
+    def _look_at(self, item: pytest.Item) -> None:
+        """Notice an item that does not run its test the way pytest does."""
+        kind = type(item)
+        own = [name for name in vars(item) if callable(getattr(kind, name, None))]
+        if not self._guard.knows(kind.runtest):
+            own.append("runtest")
+        case = item.instance if isinstance(item, TestCaseFunction) else None
+        own.extend(name for name in CASE_METHODS if case is not None and is_foreign(case, name))
+        self._hooks.update((about(item, f"replaces {name}"), None) for name in own)
+
     def _foreign_hooks(self, config: pytest.Config) -> Iterable[str]:
         for name in DECISIVE_HOOKS:
             implementations = getattr(config.hook, name).get_hookimpls()
@@ -254,11 +279,15 @@ class Witness:
                     code = getattr(implementation.function, "__code__", None)
                     yield f"{relative(getattr(code, 'co_filename', '?'))}: {name}"
 
-    def finish(self, status: int) -> None:
+    def finish(self, send: Send, status: int) -> None:
         """Report the end, and who could have had a hand in the outcomes."""
+        if self._send is not send:
+            self._patched["the reporter of the run"] = None
         self._patched.update(dict.fromkeys(self._guard.changed()))
+        for path in self._sources.changed():
+            self._hooks[f"{relative(path)[: MAX_TEXT - MAX_MESSAGE]}: changed while it ran"] = None
         self._send_passed()
-        self._send(
+        send(
             "finished",
             status=status,
             hooks=list(self._hooks)[:MAX_LISTED],
@@ -290,6 +319,20 @@ def function_of(item: pytest.Item) -> tuple[object, object]:
     called = getattr(item, "obj", None)
     function = getattr(called, "__func__", called)
     return function, getattr(function, "__code__", None)
+
+
+def about(item: pytest.Item, what: str) -> str:
+    """Return `test: what`, short enough for a report."""
+    what = what[:MAX_MESSAGE]
+    return f"{item.nodeid[: MAX_TEXT - MAX_MESSAGE - 2]}: {what}"
+
+
+def is_foreign(case: object, name: str) -> bool:
+    """Tell whether a method of a test case is not the library's own."""
+    method = getattr(type(case), name, None)
+    code = getattr(method, "__code__", None)
+    ours = method is None or (code is not None and code.co_filename.startswith(LIBRARY))
+    return name in vars(case) or not ours
 
 
 def make_canary(module: pytest.Module, *, like: str) -> pytest.Item:

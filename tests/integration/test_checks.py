@@ -171,6 +171,88 @@ def test_thread():
     assert out == [4]
 """,
 }
+WRAPPED = {
+    "app.py": APP,
+    "helpers.py": """
+from app import add
+
+
+class Shared:
+    def test_inherited(self):
+        assert add(2, 2) == 4
+""",
+    "tests/test_app.py": """
+import functools
+import unittest
+from unittest import mock
+
+import pytest
+from app import add
+from helpers import Shared
+
+
+def twice(test):
+    @functools.wraps(test)
+    def run(*arguments):
+        test(*arguments)
+        test(*arguments)
+
+    return run
+
+
+class WrapsAll(type):
+    def __new__(cls, name, bases, body):
+        return super().__new__(cls, name, bases, {
+            key: twice(value) if key.startswith("test") else value for key, value in body.items()
+        })
+
+
+class TestWrapped(metaclass=WrapsAll):
+    def test_add(self):
+        assert add(2, 2) == 4
+
+
+class TestShared(Shared):
+    @mock.patch("app.add", return_value=5)
+    def test_stand_in(self, stand_in):
+        assert stand_in() == 5
+
+
+@mock.patch("os.getcwd", return_value="/nowhere")
+class TestPatched:
+    def test_add(self, getcwd):
+        assert add(2, 2) == 4
+
+
+class TestCases(unittest.IsolatedAsyncioTestCase):
+    async def test_async(self):
+        assert add(2, 2) == 4
+
+    def test_sub(self):
+        for number in range(3):
+            with self.subTest(number=number):
+                self.assertEqual(add(number, 0), number)
+
+
+@twice
+def test_twice():
+    assert add(2, 2) == 4
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_marked(number, subtests):
+    with subtests.test("inner"):
+        assert add(number, 1) == number + 1
+
+
+def made(number):
+    return lambda: add(number, 2)
+
+
+for number in range(2):
+    globals()[f"test_made_{number}"] = made(number)
+""",
+}
 NATIVE_SETTINGS = {
     "pyproject.toml": """
 [tool.pytest]
@@ -191,6 +273,7 @@ PROJECTS = {
     "fixtures, markers, parameters, classes": FIXTURES,
     "unittest": UNITTEST,
     "processes and threads": PROCESSES,
+    "tests wrapped, inherited and made": WRAPPED,
 }
 
 

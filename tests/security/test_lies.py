@@ -25,10 +25,11 @@ pytestmark = pytest.mark.anyio
 LIES = Path(__file__).parent / "lies"
 
 # Code that shares a process with the test runner can decide what the runner sees. At
-# the level `reproduced` these two are believed; only a check from another process
+# the level `reproduced` these are believed; only a check from another process
 # (`independent`) would find them out.
 BELIEVED = {
     "equals_everything_disguised": "the tested value itself lies to the assertion",
+    "fixture_replaces_the_tested": "to replace a function is what fixtures are for",
     "reaches_the_witness": "the tested function finds our plugin on the stack and uses it",
 }
 

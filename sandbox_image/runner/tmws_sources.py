@@ -1,0 +1,135 @@
+"""What the files of the workspace said before any of their code ran.
+
+A set-up file can rewrite a test, or have something else imported in its place. So test
+modules are compiled from the text that was sent, and a test that its file defines
+plainly must be the function that pytest is about to call.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import types
+from collections.abc import Callable, Iterator
+from importlib.util import source_hash
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.assertion import rewrite
+from tmws_channel import WORKSPACE
+
+_compile: Callable[..., Any] = compile
+_stat, _rewrite_asserts, _rewrite_others = os.stat, rewrite.rewrite_asserts, rewrite._rewrite_test
+
+
+class Sources:
+    """The Python files below the workspace, as they were sent."""
+
+    def __init__(self) -> None:
+        paths = sorted(Path(WORKSPACE).rglob("*.py"))
+        self._texts = {str(path): path.read_bytes() for path in paths if path.is_file()}
+        self._stamps = {path: _stamp(path) for path in self._texts}
+        self._plain: dict[str, set[str]] = {}
+        self._codes: dict[str, set[types.CodeType]] = {}
+        rewrite._rewrite_test = self._rewrite_test
+
+    def changed(self) -> Iterator[str]:
+        """Name the files that are no longer those that were sent.
+
+        The inode's change time tells of a file that was put back as it was.
+        """
+        yield from (path for path, stamp in self._stamps.items() if _stamp(path) != stamp)
+
+    def explain(self, item: pytest.Item, code: object) -> bool:
+        """Tell whether `code` is what the item's file defines, as far as that is plain."""
+        path = str(item.path)
+        if not isinstance(item, pytest.Function) or path not in self._texts:
+            return True
+        try:
+            self._read(path)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False  # yet something was imported in its place
+        return _qualified(item) not in self._plain[path] or code in self._codes[path]
+
+    def _read(self, path: str) -> None:
+        if path not in self._plain:
+            text = self._texts[path]
+            self._plain[path] = set(_plain(_parsed(text, path).body))
+            # pytest does not rewrite what something else imported first.
+            self._keep(path, _compile(text, path, "exec", dont_inherit=True))
+
+    def _rewrite_test(self, fn: Path, config: pytest.Config) -> tuple[bytes, types.CodeType]:
+        """Do what pytest does, on the text that was sent."""
+        path = str(fn)
+        text = self._texts.get(path)
+        if text is None:
+            return _rewrite_others(fn, config)
+        tree = _parsed(text, path)
+        _rewrite_asserts(tree, text, path, config)
+        code = _compile(tree, path, "exec", dont_inherit=True)
+        self._keep(path, code)
+        return source_hash(text), code
+
+    def _keep(self, path: str, code: types.CodeType) -> None:
+        self._codes.setdefault(path, set()).update(_within(code))
+
+
+def _parsed(text: bytes, path: str) -> ast.Module:
+    tree = _compile(text, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    assert isinstance(tree, ast.Module)
+    return tree
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        status = _stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns
+
+
+def _qualified(item: pytest.Function) -> str:
+    """Return the test's qualified name inside its file."""
+    classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+    return ".".join((*classes, item.originalname))
+
+
+def _plain(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+    """Return the functions that nothing in their file wraps or replaces.
+
+    Marks of pytest leave a function what it is; other decorators may not.
+    """
+    bound = [name for node in body for name in _bound(node)]
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) if all(map(_is_mark, node.decorator_list)):
+                if bound.count(name) == 1:
+                    yield prefix + name
+            case ast.ClassDef(name=name, decorator_list=[], keywords=[]):
+                if bound.count(name) == 1:
+                    yield from _plain(node.body, f"{prefix}{name}.")
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+        return
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            yield part.id
+        elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield part.name
+
+
+def _is_mark(decorator: ast.expr) -> bool:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(called).startswith("pytest.mark.")
+
+
+def _within(code: types.CodeType) -> Iterator[types.CodeType]:
+    waiting = [code]
+    while waiting:
+        code = waiting.pop()
+        yield code
+        waiting.extend(part for part in code.co_consts if isinstance(part, types.CodeType))
