@@ -29,6 +29,7 @@ CALLED_BY_LIBRARIES = [
         "upgrade",
     ),  # alembic
     *("cache_ok", "process_bind_param", "process_result_value"),  # SQLAlchemy
+    *("_make_new_cursor", "_aenter_cursor", "_execute_async", "_executemany_async"),  # its adapters
     *("list_commands", "get_command", "format_commands"),  # click
     *("model_*", "settings_customise_sources"),  # pydantic
     *("capture_signals",),  # uvicorn
