@@ -111,7 +111,7 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
             clock=clock,
             chance=chance,
         ),
-        trust=Trust(database, gate),
+        trust=Trust(database, gate, notary, clock),
         memory=Memory(database, gate, search, clock, chance),
         tools=Switches(database, notary, clock),
         workspaces=Workspaces(database, notary, reader, clock),

@@ -124,7 +124,10 @@ async def test_trust_matches_its_published_shape(connect: Connect) -> None:
         await client.list_tools()  # from here on the client validates results by schema
         shown = await result_of(client, "get_trust")
         assert shown["decided"] == 0
-        assert "Unknown" in shown["explanation"]
+        assert shown["unknown"] is True
+        assert "Unknown" in shown["summary"]
+        explained = await result_of(client, "get_trust", explain=True)
+        assert explained["explanation"]["largest"] == []
 
 
 async def test_what_does_not_exist_is_refused_with_the_next_step(connect: Connect) -> None:

@@ -157,4 +157,4 @@ async def test_two_servers_on_a_new_store_at_once_both_come_up(store: Store) -> 
         async with over_stdio(store, "auto") as client:
             return len((await client.list_tools()).tools)
 
-    assert await asyncio.gather(*(first_list(number) for number in range(2))) == [9, 9]
+    assert await asyncio.gather(*(first_list(number) for number in range(2))) == [10, 10]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from tests.integration.services import Installation, agent, learned, verified
+from tests.integration.services import Installation, agent, learned, timed_out, verified
+from tmws.domain import events
 from tmws.domain.errors import BackendUnavailable
 from tmws.storage import migrations
 from tmws.storage.database import Database
@@ -87,13 +89,59 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
     """From the second revision on: each step down and up again loses nothing it need not."""
     revisions = [each.revision for each in ScriptDirectory.from_config(scripts()).walk_revisions()]
     async with installation.open() as app:
-        alice = await agent(app, "alice")
+        await app.workspaces.add("shop", installation.workspace(), by="test")
+        alice, bob = await agent(app, "alice"), await agent(app, "bob")
         kept = await learned(app, alice)
+        made = await verified(app, alice, confidence=0.9, effort_minutes=5.0)
+        await verified(app, bob)
+        await app.trust.link("bob", "alice", reason="one owner", by="ann")
+        await app.trust.withdraw(made.claim.id, reason="by mistake", by="ann")
+        seen = await app.trust.show(alice)
     for revision in revisions[1:]:
         await moved(installation, "downgrade", revision)
         await moved(installation, "upgrade", "head")
     async with installation.open() as app:
         assert await app.learning.get(alice, kept.id) == kept
+        assert await app.trust.show(alice) == seen
+        report = await app.audit.verify()
+        assert report.holds, report.problems
+
+
+async def test_verdicts_of_the_first_version_are_learned_by_the_trust_model(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = events.verdict_recorded
+
+    def as_before(*args: Any, **fields: Any) -> events.Event:
+        event = recorded(*args, **fields)
+        payload: Any = dict(event.payload)
+        del payload["weighed"]
+        told = ("supported", "refuted", "inconclusive")
+        payload["trust"] = {
+            when: {name: counts[name] for name in told} for when, counts in payload["trust"].items()
+        }
+        return events.Event(event.type, event.at, payload)
+
+    async with installation.open() as app:
+        await app.workspaces.add("shop", installation.workspace(), by="test")
+        alice = await agent(app, "alice")
+        with monkeypatch.context() as past:
+            past.setattr(events, "verdict_recorded", as_before)
+            for status in range(3):
+                await verified(app, alice, exit_code=status)
+            installation.sandbox.will(timed_out())
+            await verified(app, alice, exit_code=3)
+    await moved(installation, "downgrade", "0001")
+    async with installation.database() as database, database.read() as connection:
+        counted = await connection.execute(sa.text("SELECT supported, refuted FROM trust"))
+        assert [tuple(row) for row in counted] == [(1, 2)]
+    async with installation.open() as app:
+        shown = await app.trust.show(alice)
+        tally = shown.standing.tally
+        assert (tally.supported, tally.refuted, shown.record.inconclusive) == (1, 2, 1)
+        await verified(app, alice, exit_code=4)
+        report = await app.audit.verify()
+        assert report.holds, report.problems
 
 
 async def test_the_migrated_schema_is_the_one_in_code(installation: Installation) -> None:
@@ -160,7 +208,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path | None]:
 FILLER = """
 import asyncio, resource, signal, sys
 from pathlib import Path
+from typing import Any
 from tests.integration.services import Installation, agent, learned
+from tmws.domain import events
 from tmws.domain.errors import BackendUnavailable
 
 async def main(folder: str, limit: int) -> None:

@@ -65,7 +65,7 @@ async def test_every_client_configuration_starts_a_server(
         env=environment,
     )
     async with asyncio.timeout(30), Client(parameters) as client:
-        assert len((await client.list_tools()).tools) == 9
+        assert len((await client.list_tools()).tools) == 10
 
 
 def test_every_command_of_the_readme_exists() -> None:

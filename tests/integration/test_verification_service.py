@@ -31,9 +31,9 @@ from tmws.domain.errors import (
 )
 from tmws.domain.execution import ExecutionResult
 from tmws.domain.memories import MemoryKind
-from tmws.domain.trust import NO_RECORD, TrustScore
 from tmws.domain.verifications import ClaimState
 from tmws.services.memory import MemoryQuery
+from tmws.services.trust import TrustView
 from tmws.storage import artifacts
 
 
@@ -43,8 +43,17 @@ async def alice(app: App, installation: Installation) -> Agent:
     return await agent(app, "alice")
 
 
-async def score(app: App, who: Agent) -> TrustScore:
-    return (await app.trust.show(who)).score
+Counts = tuple[int, int, int]
+NO_RECORD: Counts = (0, 0, 0)
+
+
+def counts(view: TrustView) -> Counts:
+    tally = view.standing.tally
+    return tally.supported, tally.refuted, view.record.inconclusive
+
+
+async def record(app: App, who: Agent) -> Counts:
+    return counts(await app.trust.show(who))
 
 
 async def ledger_size(app: App) -> int:
@@ -56,10 +65,10 @@ async def ledger_size(app: App) -> int:
 @pytest.mark.parametrize(
     ("result", "verdict", "reason", "after"),
     [
-        (ended(0), Verdict.SUPPORTED, Reason.CHECK_PASSED, TrustScore(1, 0, 0)),
-        (ended(1), Verdict.REFUTED, Reason.CHECK_FAILED, TrustScore(0, 1, 0)),
-        (timed_out(), Verdict.INCONCLUSIVE, Reason.TIMED_OUT, TrustScore(0, 0, 1)),
-        (ran(b"forged"), Verdict.INCONCLUSIVE, Reason.TAMPER_SUSPECTED, TrustScore(0, 0, 1)),
+        (ended(0), Verdict.SUPPORTED, Reason.CHECK_PASSED, (1, 0, 0)),
+        (ended(1), Verdict.REFUTED, Reason.CHECK_FAILED, (0, 1, 0)),
+        (timed_out(), Verdict.INCONCLUSIVE, Reason.TIMED_OUT, (0, 0, 1)),
+        (ran(b"forged"), Verdict.INCONCLUSIVE, Reason.TAMPER_SUSPECTED, (0, 0, 1)),
     ],
     ids=["held", "failed", "unfinished", "unbelievable"],
 )
@@ -70,7 +79,7 @@ async def test_each_verdict_moves_what_it_should_and_nothing_else(
     result: ExecutionResult,
     verdict: Verdict,
     reason: Reason,
-    after: TrustScore,
+    after: Counts,
 ) -> None:
     used, unused = await learned(app, alice, "used"), await learned(app, alice, "unused")
     before = await ledger_size(app)
@@ -81,13 +90,17 @@ async def test_each_verdict_moves_what_it_should_and_nothing_else(
     assert report.claim.judgement is not None
     assert (report.claim.judgement.verdict, report.claim.judgement.reason) == (verdict, reason)
     assert report.trust is not None
-    assert (report.trust.before, report.trust.after) == (NO_RECORD, after)
-    assert await score(app, alice) == after
+    before_it, after_it = report.trust.before, report.trust.after
+    assert before_it.tally.decided == 0
+    assert (after_it.tally.supported, after_it.tally.refuted) == after[:2]
+    moved = after_it.score - before_it.score
+    assert (moved > 0, moved < 0) == (verdict.accurate is True, verdict.accurate is False)
+    assert await record(app, alice) == after
     assert await ledger_size(app) == before + 1
     assert report.claim.ledger_index == before
     usage = (await app.learning.get(alice, used.id)).usage
-    assert (usage.proven_successes, usage.proven_failures) == (after.supported, after.refuted)
-    assert usage.count == after.decided
+    assert (usage.proven_successes, usage.proven_failures) == after[:2]
+    assert usage.count == sum(after[:2])
     assert (await app.learning.get(alice, unused.id)).usage.count == 0
     read = await app.verification.get(alice, report.claim.id)
     assert read.claim == report.claim
@@ -146,7 +159,7 @@ async def test_a_sandbox_that_fails_abandons_the_claim_and_moves_nothing(
         await verified(app, alice)
     [left] = await app.verification.newest(limit=10)
     assert (left.state, left.judgement, left.lease_until) == (ClaimState.ABANDONED, None, None)
-    assert await score(app, alice) == NO_RECORD
+    assert await record(app, alice) == NO_RECORD
     assert await ledger_size(app) == before
     assert (await verified(app, alice)).trust is not None
 
@@ -169,7 +182,7 @@ async def test_a_cancelled_check_abandons_the_claim_and_moves_nothing(
         await check
     [left] = await app.verification.newest(limit=10)
     assert left.state is ClaimState.ABANDONED
-    assert await score(app, alice) == NO_RECORD
+    assert await record(app, alice) == NO_RECORD
     assert (await verified(app, alice)).trust is not None
 
 
@@ -181,7 +194,7 @@ async def test_the_same_check_of_the_same_snapshot_counts_once(
     assert again.repeated
     assert (again.claim.id, again.trust) == (first.claim.id, None)
     assert len(installation.sandbox.requests) == 1
-    assert await score(app, alice) == TrustScore(1, 0, 0)
+    assert await record(app, alice) == (1, 0, 0)
 
 
 async def test_another_check_another_snapshot_or_another_agent_runs_anew(
@@ -203,7 +216,7 @@ async def test_what_could_not_be_decided_may_be_tried_again(
     installation.sandbox.will(timed_out(), ended(0))
     await verified(app, alice)
     assert not (await verified(app, alice)).repeated
-    assert await score(app, alice) == TrustScore(1, 0, 1)
+    assert await record(app, alice) == (1, 0, 1)
 
 
 async def test_a_check_that_is_running_is_not_started_again(
@@ -252,7 +265,7 @@ async def test_of_many_equal_checks_at_once_one_runs_and_counts(
     release.set()
     await asyncio.wait(checks)
     assert len(installation.sandbox.requests) == 1
-    assert await score(app, alice) == TrustScore(1, 0, 0)
+    assert await record(app, alice) == (1, 0, 0)
 
 
 async def test_a_late_worker_whose_claim_was_taken_over_writes_nothing(
@@ -280,7 +293,7 @@ async def test_a_late_worker_whose_claim_was_taken_over_writes_nothing(
         await first
 
     assert taken.claim.id != stalled.id
-    assert await score(app, alice) == TrustScore(1, 0, 0)
+    assert await record(app, alice) == (1, 0, 0)
     assert await ledger_size(app) == size
     assert (await app.learning.get(alice, used.id)).usage.count == 1
     left = await app.verification.find(stalled.id)
@@ -340,7 +353,7 @@ async def test_a_database_that_fails_at_the_end_leaves_no_verdict_behind(
     installation.sandbox.will(BackendUnavailable("gone"))
     with pytest.raises(BackendUnavailable):
         await verified(app, alice)
-    assert await score(app, alice) == NO_RECORD
+    assert await record(app, alice) == NO_RECORD
 
 
 async def test_the_administrator_sees_every_claim_newest_first(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import AsyncIterator
 
@@ -10,7 +11,9 @@ from tests.performance.measure import measure
 from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.claims import Verdict
 from tmws.domain.ledger import inclusion_proof, leaf_hash
-from tmws.domain.trust import NO_RECORD
+from tmws.domain.reputation.evidence import Evidence, Task
+from tmws.domain.reputation.state import Model
+from tmws.testing.clock import START
 
 LEAVES = 10_000
 
@@ -18,12 +21,15 @@ LEAVES = 10_000
 async def rows(bench: Bench) -> AsyncIterator[Row]:
     """Trust after a verdict, an event's leaf, and a proof in a log of 10,000."""
 
-    def update() -> object:
-        return NO_RECORD.after(Verdict.SUPPORTED).low
+    model, numbers = Model(), itertools.count()
 
-    yield Row(
-        await measure("trust after a verdict", update, repeats=300, batch=20), promised_p95=1e-3
-    )
+    def update() -> object:
+        number = next(numbers)
+        verdict = Verdict.SUPPORTED if number % 3 else Verdict.REFUTED
+        task = Task(f"claim{number % 500}", "pytest", 30.0, f"agent{number % 7}")
+        return model.record(Evidence(str(number), f"agent{number % 50}", START, verdict, task))
+
+    yield Row(await measure("trust after a verdict", update, repeats=300, batch=100))
 
     event: Json = {
         "type": "verdict",

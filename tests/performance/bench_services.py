@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.performance.bench import Bench, Row
@@ -13,14 +14,16 @@ from tmws.app import App, SystemClock, open_app
 from tmws.config import Settings
 from tmws.domain import events
 from tmws.domain.agents import AccessLevel, Agent
-from tmws.domain.claims import Verdict
+from tmws.domain.claims import Judgement, Level, PythonCheck, Reason, Verdict
 from tmws.domain.patterns import PatternDraft
 from tmws.domain.usage import UseOutcome
+from tmws.domain.verifications import Claim, ClaimState
+from tmws.services import scoring
 from tmws.services.learning import OutcomeReport, PatternQuery
 from tmws.services.notary import Notary
 from tmws.signing.checkpoint_file import CheckpointFile
 from tmws.signing.keys import FileSigner
-from tmws.storage import agents, trust
+from tmws.storage import agents
 from tmws.storage.database import Database
 
 PATTERNS = 10_000
@@ -98,6 +101,26 @@ def _draft(number: int) -> PatternDraft:
     )
 
 
+def _claim(agent: Agent, number: int, now: datetime) -> Claim:
+    return Claim(
+        id=f"claim_{number}",
+        agent_id=agent.id,
+        agent=agent.name,
+        namespace=agent.home,
+        statement="The script ends well.",
+        workspace="shop",
+        check=PythonCheck("check.py"),
+        applied=(),
+        confidence=0.9,
+        effort_minutes=30.0,
+        state=ClaimState.OPEN,
+        attempt=1,
+        lease_until=None,
+        created_at=now,
+        snapshot_digest=f"{number:064x}",
+    )
+
+
 async def _recording(bench: Bench, folder: Path, agent: Agent) -> AsyncIterator[Row]:
     commit = await bench.floors.sqlite_commit()
     database, clock = Database(f"sqlite:///{folder / 'tmws.db'}"), SystemClock()
@@ -113,12 +136,28 @@ async def _recording(bench: Bench, folder: Path, agent: Agent) -> AsyncIterator[
             receipt = await notary.append(tx, event)
         notary.publish(receipt)
 
+    numbers = itertools.count()
+
     async def update() -> None:
-        event = events.secret_rotated(agent, by="benchmark", at=clock.now())
+        number = next(numbers)
+        now = clock.now() + timedelta(days=number)  # a day counts only so much
+        verdict = Verdict.SUPPORTED if number % 3 else Verdict.REFUTED
+        claim = _claim(agent, number, now)
+        judgement = Judgement(verdict, Reason.CHECK_PASSED, Level.REPRODUCED, "", {})
         async with database.write() as tx:
-            before = await trust.load_for_update(tx, agent.id)
-            await trust.save(tx, agent.id, before.after(Verdict.SUPPORTED), at=clock.now())
+            await notary.turn(tx)
+            scored = await scoring.score(tx, claim, judgement, at=now)
+            event = events.verdict_recorded(
+                claim,
+                judgement,
+                evidence_digest="ab" * 32,
+                evidence=scored.evidence,
+                before=scored.told_before,
+                after=scored.told_after,
+                at=now,
+            )
             receipt = await notary.append(tx, event)
+            await scoring.keep(tx, scored, ledger_index=receipt.index)
         notary.publish(receipt)
 
     async def read() -> None:

@@ -33,6 +33,7 @@ COUNTED = (
     tables.memories,
     tables.documents,
     tables.uses,
+    tables.evidence,
 )
 
 
@@ -78,9 +79,9 @@ async def counts(place: Installation, app: App) -> dict[str, int]:
             for table in COUNTED
         }
     [alice] = [each for each in await app.agents.every() if each.name == "alice"]
-    score = (await app.trust.show(alice)).score
+    tally = (await app.trust.show(alice)).standing.tally
     closed = [each for each in await app.verification.newest(limit=1000) if each.judgement]
-    return {**found, "trust": score.supported, "verdicts": len(closed)}
+    return {**found, "trust": tally.supported, "verdicts": len(closed)}
 
 
 async def live(place: Installation, point: int) -> None:

@@ -305,6 +305,9 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
     await ask(app.verification.verify(spy, claim(), progress=silent))
     await ask(app.trust.show(spy, "owner"))
     await ask(app.trust.show(spy))
+    await ask(app.trust.compare(spy, ["spy", "owner"]))
+    for name in ("owner", "spy"):
+        await ask(app.trust.explain(spy, name))
     assert told
     for each in told:
         assert secret not in each

@@ -36,7 +36,8 @@ def test_killed_between_any_two_statements_a_verdict_is_whole_or_absent(
 
     assert len(left_behind) == len(points)
     assert len(points) > 10
-    assert points[-2:] == ["COMMIT", "after COMMIT"]
+    # Now and then a verdict draws the mix anew, by two statements more than the one before.
+    assert {"COMMIT", "after COMMIT", "INSERT INTO trust_state"} <= set(points)
     for point, after in zip(points, left_behind, strict=True):
         whole = point == "after COMMIT"
         assert set(after["left"].values()) == {int(whole)}, (point, after["left"])

@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,12 @@ from tmws.app import App
 from tmws.domain.canonical import canonical_bytes, sha256_hex
 from tmws.domain.errors import InvalidInput, LedgerCorrupt, NotFound
 from tmws.domain.ledger import Tree, commitment, leaf_hash
+from tmws.domain.reputation.entries import entry_of, standing_of
+from tmws.domain.reputation.reference import Replay
 from tmws.services.audit import AuditReport
+from tmws.storage import evidence, trust
 from tmws.storage.database import Database
+from tmws.testing.clock import START
 
 SIZE = 7  # a workspace, two agents, four verdicts
 VERDICTS = (3, 4, 5, 6)
@@ -127,6 +132,43 @@ class Attacker:
         await self.does(
             "UPDATE ledger_head SET size = :size, peaks = :peaks", size=tree.size, peaks=peaks
         )
+
+    async def replays(self) -> Replay:
+        """Compute trust from the payloads that are there now, as the product does."""
+        replay = Replay()
+        async with self._database.read() as connection:
+            rows = await connection.execute(
+                sa.text(
+                    "SELECT e.leaf, p.payload FROM ledger_entries e "
+                    'JOIN ledger_payloads p ON p."index" = e."index" ORDER BY e."index"'
+                )
+            )
+            for row in rows:
+                leaf = json.loads(row.leaf)
+                at = datetime.fromisoformat(leaf["at"])
+                entry = entry_of(leaf["type"], json.loads(row.payload), at)
+                if entry is not None:
+                    replay.add(entry)
+        return replay
+
+    async def makes_trust_agree(self) -> None:
+        """Write what trust would be after the entries that are there now."""
+        replay = await self.replays()
+        history = replay.history
+        steps = {step.evidence.id: step for path in history.paths.values() for step in path}
+        state = trust.State(history.model, replay.reference, replay.decided)
+        async with self._database.write() as tx:
+            await self._drop_guards(tx)
+            rows = await tx.execute(sa.text("SELECT id, ledger_index FROM claims"))
+            places = {row.id: row.ledger_index for row in rows}
+            await trust.replace(tx, state)
+            await evidence.replace(
+                tx,
+                [
+                    evidence.Entry(told, told.agent, places[told.id], steps.get(told.id))
+                    for told in history.evidence
+                ],
+            )
 
     async def rewrites(self, index: int, leaf: str) -> None:
         """Replace an entry and make hash and head agree with it."""
@@ -262,9 +304,10 @@ async def test_a_tail_cut_off_with_all_its_traces_is_missed(
         'DELETE FROM ledger_entries WHERE "index" = 6',
         "DELETE FROM memories WHERE claim_id = :claim",
         "DELETE FROM claims WHERE id = :claim",
-        "UPDATE trust SET supported = supported - 1 WHERE supported + refuted > 1",
+        "DELETE FROM evidence WHERE id = :claim",
         claim=last,
     )
+    await attacker.makes_trust_agree()
     if head == "rebuilt":
         await attacker.rebuilds_the_head()
     assert "6: The checkpoint promises 7 entries, there are 6" in said(
@@ -332,19 +375,12 @@ async def test_a_verdict_forged_with_everything_but_the_key_is_found(
     envelope = json.loads(bytes(row.content))
     statement = envelope["payload"]
     content = canonical_bytes(envelope | {"payload": forged_statement(statement, claim)})
-    record = await attacker.finds(
-        "SELECT supported, refuted, inconclusive FROM trust WHERE agent_id = :id", id=row.agent_id
-    )
-    before = dict(record._mapping)  # a row's own way to be a mapping
-    after = before | {"supported": before["supported"] + 1}
-    text = canonical_bytes(
-        payload
-        | {
-            "claim": claim,
-            "evidence_sha256": sha256_hex(content),
-            "trust": {"before": before, "after": after},
-        }
-    )
+    payload |= {"claim": claim, "evidence_sha256": sha256_hex(content)}
+    replay = await attacker.replays()
+    before = standing_of(replay.history.model, str(row.agent_id))
+    replay.add(entry_of("verdict", payload, START) or pytest.fail("no verdict"))
+    after = standing_of(replay.history.model, str(row.agent_id))
+    text = canonical_bytes(payload | {"trust": {"before": before, "after": after}})
     leaf = canonical_bytes(
         json.loads(str(row.leaf)) | {"index": SIZE, "payload": commitment(bytes(32), text)}
     )
@@ -358,7 +394,6 @@ async def test_a_verdict_forged_with_everything_but_the_key_is_found(
         "ledger_index) SELECT :claim, agent_id, namespace, statement, workspace, "
         '"check", applied, state, attempt, created_at, snapshot_digest, judgement, verdict, run, '
         ":digest, :at FROM claims WHERE id = :source",
-        "UPDATE trust SET supported = supported + 1 WHERE agent_id = :agent",
         digest=sha256_hex(content),
         content=content,
         at=SIZE,
@@ -368,8 +403,8 @@ async def test_a_verdict_forged_with_everything_but_the_key_is_found(
         payload=text.decode(),
         claim=claim,
         source=source,
-        agent=row.agent_id,
     )
+    await attacker.makes_trust_agree()
     await attacker.rebuilds_the_head()
     report = await audited(attacker.place)
     assert said(report) == (
@@ -408,12 +443,35 @@ def forged_statement(payload: str, claim: str) -> str:
             "4: Claim {refuted} differs from its signed evidence",
         ),
         ("UPDATE claims SET state = 'abandoned' WHERE id = :refuted", "4: Claim {refuted} is in"),
-        ("UPDATE trust SET supported = supported + 1", "None: The trust score of agent_"),
-        ("UPDATE trust SET refuted = 0 WHERE refuted > 0", "None: The trust score of agent_"),
-        ("DELETE FROM trust WHERE refuted > 0", "None: The trust score of agent_"),
+        (
+            "UPDATE trust_state SET value = replace(value, '0', '1') WHERE kind = 'skill'",
+            "None: The trust score of agent_",
+        ),
+        ("DELETE FROM trust_state WHERE kind = 'record'", "None: The trust score of agent_"),
+        (
+            "UPDATE trust_state SET value = replace(value, '0', '1') WHERE kind = 'claim'",
+            "None: What trust knows of 'claim'",
+        ),
+        ("DELETE FROM trust_state WHERE kind = 'mix'", "None: What trust knows of 'mix'"),
+        (
+            "INSERT INTO trust_state (kind, agent, topic, value) "
+            "VALUES ('skill', 'agent_0', '', '[9.0,0.1]')",
+            "None: The trust score of agent_0",
+        ),
+        (
+            "UPDATE evidence SET verdict = 'SUPPORTED' WHERE id = :refuted",
+            "4: What trust learned of claim {refuted}",
+        ),
+        ("UPDATE evidence SET weight = 1", "4: What trust learned of claim {refuted}"),
+        ("UPDATE evidence SET step = NULL", "4: What trust learned of claim {refuted}"),
+        (
+            "UPDATE evidence SET withdrawn = '[]' WHERE id = :refuted",
+            "4: What trust learned of claim {refuted}",
+        ),
+        ("DELETE FROM evidence WHERE id = :refuted", "4: What trust learned of claim {refuted}"),
         ("UPDATE artifacts SET content = :content", "4: The evidence of claim {refuted} was"),
     ],
-    ids=lambda value: value.split(" WHERE")[0][:60] if value[:2] in {"UP", "DE"} else "",
+    ids=lambda value: value.split(" WHERE id")[0][:90] if value[:2] in {"UP", "DE"} else "",
 )
 async def test_a_change_beside_the_ledger_is_found(
     attacker: Attacker, original: Original, statement: str, what: str
@@ -602,7 +660,7 @@ class TestALawfulErasure:
             'DELETE FROM ledger_payloads WHERE "index" = 4',
             "UPDATE claims SET verdict = 'SUPPORTED', "
             "judgement = replace(judgement, 'REFUTED', 'SUPPORTED') WHERE id = :claim",
-            "UPDATE trust SET supported = 1, refuted = 0 WHERE refuted = 1",
+            "UPDATE evidence SET verdict = 'SUPPORTED' WHERE id = :claim",
             claim=original.claims[1],
         )
         assert "4: Claim" in said(await audited(attacker.place))

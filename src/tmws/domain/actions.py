@@ -15,5 +15,6 @@ class Action(StrEnum):
     VERIFY_CLAIM = "verify_claim"
     GET_VERIFICATION = "get_verification"
     GET_TRUST = "get_trust"
+    COMPARE_TRUST = "compare_trust"
     REMEMBER = "remember"
     RECALL = "recall"

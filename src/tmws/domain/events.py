@@ -6,16 +6,16 @@ and the leaf still be proven.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from tmws.domain.agents import Agent
 from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.claims import Judgement
-from tmws.domain.trust import TrustScore
+from tmws.domain.reputation.entries import Kind, weighed
+from tmws.domain.reputation.evidence import Evidence
 from tmws.domain.verifications import Claim
-
-VERDICT = "verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,18 @@ def verdict_recorded(
     judgement: Judgement,
     *,
     evidence_digest: str,
-    before: TrustScore,
-    after: TrustScore,
+    evidence: Evidence,
+    before: Mapping[str, Json],
+    after: Mapping[str, Json],
     at: datetime,
 ) -> Event:
-    """A claim was closed: verdict, evidence and trust change are one event."""
+    """A claim was closed: verdict, evidence and trust change are one event.
+
+    `weighed` is all that the trust model read, so that scores can be computed again
+    from the ledger alone.
+    """
     return Event(
-        VERDICT,
+        Kind.VERDICT,
         at,
         {
             "claim": claim.id,
@@ -64,18 +69,27 @@ def verdict_recorded(
             "level": judgement.level.value,
             "snapshot_sha256": claim.snapshot_digest,
             "evidence_sha256": evidence_digest,
-            "trust": {"before": counts(before), "after": counts(after)},
+            "weighed": weighed(evidence),
+            "trust": {"before": before, "after": after},
         },
     )
 
 
-def counts(score: TrustScore) -> dict[str, Json]:
-    """Return the three counters of a trust record."""
-    return {
-        "supported": score.supported,
-        "refuted": score.refuted,
-        "inconclusive": score.inconclusive,
-    }
+def evidence_withdrawn(claim_id: str, *, reason: str, by: str, at: datetime) -> Event:
+    """An administrator took one verdict out of what scores are computed from."""
+    return Event(Kind.WITHDRAWN, at, {"evidence": claim_id, "reason": reason, "by": by})
+
+
+def identities_linked(agent_id: str, owner_id: str, *, reason: str, by: str, at: datetime) -> Event:
+    """Two agents turned out to be one: what the first did counts for the second."""
+    return Event(
+        Kind.LINKED, at, {"agent": agent_id, "owner": owner_id, "reason": reason, "by": by}
+    )
+
+
+def trust_refitted(version: str, *, state_sha256: str, by: str, at: datetime) -> Event:
+    """Every score was computed again, with what was learned later about earlier claims."""
+    return Event(Kind.REFITTED, at, {"version": version, "state_sha256": state_sha256, "by": by})
 
 
 def tool_disabled(tool: str, *, reason: str, by: str, at: datetime) -> Event:

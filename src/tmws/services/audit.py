@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from tmws.domain import checkpoints, events, evidence
-from tmws.domain.canonical import canonical_bytes, sha256_hex
-from tmws.domain.claims import Verdict
-from tmws.domain.errors import InvalidInput, LedgerCorrupt, SignatureInvalid
+from tmws.domain import checkpoints, evidence
+from tmws.domain.canonical import Json, canonical_bytes, sha256_hex
+from tmws.domain.errors import Conflict, InvalidInput, LedgerCorrupt, SignatureInvalid
 from tmws.domain.ledger import (
     Tree,
     commitment,
     leaf_hash,
 )
-from tmws.domain.trust import NO_RECORD, TrustScore
+from tmws.domain.reputation.entries import Kind, entry_of, standing_of
+from tmws.domain.reputation.evidence import Entry, Evidence
+from tmws.domain.reputation.reference import Replay
 from tmws.ports import CheckpointStore, Signer
 from tmws.storage import artifacts, claims, ledger, trust
+from tmws.storage import evidence as evidence_log
 from tmws.storage.claims import StoredVerdict
 from tmws.storage.database import Database, Transaction
 from tmws.storage.ledger import StoredEntry
@@ -58,7 +61,9 @@ class _Walk:
 
     Attributes:
         closed: claims with a verdict by the index they name.
-        unknown: erased verdicts whose claims are gone too.
+        unknown: erased verdicts and acts that nothing else tells any more.
+        learned: what the trust model read, as rows, from the ledger; by claim.
+        stored: the same as it is stored.
     """
 
     closed: dict[int | None, StoredVerdict]
@@ -70,7 +75,9 @@ class _Walk:
     erased_claims: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     verdicts: dict[str, tuple[int, dict[str, object]]] = field(default_factory=dict)
-    scores: dict[str, TrustScore] = field(default_factory=dict)
+    stored: dict[str, dict[str, Any]] = field(default_factory=dict)
+    learned: dict[str, tuple[int, Evidence]] = field(default_factory=dict)
+    replay: Replay = field(default_factory=Replay)
 
     def note(self, what: str, *, index: int | None = None) -> None:
         self.problems.append(Problem(index, what))
@@ -91,6 +98,7 @@ class Audit:
         async with self._database.read() as connection:
             closed = await claims.verdicts(connection)
             walk = _Walk({verdict.ledger_index: verdict for verdict in closed})
+            walk.stored = await evidence_log.rows(connection)
             head = await _head(connection, walk)
             walk.promise = self._promise(note, await _origin(connection), walk)
             async for entry in ledger.entries(connection):
@@ -102,7 +110,9 @@ class Audit:
                 content = await artifacts.get(connection, verdict.evidence_digest or "")
                 self._compare_evidence(walk, verdict, content)
             _compare_claims(walk, closed)
-            _compare_scores(walk, await trust.every(connection))
+            if not walk.unknown:  # what was erased with its claim cannot be replayed
+                _compare_evidence_log(walk)
+                _compare_trust(walk, await trust.rows(connection))
         return AuditReport(
             size=walk.tree.size,
             root=walk.tree.root().hex(),
@@ -196,40 +206,78 @@ def _read(walk: _Walk, entry: StoredEntry) -> None:
         walk.note(f"Entry {entry.index} says it is entry {index}: swapped.", index=entry.index)
     if entry.payload is None or entry.salt is None:
         walk.erased += 1
-        if kind == events.VERDICT:
+        if kind in set(Kind):
             _replay_erased(walk, entry.index)
         return
     if commitment(entry.salt, entry.payload) != committed:
         walk.note(f"The payload of entry {entry.index} was changed.", index=entry.index)
         return
-    if kind == events.VERDICT:
-        try:
-            _replay(walk, entry.index, json.loads(entry.payload))
-        except (ValueError, KeyError, TypeError):
-            walk.note(f"Entry {entry.index} is not a verdict.", index=entry.index)
+    try:
+        payload = json.loads(entry.payload)
+        told = entry_of(kind, payload, datetime.fromisoformat(leaf["at"]))
+        if told is not None:
+            _replay(walk, entry.index, told, payload)
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidInput):
+        walk.note(f"Entry {entry.index} is not a {kind}.", index=entry.index)
+    except Conflict as error:
+        walk.note(f"Entry {entry.index} cannot be followed: {error.message}", index=entry.index)
 
 
-def _replay(walk: _Walk, index: int, payload: dict[str, object]) -> None:
-    """Follow the trust of the agent through this verdict."""
-    agent = str(payload["agent"])
-    before = walk.scores.get(agent, NO_RECORD)
-    after = before.after(Verdict(str(payload["verdict"])))
-    follows = payload["trust"] == {"before": events.counts(before), "after": events.counts(after)}
-    if not follows and not walk.unknown:
+def _replay(walk: _Walk, index: int, told: Entry, payload: dict[str, Any]) -> None:
+    """Follow the trust model through this entry."""
+    if not isinstance(told, Evidence):
+        walk.replay.add(told)
+        fitted = walk.replay.history.model.fingerprint()
+        if payload.get("state_sha256", fitted) != fitted and not walk.unknown:
+            walk.note(f"The fit in entry {index} gives other scores.", index=index)
+        return
+    said = payload["trust"]["before"], payload["trust"]["after"]
+    before, after = _learn(walk, index, told)
+    if not (_agrees(said[0], before) and _agrees(said[1], after)) and not walk.unknown:
         walk.note(f"The trust change in entry {index} does not follow.", index=index)
-    walk.scores[agent] = after
-    walk.verdicts[str(payload["claim"])] = index, payload
+    walk.verdicts[told.id] = index, payload
+
+
+def _learn(walk: _Walk, index: int, told: Evidence) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return what is known of the agent before and after."""
+    history = walk.replay.history
+    owner = history.owners.get(told.agent, told.agent)
+    before = standing_of(history.model, owner)
+    walk.replay.add(told)
+    walk.learned.setdefault(told.id, (index, told))
+    return before, standing_of(history.model, owner)
+
+
+def _agrees(said: dict[str, Json], known: dict[str, Json]) -> bool:
+    """Compare what an entry tells: the first ones told no more than counts."""
+    return bool(said) and all(known.get(name) == value for name, value in said.items())
 
 
 def _replay_erased(walk: _Walk, index: int) -> None:
-    """Follow a verdict whose payload was erased: the claim, which its evidence signs, tells it."""
+    """Follow a verdict whose payload was erased.
+
+    The claim, which its evidence signs, tells who was found to be right or wrong; the
+    trust model's own row tells how much that weighed.
+    """
     claim = walk.closed.get(index)
-    if claim is None or claim.verdict not in set(Verdict):
+    row = None if claim is None else walk.stored.get(claim.claim_id)
+    if claim is None or row is None:
         walk.unknown += 1
         return
-    before = walk.scores.get(claim.agent_id, NO_RECORD)
-    walk.scores[claim.agent_id] = before.after(Verdict(claim.verdict))
     walk.erased_claims.add(claim.claim_id)
+    told = _believed(row)
+    if told is None or (told.agent, told.verdict.value) != (claim.agent_id, claim.verdict):
+        walk.unknown += 1
+        walk.note(f"Claim {claim.claim_id} is not what trust learned of it.", index=index)
+        return
+    _learn(walk, index, told)
+
+
+def _believed(row: dict[str, Any]) -> Evidence | None:
+    try:
+        return evidence_log.believed(row).evidence
+    except (ValueError, KeyError, TypeError, InvalidInput):
+        return None
 
 
 def _compare_root(walk: _Walk, promise: checkpoints.Checkpoint) -> None:
@@ -279,12 +327,30 @@ def _compare_claims(walk: _Walk, closed: list[StoredVerdict]) -> None:
         walk.note(f"Claim {claim_id} is in the ledger only.", index=walk.verdicts[claim_id][0])
 
 
-def _compare_scores(walk: _Walk, scores: dict[str, TrustScore]) -> None:
-    if walk.unknown:
-        return  # what was erased with its claim cannot be replayed
-    for agent_id in sorted(scores.keys() | walk.scores.keys()):
-        if scores.get(agent_id) != walk.scores.get(agent_id):
-            walk.note(f"The trust score of {agent_id} is not what its verdicts add up to.")
+def _compare_evidence_log(walk: _Walk) -> None:
+    """Check that what is kept for the next fit is what the ledger tells."""
+    history = walk.replay.history
+    steps = {step.evidence.id: step for path in history.paths.values() for step in path}
+    for claim_id in sorted(walk.stored.keys() | walk.learned.keys()):
+        index, told = walk.learned.get(claim_id, (None, None))
+        if index is not None and told is not None:
+            owner = history.owners.get(told.agent, told.agent)
+            withdrawn = history.withdrawn.get(claim_id)
+            entry = evidence_log.Entry(told, owner, index, steps.get(claim_id), withdrawn)
+            if walk.stored.get(claim_id) == evidence_log.as_stored(entry):
+                continue
+        walk.note(f"What trust learned of claim {claim_id} is not what happened.", index=index)
+
+
+def _compare_trust(walk: _Walk, stored: dict[trust.Key, str]) -> None:
+    """Compare the state with what the whole log adds up to, bit by bit."""
+    replay = walk.replay
+    computed = trust.told(trust.State(replay.history.model, replay.reference, replay.decided))
+    wrong = {key for key in stored.keys() | computed.keys() if stored.get(key) != computed.get(key)}
+    for agent_id in sorted({key.agent for key in wrong if key.agent}):
+        walk.note(f"The trust score of {agent_id} is not what its verdicts add up to.")
+    for kind in sorted({key.kind for key in wrong if not key.agent}):
+        walk.note(f"What trust knows of '{kind}' is not what all verdicts add up to.")
 
 
 def _told(stored: StoredVerdict) -> list[object]:

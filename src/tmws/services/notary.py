@@ -43,6 +43,14 @@ class Notary:
         signature = self._signer.sign(pre_authentication_encoding(payload))
         return envelope(payload, [(self._signer.key_id, signature)])
 
+    async def turn(self, connection: Transaction) -> None:
+        """Wait until nobody else records, and keep it so until the transaction ends.
+
+        Raises:
+            LedgerCorrupt: there is not exactly one head, or it cannot be read.
+        """
+        await ledger.lock_head(connection)
+
     async def append(self, connection: Transaction, event: events.Event) -> Receipt:
         """Record the event in the transaction that makes it true.
 

@@ -1,52 +1,407 @@
-"""Reading what is known about an agent's reliability. Nothing here can write it."""
+"""What is known about how far agents can be relied on, and why. No call writes a score.
+
+What an administrator can do is recorded in the ledger and changes what scores are
+computed from: withdraw a verdict, link two identities, have everything fitted again.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from statistics import fmean
 
+from tmws.domain import events
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
-from tmws.domain.errors import NotFound
-from tmws.domain.trust import TrustScore
+from tmws.domain.errors import Conflict, InvalidInput, NotFound
+from tmws.domain.reputation.evidence import Correction, Link, Refit
+from tmws.domain.reputation.evidence import Entry as LogEntry
+from tmws.domain.reputation.explanation import Explanation, explain
+from tmws.domain.reputation.integrity import NOTHING_STATED, Integrity, exposure_budget
+from tmws.domain.reputation.log import History
+from tmws.domain.reputation.model import VERSION, Part
+from tmws.domain.reputation.reference import drawn
+from tmws.domain.reputation.score import Mix, Standing, standing, standing_by_type
+from tmws.domain.reputation.state import NEWCOMER, Model, Record, Tally
+from tmws.domain.wording import require_text
+from tmws.ports import Clock
 from tmws.services.gate import Gate
-from tmws.storage import agents, trust
-from tmws.storage.database import Database
+from tmws.services.notary import Notary
+from tmws.storage import agents, claims, evidence, trust
+from tmws.storage.database import Database, Transaction
+from tmws.storage.evidence import Entry
+
+LONGEST_REASON = 500
+MOST_COMPARED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class TrustView:
-    """An agent's name and its score."""
+    """What is shown of an agent.
+
+    Attributes:
+        linked_to: the agent whose standing this is, None when it is its own.
+        record: counts beside those of the standing.
+        alarms: how often its results fell off so far that it has to prove itself anew.
+    """
 
     agent: str
-    score: TrustScore
+    standing: Standing
+    record: Record
+    at: datetime
+    linked_to: str | None = None
+    types: Mapping[str, Standing] = field(default_factory=dict)
+
+    @property
+    def alarms(self) -> int:
+        return self.record.watch.alarms
+
+    @property
+    def evidence_age_days(self) -> float | None:
+        """How old the newest decided verdict is."""
+        last = self.standing.tally.last_at
+        return None if last is None else max(0.0, (self.at - last).total_seconds() / 86400)
+
+    def summary(self) -> str:
+        """Say in a sentence or three what the record says."""
+        shown, tally = self.standing, self.standing.tally
+        unfinished = (
+            f" {self.record.inconclusive} could not be decided and count for nothing."
+            if self.record.inconclusive
+            else ""
+        )
+        if not shown.known:
+            return (
+                "Unknown: no claim has been decided yet. Have claims verified to earn a record."
+                + unfinished
+            )
+        alarm = " Its results fell off before: rely on checked claims only." if self.alarms else ""
+        return (
+            f"{tally.supported} of {tally.decided} decided claims held. Over the claims checked "
+            f"here that is {shown.score:.2f}, 90 % sure to lie between {shown.low:.2f} and "
+            f"{shown.high:.2f}.{unfinished}{alarm}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedView:
+    """A view with where it comes from.
+
+    Attributes:
+        integrity: stated confidence against what came of it.
+        exposure: how many ordinary unverified claims the agent may have standing at once.
+        readable: claims that may be named to whoever asked; None for all of them.
+    """
+
+    view: TrustView
+    explanation: Explanation
+    integrity: Integrity
+    exposure: float
+    readable: frozenset[str] | None = None
+
+    def named(self, claim_id: str) -> str | None:
+        """Return the id of the claim if it may be told."""
+        return claim_id if self.readable is None or claim_id in self.readable else None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What was known after one verdict, seen over the mix of today."""
+
+    at: datetime
+    claim_id: str
+    supported: bool
+    score: float
+    low: float
+    high: float
+    alarmed: bool
 
 
 class Trust:
-    """Shows scores; they move only when `Verification` records a verdict."""
+    """Shows scores and what they rest on; they move when `Verification` records a verdict."""
 
-    def __init__(self, database: Database, gate: Gate) -> None:
+    def __init__(self, database: Database, gate: Gate, notary: Notary, clock: Clock) -> None:
         self._database = database
         self._gate = gate
+        self._notary = notary
+        self._clock = clock
 
     async def show(self, caller: Agent, agent_name: str | None = None) -> TrustView:
-        """Return the score of an agent, the caller's own by default.
+        """Return the standing of an agent, the caller's own by default.
 
         Raises:
             NotFound: no agent that shares a namespace with the caller has this name.
         """
         await self._gate.require(Action.GET_TRUST)
         async with self._database.read() as connection:
-            subject = caller if agent_name is None else await agents.named(connection, agent_name)
-            if subject is None or not set(subject.namespaces) & set(caller.namespaces):
-                raise NotFound(
-                    f"No agent {(agent_name or '')[:64]!r} in your namespaces. "
-                    "Leave the name out to see your own score."
-                )
-            return TrustView(subject.name, await trust.load(connection, subject.id))
+            subject = await _visible(connection, caller, agent_name)
+            return await self._view(connection, subject)
+
+    async def explain(self, caller: Agent, agent_name: str | None = None) -> ExplainedView:
+        """Return the same with the verdicts that made it so.
+
+        Claims of namespaces that are not the caller's count, and stay unnamed.
+
+        Raises:
+            NotFound: no agent that shares a namespace with the caller has this name.
+        """
+        await self._gate.require(Action.GET_TRUST)
+        async with self._database.read() as connection:
+            subject = await _visible(connection, caller, agent_name)
+            found = await self._explained(connection, subject)
+            told = found.explanation
+            ids = {gain.evidence.id for gain in told.largest}
+            ids |= {each.evidence for each in told.withdrawn}
+            return replace(found, readable=await claims.readable_ids(connection, caller, ids))
+
+    async def compare(self, caller: Agent, names: Sequence[str]) -> list[TrustView]:
+        """Return several agents over the same mix, what their records support at least first.
+
+        Raises:
+            InvalidInput: fewer than two or more than ten names.
+            NotFound: no agent that shares a namespace with the caller has one of the names.
+        """
+        await self._gate.require(Action.COMPARE_TRUST)
+        wanted = list(dict.fromkeys(names))
+        if not 2 <= len(wanted) <= MOST_COMPARED:
+            raise InvalidInput(f"{len(wanted)} agents to compare; give 2 to {MOST_COMPARED}.")
+        async with self._database.read() as connection:
+            subjects = [await _visible(connection, caller, name) for name in wanted]
+            views = [await self._view(connection, subject) for subject in subjects]
+        return by_rank(views)
 
     async def every(self) -> list[TrustView]:
-        """Return all agents with their scores, for the installation's administrator."""
+        """Return all agents, the most relied on first, for the installation's administrator."""
+        now = self._clock.now()
         async with self._database.read() as connection:
-            scores = await trust.every(connection)
+            state = await trust.load_agents(connection)
+            owners = await evidence.owners(connection)
             known = await agents.every(connection)
-        return [TrustView(agent.name, scores.get(agent.id, TrustScore())) for agent in known]
+        names = {agent.id: agent.name for agent in known}
+        return by_rank(
+            [_shown(state, agent, owners.get(agent.id, agent.id), names, now) for agent in known]
+        )
+
+    async def find(self, agent_name: str) -> ExplainedView:
+        """Return any agent with its explanation, for the installation's administrator.
+
+        Raises:
+            NotFound: no agent has this name.
+        """
+        async with self._database.read() as connection:
+            return await self._explained(connection, await _named(connection, agent_name))
+
+    async def history(self, agent_name: str) -> list[Point]:
+        """Return what was known of an agent after each verdict, oldest first.
+
+        Raises:
+            NotFound: no agent has this name.
+        """
+        async with self._database.read() as connection:
+            agent = await _named(connection, agent_name)
+            owner = await evidence.owner_of(connection, agent.id)
+            state = await trust.load_agent(connection, owner)
+            entries = await evidence.of_owner(connection, owner)
+        return _points(state.model, owner, entries, state.reference.mix)
+
+    async def withdraw(self, claim_id: str, *, reason: str, by: str) -> TrustView:
+        """Take one verdict out of what scores are computed from; return its agent anew.
+
+        Raises:
+            InvalidInput: there is no reason.
+            NotFound: no verdict of this claim is counted.
+        """
+        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            receipt = await self._notary.append(
+                tx, events.evidence_withdrawn(claim_id, reason=reason, by=by, at=now)
+            )
+            entries = await evidence.every(tx)
+            found = [e for e in entries if e.evidence.id == claim_id and e.withdrawn is None]
+            if not found:
+                raise NotFound(f"No verdict of claim {claim_id[:40]!r} counts. See: tmws claims.")
+            await self._fit(tx, entries, Correction(claim_id, reason, by, now))
+            [subject] = [a for a in await agents.every(tx) if a.id == found[0].evidence.agent]
+            view = await self._view(tx, subject)
+        self._notary.publish(receipt)
+        return view
+
+    async def link(self, agent_name: str, owner_name: str, *, reason: str, by: str) -> TrustView:
+        """Let what one agent did and does count for another; return that one anew.
+
+        Raises:
+            InvalidInput: there is no reason.
+            NotFound: no agent has one of the names.
+            Conflict: the second counts for the first already.
+        """
+        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            agent, owner = await _named(tx, agent_name), await _named(tx, owner_name)
+            if agent.id == owner.id:
+                raise Conflict(f"{agent.name!r} is one agent already.")
+            receipt = await self._notary.append(
+                tx, events.identities_linked(agent.id, owner.id, reason=reason, by=by, at=now)
+            )
+            link = Link(agent.id, owner.id, reason, by, now)
+            await self._fit(tx, await evidence.every(tx), link)
+            view = await self._view(tx, owner)
+        self._notary.publish(receipt)
+        return view
+
+    async def refit(self, *, by: str) -> int:
+        """Compute every score again, so that what was learned later corrects what was earlier.
+
+        Returns:
+            The number of verdicts that count.
+        """
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            await self._notary.turn(tx)
+            state = await self._fit(tx, await evidence.every(tx), Refit(VERSION, now))
+            event = events.trust_refitted(
+                VERSION, state_sha256=state.model.fingerprint(), by=by, at=now
+            )
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return state.decided
+
+    async def _fit(self, tx: Transaction, entries: list[Entry], act: LogEntry) -> trust.State:
+        """Fit everything after this act, and store it."""
+        before = await trust.load(tx)
+        history = History(
+            model=before.model,
+            owners=await evidence.owners(tx),
+            withdrawn={e.evidence.id: e.withdrawn for e in entries if e.withdrawn},
+            evidence=[e.evidence for e in entries],
+        )
+        # In a thread: a long log takes seconds, and others are being served.
+        await asyncio.to_thread(history.add, act)
+        reference = drawn(history.model)
+        state = trust.State(history.model, reference, reference.decided)
+        await trust.replace(tx, state)
+        await evidence.replace_owners(tx, history.owners)
+        steps = {step.evidence.id: step for path in history.paths.values() for step in path}
+        await evidence.replace(
+            tx,
+            [
+                Entry(
+                    e.evidence,
+                    history.owners.get(e.evidence.agent, e.evidence.agent),
+                    e.ledger_index,
+                    steps.get(e.evidence.id),
+                    history.withdrawn.get(e.evidence.id),
+                )
+                for e in entries
+            ],
+        )
+        return state
+
+    async def _view(self, connection: Transaction, subject: Agent) -> TrustView:
+        owner = await evidence.owner_of(connection, subject.id)
+        state = await trust.load_agent(connection, owner)
+        names = await agents.names_of(connection, [owner])
+        return _shown(state, subject, owner, names, self._clock.now())
+
+    async def _explained(self, connection: Transaction, subject: Agent) -> ExplainedView:
+        view = await self._view(connection, subject)
+        owner = await evidence.owner_of(connection, subject.id)
+        state = await trust.load_agent(connection, owner)
+        entries = await evidence.of_owner(connection, owner)
+        tasks = {e.evidence.task.claim for e in entries if e.evidence.task.claim}
+        peers = [e for e in await evidence.on_tasks(connection, tasks) if e.owner != owner]
+        steps = sorted(
+            (e.step for e in entries if e.step), key=lambda s: (s.evidence.at, s.evidence.id)
+        )
+        integrity = _integrity(entries, peers)
+        counted = sum(e.evidence.weight for e in entries if e.step)
+        return ExplainedView(
+            view=view,
+            explanation=explain(
+                state.model,
+                owner,
+                steps,
+                state.reference.mix,
+                view.at,
+                corrections=[e.withdrawn for e in entries if e.withdrawn],
+            ),
+            integrity=integrity,
+            exposure=exposure_budget(view.standing.bound, counted, integrity.penalty_at(view.at)),
+        )
+
+
+def by_rank(views: Sequence[TrustView]) -> list[TrustView]:
+    """Return the views by what their records support at least, then by name."""
+    return sorted(views, key=lambda view: (-round(view.standing.low, 4), view.agent))
+
+
+def _shown(
+    state: trust.State, subject: Agent, owner: str, names: Mapping[str, str], at: datetime
+) -> TrustView:
+    model, mix = state.model, state.reference.mix
+    return TrustView(
+        agent=subject.name,
+        standing=standing(model, owner, mix, at),
+        record=model.records.get(owner, NEWCOMER),
+        at=at,
+        linked_to=None if owner == subject.id else names[owner],
+        types=standing_by_type(model, owner, mix, at),
+    )
+
+
+def _points(model: Model, owner: str, entries: Sequence[Entry], mix: Mix) -> list[Point]:
+    """Walk the agent's path again, with all that is known of the claims now."""
+    walked = Model(scales=model.scales, calibration=model.calibration)
+    tally, points = Tally(), []
+    for entry in sorted(entries, key=lambda e: (e.evidence.at, e.evidence.id)):
+        step, seen = entry.step, entry.evidence
+        if step is None:
+            continue
+        supported = bool(seen.verdict.accurate)
+        tally = tally.after(supported, seen.at)
+        walked.beliefs[Part("skill", owner)] = step.skill
+        if step.affinity is not None:
+            walked.beliefs[Part("affinity", owner, seen.task.type)] = step.affinity
+        walked.records[owner] = Record(tally)
+        now = standing(walked, owner, mix, seen.at)
+        points.append(
+            Point(seen.at, seen.id, supported, now.score, now.low, now.high, step.alarmed)
+        )
+    return points
+
+
+def _integrity(entries: Sequence[Entry], peers: Sequence[Entry]) -> Integrity:
+    """Hold what the agent stated against its peers, or the model where nobody else spoke."""
+    said: dict[str, list[float]] = {}
+    for peer in peers:
+        if peer.evidence.stated_confidence is not None:
+            said.setdefault(peer.evidence.task.claim or "", []).append(
+                peer.evidence.stated_confidence
+            )
+    integrity = NOTHING_STATED
+    for entry in entries:
+        if entry.step is not None:
+            others = said.get(entry.evidence.task.claim or "")
+            reference = fmean(others) if others else entry.step.probability
+            integrity = integrity.after(entry.evidence, reference)
+    return integrity
+
+
+async def _visible(connection: Transaction, caller: Agent, agent_name: str | None) -> Agent:
+    subject = caller if agent_name is None else await agents.named(connection, agent_name)
+    if subject is None or not set(subject.namespaces) & set(caller.namespaces):
+        raise NotFound(
+            f"No agent {(agent_name or '')[:64]!r} in your namespaces. "
+            "Leave the name out to see your own score."
+        )
+    return subject
+
+
+async def _named(connection: Transaction, agent_name: str) -> Agent:
+    found = await agents.named(connection, agent_name)
+    if found is None:
+        raise NotFound(f"No agent is named {agent_name[:64]!r}. See: tmws agents list.")
+    return found

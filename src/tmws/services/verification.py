@@ -20,14 +20,15 @@ from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.judging import judge
 from tmws.domain.memories import Memory, MemoryKind
 from tmws.domain.snapshots import Snapshot
-from tmws.domain.trust import TrustScore
 from tmws.domain.usage import UseOutcome
 from tmws.domain.verifications import Claim, ClaimDraft, ClaimState, Run
 from tmws.ports import Chance, Clock, Progress, Sandbox, WorkspaceReader
+from tmws.services import scoring
 from tmws.services.gate import Gate
 from tmws.services.notary import Notary, Receipt
+from tmws.services.scoring import TrustChange
 from tmws.services.search import Search
-from tmws.storage import agents, artifacts, claims, memories, patterns, trust, workspaces
+from tmws.storage import agents, artifacts, claims, memories, patterns, workspaces
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document, Kind
 from tmws.storage.documents import add as add_document
@@ -39,14 +40,6 @@ _LEASE_MARGIN = timedelta(seconds=60)
 """Beyond the check's own time: queueing, starting the container, recording."""
 
 _USE_OF = {Verdict.SUPPORTED: UseOutcome.SUCCESS, Verdict.REFUTED: UseOutcome.FAILURE}
-
-
-@dataclass(frozen=True, slots=True)
-class TrustChange:
-    """The claimant's score before and after the verdict."""
-
-    before: TrustScore
-    after: TrustScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,13 +272,19 @@ class Verification:
         claim, judgement = verified.claim, verified.claim.judgement
         assert judgement is not None
         async with self._database.write() as tx:
+            await self._notary.turn(tx)  # trust moves in the order of the ledger
             digest = await artifacts.put(
                 tx, verified.envelope, media_type=evidence.ENVELOPE_MEDIA_TYPE, at=now
             )
-            before = await trust.load_for_update(tx, claim.agent_id)
-            after = before.after(judgement.verdict)
+            scored = await scoring.score(tx, claim, judgement, at=now)
             event = events.verdict_recorded(
-                claim, judgement, evidence_digest=digest, before=before, after=after, at=now
+                claim,
+                judgement,
+                evidence_digest=digest,
+                evidence=scored.evidence,
+                before=scored.told_before,
+                after=scored.told_after,
+                at=now,
             )
             receipt = await self._notary.append(tx, event)
             closed = dataclasses.replace(
@@ -294,10 +293,10 @@ class Verification:
             await self._close(tx, closed)
             await memories.add(tx, verified.memory)
             await add_document(tx, verified.document)
-            await trust.save(tx, claim.agent_id, after, at=now)
+            change = await scoring.keep(tx, scored, ledger_index=receipt.index)
             await self._count_uses(tx, closed)
         self._announce(closed, receipt)
-        return VerificationReport(closed, TrustChange(before, after))
+        return VerificationReport(closed, change)
 
     async def _close(self, tx: Transaction, closed: Claim) -> None:
         if not await claims.close(tx, closed):

@@ -62,6 +62,14 @@ async def ids_of(connection: AsyncConnection, names: Sequence[str]) -> dict[str,
     return {row.name: row.id for row in rows}
 
 
+async def names_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Return id to name of those that exist."""
+    rows = await connection.execute(
+        sa.select(agents.c.id, agents.c.name).where(agents.c.id.in_(ids))
+    )
+    return {row.id: row.name for row in rows}
+
+
 async def holding(connection: AsyncConnection, secret_sha256: str) -> Agent | None:
     """Return the agent whose unrevoked secret has this digest."""
     owner = sa.select(credentials.c.agent_id).where(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -96,9 +97,18 @@ async def abandon(connection: AsyncConnection, claim: Claim, *, at: datetime) ->
 
 async def readable(connection: AsyncConnection, caller: Agent, claim_id: str) -> Claim | None:
     """Return the claim if it is the caller's or of one of its namespaces."""
-    visible = sa.or_(claims.c.agent_id == caller.id, claims.c.namespace.in_(caller.namespaces))
-    found = await _select(connection, claims.c.id == claim_id, visible)
+    found = await _select(connection, claims.c.id == claim_id, _visible_to(caller))
     return found[0] if found else None
+
+
+async def readable_ids(
+    connection: AsyncConnection, caller: Agent, claim_ids: Collection[str]
+) -> frozenset[str]:
+    """Return those of the claims that the caller may read."""
+    found = await connection.scalars(
+        sa.select(claims.c.id).where(claims.c.id.in_(claim_ids), _visible_to(caller))
+    )
+    return frozenset(found)
 
 
 async def same(connection: AsyncConnection, claim: Claim) -> list[Claim]:
@@ -143,6 +153,10 @@ async def verdicts(connection: AsyncConnection) -> list[StoredVerdict]:
         .order_by(claims.c.id)
     )
     return [StoredVerdict(*row) for row in rows]
+
+
+def _visible_to(caller: Agent) -> sa.ColumnElement[bool]:
+    return sa.or_(claims.c.agent_id == caller.id, claims.c.namespace.in_(caller.namespaces))
 
 
 def _leased(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:

@@ -11,6 +11,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def microseconds(at: datetime) -> int:
+    """Return the time since 1970 UTC; a naive one is refused rather than guessed at."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(stored: int) -> datetime:
+    """Return the time, in UTC, that is stored as this number."""
+    return _EPOCH + stored * _MICROSECOND
+
+
 class Moment(sa.types.TypeDecorator[datetime]):
     """A point in time as microseconds since 1970 UTC: exact and sortable on both dialects."""
 
@@ -18,8 +28,8 @@ class Moment(sa.types.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Refuse a naive time rather than guess its zone."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        """Return the number that is stored."""
+        return None if value is None else microseconds(value)
 
     def process_result_value(
         self,
@@ -27,7 +37,7 @@ class Moment(sa.types.TypeDecorator[datetime]):
         dialect: Dialect,  # noqa: ARG002
     ) -> datetime | None:
         """Return the time in UTC."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else moment(value)
 
 
 metadata = sa.MetaData(
@@ -222,14 +232,48 @@ artifacts = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
 )
 
-trust = sa.Table(
-    "trust",
+# What the trust model learned from each verdict, and when; every score follows from it.
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    # The claim's id, without a reference: an erased claim leaves what it counted.
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("ledger_index", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
+    # Whom it counts for: another agent once identities are linked.
+    sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("task", sa.String(64), index=True),
+    sa.Column("type", sa.String(32), nullable=False),
+    sa.Column("effort_minutes", sa.Double),
+    sa.Column("author", sa.String(40)),
+    sa.Column("relied_on", sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column("weight", sa.Double, nullable=False),
+    sa.Column("confidence", sa.Double),
+    sa.Column("severity", sa.Double, nullable=False),
+    # JSON; None where it moved nothing, or was not withdrawn.
+    sa.Column("step", sa.Text),
+    sa.Column("withdrawn", sa.Text),
+    sa.Index(None, "owner_id", "at"),
+)
+
+links = sa.Table(
+    "links",
     metadata,
     sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
-    sa.Column("supported", sa.Integer, nullable=False),
-    sa.Column("refuted", sa.Integer, nullable=False),
-    sa.Column("inconclusive", sa.Integer, nullable=False),
-    sa.Column("updated_at", Moment, nullable=False),
+    sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
+)
+
+# A row for each number of the trust model: beliefs by part, records, tallies, tasks, the
+# scales and the mix. `storage.trust` says how each is written.
+trust_state = sa.Table(
+    "trust_state",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("agent", sa.String(40), primary_key=True),
+    sa.Column("topic", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
 )
 
 switches = sa.Table(

@@ -10,22 +10,48 @@ from hypothesis import strategies as st
 from tests.unit.domain.claims_made import SUPPORTED, open_claim
 from tmws.domain import events
 from tmws.domain.agents import Agent, Role
+from tmws.domain.canonical import canonical_bytes
 from tmws.domain.claims import Verdict
-from tmws.domain.trust import NO_RECORD
+from tmws.domain.reputation.entries import Kind, entry_of, standing_of
+from tmws.domain.reputation.evidence import Correction, Evidence, Link, Refit, Task
+from tmws.domain.reputation.model import VERSION
+from tmws.domain.reputation.state import Model
 from tmws.testing.clock import START
 
 ALICE = Agent("agent_1", "alice", Role.AGENT, ("home",), START)
 
 
-def test_a_verdict_carries_evidence_and_trust_change_in_one_event() -> None:
-    event = events.verdict_recorded(
+LEARNED = Evidence(
+    "claim_1",
+    "agent_1",
+    START,
+    Verdict.SUPPORTED,
+    Task("ef" * 32, "python", 5.0, "agent_1"),
+    weight=0.75,
+    stated_confidence=0.9,
+)
+
+
+def recorded() -> events.Event:
+    model = Model()
+    before = standing_of(model, "agent_1")
+    model.record(LEARNED)
+    return events.verdict_recorded(
         open_claim(),
         SUPPORTED,
         evidence_digest="cd" * 32,
-        before=NO_RECORD,
-        after=NO_RECORD.after(Verdict.SUPPORTED),
+        evidence=LEARNED,
+        before=before,
+        after=standing_of(model, "agent_1"),
         at=START,
     )
+
+
+def test_a_verdict_carries_evidence_and_trust_change_in_one_event() -> None:
+    event = recorded()
+    trust = event.payload["trust"]
+    assert isinstance(trust, dict)
+    moved = trust["after"].pop("skill")
     assert (event.type, event.at) == ("verdict", START)
     assert event.payload == {
         "claim": "claim_1",
@@ -35,11 +61,61 @@ def test_a_verdict_carries_evidence_and_trust_change_in_one_event() -> None:
         "level": "reproduced",
         "snapshot_sha256": "ab" * 32,
         "evidence_sha256": "cd" * 32,
+        "weighed": {
+            "task": "ef" * 32,
+            "type": "python",
+            "effort_minutes": 5.0,
+            "author": "agent_1",
+            "relied_on": False,
+            "weight": 0.75,
+            "confidence": 0.9,
+            "severity": 1.0,
+        },
         "trust": {
-            "before": {"supported": 0, "refuted": 0, "inconclusive": 0},
-            "after": {"supported": 1, "refuted": 0, "inconclusive": 0},
+            "before": {
+                "supported": 0,
+                "refuted": 0,
+                "inconclusive": 0,
+                "ignored": 0,
+                "skill": [0.0, 1.6**2],
+            },
+            "after": {"supported": 1, "refuted": 0, "inconclusive": 0, "ignored": 0},
         },
     }
+    assert moved[0] > 0
+
+
+def test_what_the_model_learned_is_read_back_from_the_ledger_to_the_last_bit() -> None:
+    event = recorded()
+    stored = json.loads(canonical_bytes(event.payload))
+    assert entry_of(event.type, stored, START) == LEARNED
+
+
+def test_a_verdict_of_the_first_version_is_one_of_no_known_kind() -> None:
+    payload = {"claim": "c", "agent": "a", "verdict": "REFUTED", "level": "observed"}
+    assert entry_of(Kind.VERDICT, payload, START) == Evidence(
+        "c", "a", START, Verdict.REFUTED, weight=0.25
+    )
+
+
+def test_every_act_on_trust_is_an_entry_of_the_models_log() -> None:
+    made = [
+        (
+            events.evidence_withdrawn("c", reason="r", by="ann", at=START),
+            Correction("c", "r", "ann", START),
+        ),
+        (
+            events.identities_linked("a", "b", reason="r", by="ann", at=START),
+            Link("a", "b", "r", "ann", START),
+        ),
+        (
+            events.trust_refitted(VERSION, state_sha256="ab" * 32, by="ann", at=START),
+            Refit(VERSION, START),
+        ),
+        (events.secret_rotated(ALICE, by="ann", at=START), None),
+    ]
+    for event, entry in made:
+        assert entry_of(event.type, event.payload, event.at) == entry
 
 
 def test_every_administrative_act_says_who_did_what() -> None:

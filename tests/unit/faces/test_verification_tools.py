@@ -22,11 +22,13 @@ from tmws.domain.claims import (
     RuffCheck,
     Verdict,
 )
-from tmws.domain.trust import TrustScore
+from tmws.domain.reputation.score import Standing
+from tmws.domain.reputation.state import Tally
 from tmws.domain.verifications import Claim, ClaimDraft, ClaimState, Run
 from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
-from tmws.services.verification import TrustChange, VerificationReport
+from tmws.services.scoring import TrustChange
+from tmws.services.verification import VerificationReport
 
 pytestmark = pytest.mark.anyio
 
@@ -105,7 +107,9 @@ async def shown(
 
 
 async def test_a_verdict_comes_with_all_it_rests_on() -> None:
-    moved = TrustChange(TrustScore(supported=1), TrustScore(supported=1, refuted=1))
+    moved = TrustChange(
+        Standing(2 / 3, 0.2, 0.9, 0.2, Tally(1)), Standing(0.5, 0.1, 0.9, 0.1, Tally(1, 1))
+    )
     answer = await shown(Verification(VerificationReport(CLOSED, moved)), claim_id="claim_1")
     assert answer["accurate"] is False
     assert answer["verdict"] == "REFUTED"

@@ -21,13 +21,14 @@ class History:
         paths: by agent, oldest first; a refit draws them anew.
         owners: identities whose evidence counts for somebody else.
         withdrawn: by id of the evidence.
+        evidence: all of it, as it came in; also what was withdrawn.
     """
 
     model: Model = field(default_factory=Model)
     paths: dict[str, list[Step]] = field(default_factory=lambda: defaultdict(list))
     owners: dict[str, str] = field(default_factory=dict)
     withdrawn: dict[str, Correction] = field(default_factory=dict)
-    _evidence: list[Evidence] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
         """Take in the next entry of the log.
@@ -50,13 +51,13 @@ class History:
 
     def corrections(self, agent: str) -> list[Correction]:
         """Return the withdrawals of this agent's evidence, oldest first."""
-        own = {e.id for e in self._evidence if self.owners.get(e.agent, e.agent) == agent}
+        own = {e.id for e in self.evidence if self.owners.get(e.agent, e.agent) == agent}
         return [c for c in self.withdrawn.values() if c.evidence in own]
 
     def _learn(self, evidence: Evidence) -> None:
         if evidence.id in self.model.seen or evidence.id in self.withdrawn:
             return
-        self._evidence.append(evidence)
+        self.evidence.append(evidence)
         owner = self.owners.get(evidence.agent)
         step = self.model.record(replace(evidence, agent=owner) if owner else evidence)
         if step is not None:
@@ -74,7 +75,7 @@ class History:
                 self.owners[agent] = owner
 
     def _fit(self) -> None:
-        left = [e for e in self._evidence if e.id not in self.withdrawn]
+        left = [e for e in self.evidence if e.id not in self.withdrawn]
         self.model, steps = refit(left, calibration=self.model.calibration, owners=self.owners)
         self.paths = defaultdict(list)
         for step in steps:

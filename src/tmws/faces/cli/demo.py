@@ -203,7 +203,7 @@ async def _compare(scout: Actor, builder: Actor, stage: Stage) -> None:
     for actor in (builder, scout):
         seen = await actor.trust()
         stage.say(f"{actor.name}: {seen['score']:.2f}, 90 % between {seen['low']:.2f} and "
-                  f"{seen['high']:.2f}. {seen['explanation']}")  # fmt: skip
+                  f"{seen['high']:.2f}. {seen['summary']}")  # fmt: skip
     stage.proves("Only verdicts move it, and it says how sure it is.")
 
 

@@ -1,29 +1,35 @@
-"""`tmws trust`: how far each agent can be relied on."""
+"""`tmws trust`: how far each agent can be relied on, and why."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import click
 
 from tmws.app import App
-from tmws.domain.errors import NotFound
+from tmws.domain.errors import InvalidInput
+from tmws.faces.cli import trust_picture
 from tmws.faces.cli.printing import Printer
-from tmws.faces.cli.running import with_app
-from tmws.services.trust import TrustView
+from tmws.faces.cli.running import operator, with_app
+from tmws.services.trust import ExplainedView, TrustView, by_rank
+
+_COLUMNS = ("agent", "score", "low", "high", "bound", "supported", "refuted", "inconclusive")
+_reason = click.option("--reason", required=True, help="For the ledger and the explanation.")
 
 
 @click.group()
 def trust() -> None:
-    """Show trust scores; only verdicts move them."""
+    """Show trust scores and what they rest on; nothing here writes one."""
 
 
 @trust.command("list")
 @with_app
 async def listed(app: App, printer: Printer) -> None:
     """List every agent's score, most relied on first."""
-    views = sorted(await app.trust.every(), key=lambda view: (-view.score.low, view.agent))
     printer.rows(
-        ("agent", "score", "low", "high", "supported", "refuted", "inconclusive"),
-        [_row(view) for view in views],
+        _COLUMNS,
+        [_row(view) for view in await app.trust.every()],
         empty="No agents yet. Create one: tmws agents create NAME.",
     )
 
@@ -33,21 +39,142 @@ async def listed(app: App, printer: Printer) -> None:
 @with_app
 async def show(app: App, printer: Printer, agent: str) -> None:
     """Show one agent's score and where it comes from."""
-    for view in await app.trust.every():
-        if view.agent == agent:
-            printer.record({**_row(view), "explanation": view.score.explanation()})
-            return
-    raise NotFound(f"No agent is named {agent[:64]!r}. See: tmws agents list.")
+    found = await app.trust.find(agent)
+    printer.record({**_details(found.view), **_explanation(found, as_json=printer.as_json)})
+
+
+@trust.command()
+@click.argument("agents", nargs=-1, required=True)
+@with_app
+async def compare(app: App, printer: Printer, agents: tuple[str, ...]) -> None:
+    """Compare agents over the same mix of claims, the most reliable first."""
+    views = by_rank([(await app.trust.find(name)).view for name in dict.fromkeys(agents)])
+    best = views[0].standing.low
+    rows = [{**_row(view), "apart": view.standing.high < best} for view in views]
+    printer.rows((*_COLUMNS, "apart"), rows, empty="")
+
+
+@trust.command()
+@click.argument("agent")
+@click.option(
+    "--svg",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Draw score and interval into this file.",
+)
+@with_app
+async def history(app: App, printer: Printer, agent: str, svg: Path | None) -> None:
+    """Show what was known of an agent after each verdict."""
+    points = await app.trust.history(agent)
+    if svg is not None:
+        if not points:
+            raise InvalidInput(f"{agent[:64]!r} has no decided claim to draw yet.")
+        with click.open_file(str(svg), "w", "utf-8") as file:
+            file.write(trust_picture.drawn(agent, points))
+        printer.say(f"Drawn: {svg}")
+        return
+    printer.rows(
+        ("at", "claim_id", "supported", "score", "low", "high", "alarmed"),
+        [
+            {
+                "at": point.at,
+                "claim_id": point.claim_id,
+                "supported": point.supported,
+                "score": point.score,
+                "low": point.low,
+                "high": point.high,
+                "alarmed": point.alarmed,
+            }
+            for point in points
+        ],
+        empty="No claim of this agent has been decided yet.",
+    )
+
+
+@trust.command()
+@click.argument("claim_id")
+@_reason
+@with_app
+async def withdraw(app: App, printer: Printer, claim_id: str, reason: str) -> None:
+    """Take the verdict on CLAIM_ID out of what scores are computed from."""
+    printer.record(_row(await app.trust.withdraw(claim_id, reason=reason, by=operator())))
+
+
+@trust.command()
+@click.argument("agent")
+@click.argument("owner")
+@_reason
+@with_app
+async def link(app: App, printer: Printer, agent: str, owner: str, reason: str) -> None:
+    """Let what AGENT did and does count for OWNER: they turned out to be one."""
+    printer.record(_row(await app.trust.link(agent, owner, reason=reason, by=operator())))
+
+
+@trust.command()
+@with_app
+async def refit(app: App, printer: Printer) -> None:
+    """Compute every score again, with what was learned later about earlier claims."""
+    printer.record({"verdicts": await app.trust.refit(by=operator())})
 
 
 def _row(view: TrustView) -> dict[str, object]:
-    score = view.score
+    shown = view.standing
     return {
         "agent": view.agent,
-        "score": score.score,
-        "low": score.low,
-        "high": score.high,
-        "supported": score.supported,
-        "refuted": score.refuted,
-        "inconclusive": score.inconclusive,
+        "score": shown.score,
+        "low": shown.low,
+        "high": shown.high,
+        "bound": shown.bound,
+        "supported": shown.tally.supported,
+        "refuted": shown.tally.refuted,
+        "inconclusive": view.record.inconclusive,
+        "known": shown.known,
+    }
+
+
+def _details(view: TrustView) -> dict[str, object]:
+    tally = view.standing.tally
+    return {
+        **_row(view),
+        "linked_to": view.linked_to,
+        "newest_at": tally.last_at,
+        "evidence_age_days": view.evidence_age_days,
+        "recent_form": tally.form,
+        "alarms": view.alarms,
+        "summary": view.summary(),
+    }
+
+
+def _explanation(found: ExplainedView, *, as_json: bool) -> dict[str, Any]:
+    """The gains in logits: prior, largest, remainder and aging add up to the total."""
+    told, types = found.explanation, found.view.types
+    largest = [
+        {
+            "claim_id": gain.evidence.id,
+            "type": gain.evidence.task.type,
+            "verdict": gain.evidence.verdict.value,
+            "expected": gain.probability,
+            "difficulty": gain.difficulty,
+            "weight": gain.evidence.weight,
+            "gain": gain.logits,
+        }
+        for gain in told.largest
+    ]
+    return {
+        "types": [
+            {"type": name, "score": part.score, "low": part.low, "high": part.high}
+            for name, part in types.items()
+        ]
+        if as_json
+        else [f"{name} {part.score:.2f}" for name, part in types.items()],
+        "prior": told.prior,
+        "largest": largest
+        if as_json
+        else [f"{g['claim_id']} {g['verdict']} {g['gain']:+.2f}" for g in largest],
+        "remainder": told.remainder,
+        "aging": told.aging,
+        "total": told.score,
+        "checks_until_settled": told.audits,
+        "withdrawn": [f"{each.evidence}: {each.reason} ({each.by})" for each in told.withdrawn],
+        "integrity_events": found.integrity.events,
+        "exposure_budget": found.exposure,
     }

@@ -36,7 +36,7 @@ _ADVICE: tuple[tuple[frozenset[str], str], ...] = (
     ),
     (
         frozenset({"get_trust"}),
-        "get_trust shows how far an agent's claims held so far.",
+        "get_trust shows how far an agent's word can be relied on, by its checked claims.",
     ),
     (
         frozenset({"remember", "recall"}),

@@ -10,7 +10,7 @@ from tmws.faces.mcp.tools.learning import (
     report_outcome,
 )
 from tmws.faces.mcp.tools.memory import recall, remember
-from tmws.faces.mcp.tools.trust import get_trust
+from tmws.faces.mcp.tools.trust import compare_trust, get_trust
 from tmws.faces.mcp.tools.verification import get_verification, verify_claim
 
 REGISTRY = Registry(
@@ -22,6 +22,7 @@ REGISTRY = Registry(
         verify_claim,
         get_verification,
         get_trust,
+        compare_trust,
         remember,
         recall,
     ]

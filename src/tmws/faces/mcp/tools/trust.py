@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
-from tmws.faces.mcp.registry import Arguments, Call, Result, tool
+from tmws.domain.reputation.score import Standing
+from tmws.faces.mcp.registry import Arguments, Call, Json, Result, tool
+from tmws.faces.mcp.views import rounded
+from tmws.services.trust import MOST_COMPARED, ExplainedView, TrustView
+
+Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class GetTrust(Arguments):
@@ -16,20 +22,38 @@ class GetTrust(Arguments):
         str | None,
         Field(min_length=1, max_length=64, description="An agent's name; you if left out."),
     ] = None
+    explain: Annotated[bool, Field(description="Add the verdicts behind the score.")] = False
+
+
+class CompareTrust(Arguments):
+    """Whose records."""
+
+    agents: Annotated[
+        tuple[Name, ...],
+        Field(min_length=2, max_length=MOST_COMPARED, description="Names of agents."),
+    ]
 
 
 class TrustShown(Result):
-    """A score with what it rests on."""
+    """A score with what it rests on; `unknown` until a claim was decided."""
 
     agent: str
+    unknown: bool
     score: float
     low: float
     high: float
+    bound: float
     decided: int
     supported: int
     refuted: int
     inconclusive: int
-    explanation: str
+    alarms: int
+    summary: str
+    newest_at: datetime | None = None
+    recent_form: float | None = None
+    linked_to: str | None = None
+    types: list[Json] | None = None
+    explanation: Json | None = None
 
 
 @tool(
@@ -37,25 +61,115 @@ class TrustShown(Result):
     read_only=True,
     destructive=False,
     idempotent=True,
-    narrow="",
+    narrow="Leave out explain.",
 )
 async def get_trust(call: Call, wanted: GetTrust) -> TrustShown:
-    """Show the trust score of an agent: how many of its checked claims held.
+    """Show how far an agent's word can be relied on, by its checked claims.
 
-    Use it before you rely on another agent's word or pattern; decide by `low`, the lower end
-    of the 90 % interval, not by `score`. Only verdicts of verify_claim move it: nothing said
-    here or elsewhere does.
+    Use it before you rely on another agent's word or pattern; decide by `bound`, not by `score`.
+    `score` is the probability that a claim like those checked here holds, hard and easy ones
+    weighed alike for every agent; `low` to `high` is its 90 % interval. With `explain`, the
+    verdicts that moved it most (gains in logits; prior, gains, remainder and aging add up) and
+    how many checks would settle it. Only verdicts of verify_claim move it: nothing said here or
+    elsewhere does.
     """
-    view = await call.app.trust.show(call.caller, wanted.agent)
-    score = view.score
+    if not wanted.explain:
+        return _shown(await call.app.trust.show(call.caller, wanted.agent))
+    found = await call.app.trust.explain(call.caller, wanted.agent)
+    return _shown(found.view).model_copy(update={"explanation": explained(found)})
+
+
+@tool(
+    title="Compare trust",
+    read_only=True,
+    destructive=False,
+    idempotent=True,
+    narrow="Name fewer agents.",
+)
+async def compare_trust(call: Call, wanted: CompareTrust) -> Json:
+    """Compare the trust of several agents of your namespaces, the most reliable first.
+
+    Use it to choose whose work to build on. All are measured over the same mix of claims and
+    ordered by `low`, what the record supports at least. `apart` says that an agent's whole
+    interval lies below the first one's: else the order may be chance.
+    """
+    views = await call.app.trust.compare(call.caller, wanted.agents)
+    best = views[0].standing.low
+    return {
+        "agents": [
+            {
+                "agent": view.agent,
+                "unknown": not view.standing.known,
+                **_interval(view.standing),
+                "decided": view.standing.tally.decided,
+                "apart": view.standing.high < best,
+            }
+            for view in views
+        ]
+    }
+
+
+def explained(found: ExplainedView) -> Json:
+    """Return what the score adds up from, in logits, as JSON."""
+    told = found.explanation
+    return {
+        "prior": rounded(told.prior),
+        "largest": [
+            {
+                "claim_id": found.named(gain.evidence.id),
+                "type": gain.evidence.task.type,
+                "verdict": gain.evidence.verdict.value,
+                "expected": rounded(gain.probability),
+                "difficulty": rounded(gain.difficulty),
+                "weight": rounded(gain.evidence.weight),
+                "gain": rounded(gain.logits),
+            }
+            for gain in told.largest
+        ],
+        "remainder": rounded(told.remainder),
+        "aging": rounded(told.aging),
+        "total": rounded(told.score),
+        "checks_until_settled": told.audits,
+        "withdrawn": [
+            {"claim_id": found.named(each.evidence), "reason": each.reason, "by": each.by}
+            for each in told.withdrawn
+        ],
+        "integrity": {
+            "stated": found.integrity.stated,
+            "advantage_nats": rounded(found.integrity.advantage),
+            "events": found.integrity.events,
+            "exposure_budget": rounded(found.exposure),
+        },
+    }
+
+
+def _shown(view: TrustView) -> TrustShown:
+    standing, tally = view.standing, view.standing.tally
     return TrustShown(
         agent=view.agent,
-        score=round(score.score, 4),
-        low=round(score.low, 4),
-        high=round(score.high, 4),
-        decided=score.decided,
-        supported=score.supported,
-        refuted=score.refuted,
-        inconclusive=score.inconclusive,
-        explanation=score.explanation(),
+        unknown=not standing.known,
+        **_interval(standing),
+        bound=round(standing.bound, 4),
+        decided=tally.decided,
+        supported=tally.supported,
+        refuted=tally.refuted,
+        inconclusive=view.record.inconclusive,
+        alarms=view.alarms,
+        summary=view.summary(),
+        newest_at=tally.last_at,
+        recent_form=None if tally.form is None else round(tally.form, 4),
+        linked_to=view.linked_to,
+        types=[
+            {"type": name, **_interval(part), "decided": part.tally.decided}
+            for name, part in view.types.items()
+        ]
+        or None,
     )
+
+
+def _interval(standing: Standing) -> dict[str, float]:
+    return {
+        "score": round(standing.score, 4),
+        "low": round(standing.low, 4),
+        "high": round(standing.high, 4),
+    }

@@ -20,7 +20,8 @@ from tmws.domain.verifications import (
 from tmws.faces.mcp.fields import Identifier, Namespace
 from tmws.faces.mcp.registry import Arguments, Call, Json, Result, tool
 from tmws.faces.mcp.views import rounded
-from tmws.services.verification import TrustChange, VerificationReport
+from tmws.services.scoring import TrustChange
+from tmws.services.verification import VerificationReport
 
 Path = Annotated[str, Field(min_length=1, max_length=500)]
 Targets = Annotated[tuple[Path, ...], Field(max_length=MAX_ARGUMENTS - 1)]

@@ -1,0 +1,109 @@
+"""The trust model's log as JSON: what the ledger holds of it, and how it is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tmws.domain.canonical import Json, digest
+from tmws.domain.claims import Check, Level, Verdict
+from tmws.domain.reputation.evidence import Correction, Entry, Evidence, Link, Refit, Task
+from tmws.domain.reputation.model import Part
+from tmws.domain.reputation.rules import LEVEL_WEIGHTS
+from tmws.domain.reputation.state import NEWCOMER, Model
+from tmws.domain.verifications import check_to_json
+
+
+class Kind(StrEnum):
+    """Ledger events that the model reads."""
+
+    VERDICT = "verdict"
+    WITHDRAWN = "evidence_withdrawn"
+    LINKED = "identities_linked"
+    REFITTED = "trust_refitted"
+
+
+def task_key(check: Check, snapshot_digest: str) -> str:
+    """Return the name under which all who have this check of this snapshot run share it."""
+    return digest({"check": check_to_json(check), "snapshot": snapshot_digest})
+
+
+def weighed(evidence: Evidence) -> dict[str, Json]:
+    """Return what the ledger holds of evidence beside claim, agent and verdict."""
+    task = evidence.task
+    return {
+        "task": task.claim,
+        "type": task.type,
+        "effort_minutes": task.effort_minutes,
+        "author": task.author,
+        "relied_on": evidence.relied_on,
+        "weight": evidence.weight,
+        "confidence": evidence.stated_confidence,
+        "severity": evidence.severity,
+    }
+
+
+def standing_of(model: Model, agent: str) -> dict[str, Json]:
+    """Return an agent's counts and skill, as a verdict's entry tells them."""
+    record, skill = model.records.get(agent, NEWCOMER), model.belief(Part("skill", agent))
+    return {
+        "supported": record.tally.supported,
+        "refuted": record.tally.refuted,
+        "inconclusive": record.inconclusive,
+        "ignored": record.ignored,
+        "skill": [skill.mean, skill.variance],
+    }
+
+
+def entry_of(kind: str, payload: Mapping[str, Any], at: datetime) -> Entry | None:
+    """Return the model's entry of a ledger payload, None for events of other kinds.
+
+    Raises:
+        ValueError, KeyError, TypeError: the payload is none of its kind.
+    """
+    match kind:
+        case Kind.VERDICT:
+            return _evidence(payload, at)
+        case Kind.WITHDRAWN:
+            return Correction(payload["evidence"], payload["reason"], payload["by"], at)
+        case Kind.LINKED:
+            return Link(payload["agent"], payload["owner"], payload["reason"], payload["by"], at)
+        case Kind.REFITTED:
+            return Refit(payload["version"], at)
+        case _:
+            return None
+
+
+def _evidence(payload: Mapping[str, Any], at: datetime) -> Evidence:
+    told = payload.get("weighed")
+    evidence = Evidence(
+        id=str(payload["claim"]),
+        agent=str(payload["agent"]),
+        at=at,
+        verdict=Verdict(payload["verdict"]),
+        # What was recorded before verdicts told their task: of no known kind.
+        weight=LEVEL_WEIGHTS.get(Level(payload["level"]), 1.0),
+    )
+    if told is None:
+        return evidence
+    return replace(
+        evidence,
+        task=Task(
+            claim=told["task"],
+            type=told["type"],
+            effort_minutes=_number(told["effort_minutes"]),
+            author=told["author"],
+        ),
+        relied_on=bool(told["relied_on"]),
+        weight=float(told["weight"]),
+        stated_confidence=_number(told["confidence"]),
+        severity=float(told["severity"]),
+    )
+
+
+def _number(value: float | None) -> float | None:
+    # Canonical JSON writes 5.0 as 5; the model's numbers are floats.
+    return None if value is None else float(value)

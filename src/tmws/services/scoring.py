@@ -1,0 +1,119 @@
+"""The step between a verdict and its record: what it weighs, and what it does to a score."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tmws.domain.canonical import Json
+from tmws.domain.claims import Judgement, Verdict
+from tmws.domain.reputation import rules
+from tmws.domain.reputation.entries import standing_of, task_key
+from tmws.domain.reputation.evidence import Evidence, Task
+from tmws.domain.reputation.score import Standing, standing
+from tmws.domain.reputation.state import Model, Step
+from tmws.domain.verifications import Claim, profile_of
+from tmws.storage import evidence, trust
+from tmws.storage.database import Transaction
+from tmws.storage.evidence import Entry
+from tmws.storage.trust import State
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustChange:
+    """An agent's standing before and after a verdict, over the same mix of claims."""
+
+    before: Standing
+    after: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A verdict that the model has taken in, not stored yet.
+
+    Attributes:
+        owner: whom it counts for: the agent, unless its identity was linked.
+        told_before, told_after: what the ledger says of the owner.
+    """
+
+    evidence: Evidence
+    owner: str
+    step: Step | None
+    state: State
+    earlier: Model
+    told_before: dict[str, Json]
+    told_after: dict[str, Json]
+
+
+async def score(tx: Transaction, claim: Claim, judgement: Judgement, *, at: datetime) -> Scored:
+    """Let the model learn from a verdict; the caller holds the ledger's head."""
+    owner = await evidence.owner_of(tx, claim.agent_id)
+    key = task_key(claim.check, claim.snapshot_digest)
+    others = await evidence.on_task(tx, key)
+    seen = Evidence(
+        id=claim.id,
+        agent=claim.agent_id,
+        at=at,
+        verdict=judgement.verdict,
+        task=_task(claim, key, others),
+        stated_confidence=claim.confidence,
+    )
+    counted = replace(seen, agent=owner)
+    state = await trust.load_for(tx, counted)
+    weight = rules.weight(
+        judgement.level,
+        verified_by_author=False,  # the sandbox is nobody's
+        same_owner=False,
+        repeated=any(other.owner == owner and other.step for other in others),
+        counted_today=await _counted_today(tx, counted),
+        own_pick=not others or others[0].owner == owner,
+        probability=state.model.predict(owner, seen.task, at),
+    )
+    model = state.model
+    earlier = replace(
+        model,
+        beliefs=dict(model.beliefs),
+        records=dict(model.records),
+        tallies=dict(model.tallies),
+    )
+    step = model.record(replace(counted, weight=weight))
+    return Scored(
+        evidence=replace(seen, weight=weight),
+        owner=owner,
+        step=step,
+        state=state,
+        earlier=earlier,
+        told_before=standing_of(earlier, owner),
+        told_after=standing_of(model, owner),
+    )
+
+
+async def keep(tx: Transaction, scored: Scored, *, ledger_index: int) -> TrustChange:
+    """Store what the model learned, and return what that did to the score."""
+    await evidence.add(tx, Entry(scored.evidence, scored.owner, ledger_index, scored.step))
+    await trust.save(tx, scored.state, moved=scored.step is not None)
+    mix, at = scored.state.reference.mix, scored.evidence.at
+    return TrustChange(
+        standing(scored.earlier, scored.owner, mix, at),
+        standing(scored.state.model, scored.owner, mix, at),
+    )
+
+
+def _task(claim: Claim, key: str, others: list[Entry]) -> Task:
+    """Return the task as whoever met it first described it, so that all share it."""
+    if others:
+        return others[0].evidence.task
+    return Task(key, profile_of(claim.check), claim.effort_minutes, claim.agent_id)
+
+
+async def _counted_today(tx: Transaction, seen: Evidence) -> float:
+    if seen.verdict is Verdict.INCONCLUSIVE:
+        return 0.0
+    morning = seen.at.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = await evidence.weights(
+        tx, seen.agent, seen.task.type, since=morning, until=morning + _DAY
+    )
+    return math.fsum(today)

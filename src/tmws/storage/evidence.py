@@ -1,0 +1,202 @@
+"""What the trust model has learned from: each verdict, with the step it led to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain.claims import Verdict
+from tmws.domain.reputation.evidence import Correction, Evidence, Task
+from tmws.domain.reputation.logistic import Belief
+from tmws.domain.reputation.state import Step
+from tmws.storage.tables import evidence, links, microseconds, moment
+
+_ROWS_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One verdict as the model took it in.
+
+    Attributes:
+        agent: who made the claim, whoever it counts for; `evidence.agent` is the same.
+        step: None when it moved nothing.
+    """
+
+    evidence: Evidence
+    owner: str
+    ledger_index: int
+    step: Step | None = None
+    withdrawn: Correction | None = None
+
+
+async def add(connection: AsyncConnection, entry: Entry) -> None:
+    """Store one entry."""
+    await connection.execute(evidence.insert().values(told(entry)))
+
+
+async def replace(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Store these entries in place of all there are."""
+    await connection.execute(evidence.delete())
+    for start in range(0, len(entries), _ROWS_AT_ONCE):
+        batch = [told(entry) for entry in entries[start : start + _ROWS_AT_ONCE]]
+        await connection.execute(evidence.insert().values(batch))
+
+
+async def every(connection: AsyncConnection) -> list[Entry]:
+    """Return all entries in the order of the ledger."""
+    return await _select(connection, sa.true())
+
+
+async def of_owner(connection: AsyncConnection, owner: str) -> list[Entry]:
+    """Return what counts for this agent, oldest first."""
+    return await _select(connection, evidence.c.owner_id == owner)
+
+
+async def on_task(connection: AsyncConnection, task: str) -> list[Entry]:
+    """Return what anybody's verdict on this task was, in the order of the ledger."""
+    return await _select(connection, evidence.c.task == task)
+
+
+async def on_tasks(connection: AsyncConnection, tasks: Collection[str]) -> list[Entry]:
+    """Return the same for several tasks."""
+    return await _select(connection, evidence.c.task.in_(tasks))
+
+
+async def weights(
+    connection: AsyncConnection, owner: str, type: str, *, since: datetime, until: datetime
+) -> list[float]:
+    """Return what the agent's verdicts on one type weighed in this time."""
+    found = await connection.scalars(
+        sa.select(evidence.c.weight).where(
+            evidence.c.owner_id == owner,
+            evidence.c.at >= since,
+            evidence.c.at < until,
+            evidence.c.type == type,
+            evidence.c.step.is_not(None),
+        )
+    )
+    return list(found)
+
+
+async def owner_of(connection: AsyncConnection, agent_id: str) -> str:
+    """Return whom an agent's verdicts count for: itself, unless it was linked."""
+    owner = await connection.scalar(sa.select(links.c.owner_id).where(links.c.agent_id == agent_id))
+    return str(owner or agent_id)
+
+
+async def owners(connection: AsyncConnection) -> dict[str, str]:
+    """Return agent to owner for all that were linked."""
+    rows = await connection.execute(sa.select(links.c.agent_id, links.c.owner_id))
+    return {row.agent_id: row.owner_id for row in rows}
+
+
+async def replace_owners(connection: AsyncConnection, owners: dict[str, str]) -> None:
+    """Store these links in place of all there are."""
+    await connection.execute(links.delete())
+    for agent_id, owner_id in owners.items():
+        await connection.execute(links.insert().values(agent_id=agent_id, owner_id=owner_id))
+
+
+async def rows(connection: AsyncConnection) -> dict[str, dict[str, Any]]:
+    """Return every row by id as it stands, to be believed only after it was checked."""
+    found = await connection.execute(
+        sa.select(
+            *(sa.type_coerce(column, sa.types.NULLTYPE).label(column.name) for column in evidence.c)
+        )
+    )
+    return {row.id: dict(row._mapping) for row in found}  # a row's own way to be a mapping
+
+
+def as_stored(entry: Entry) -> dict[str, Any]:
+    """Return the row as `rows` would tell it."""
+    return {**told(entry), "at": microseconds(entry.evidence.at)}
+
+
+def told(entry: Entry) -> dict[str, Any]:
+    """Return the row that holds this entry."""
+    e, withdrawn = entry.evidence, entry.withdrawn
+    return {
+        "id": e.id,
+        "ledger_index": entry.ledger_index,
+        "agent_id": e.agent,
+        "owner_id": entry.owner,
+        "at": e.at,
+        "verdict": e.verdict.value,
+        "task": e.task.claim,
+        "type": e.task.type,
+        "effort_minutes": e.task.effort_minutes,
+        "author": e.task.author,
+        "relied_on": e.relied_on,
+        "weight": e.weight,
+        "confidence": e.stated_confidence,
+        "severity": e.severity,
+        "step": None if entry.step is None else json.dumps(_step(entry.step)),
+        "withdrawn": None
+        if withdrawn is None
+        else json.dumps([withdrawn.reason, withdrawn.by, withdrawn.at.isoformat()]),
+    }
+
+
+async def _select(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> list[Entry]:
+    found = await connection.execute(
+        sa.select(evidence).where(condition).order_by(evidence.c.ledger_index)
+    )
+    return [_entry(dict(row._mapping)) for row in found]  # a row's own way to be a mapping
+
+
+def believed(row: Mapping[str, Any]) -> Entry:
+    """Return what one of `rows` says.
+
+    Raises:
+        ValueError, TypeError, InvalidInput: it says nothing of the kind.
+    """
+    return _entry({**row, "at": moment(row["at"])})
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    told = Evidence(
+        id=row["id"],
+        agent=row["agent_id"],
+        at=row["at"],
+        verdict=Verdict(row["verdict"]),
+        task=Task(row["task"], row["type"], row["effort_minutes"], row["author"]),
+        relied_on=bool(row["relied_on"]),
+        weight=row["weight"],
+        stated_confidence=row["confidence"],
+        severity=row["severity"],
+    )
+    step = None if row["step"] is None else _step_from(json.loads(row["step"]), told)
+    correction = None
+    if row["withdrawn"] is not None:
+        reason, by, at = json.loads(row["withdrawn"])
+        correction = Correction(told.id, reason, by, datetime.fromisoformat(at))
+    return Entry(told, row["owner_id"], row["ledger_index"], step, correction)
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "probability": step.probability,
+        "difficulty": step.difficulty,
+        "skill": list(step.skill),
+        "affinity": None if step.affinity is None else list(step.affinity),
+        "alarmed": step.alarmed,
+    }
+
+
+def _step_from(value: dict[str, Any], told: Evidence) -> Step:
+    affinity = value["affinity"]
+    return Step(
+        evidence=told,
+        probability=value["probability"],
+        difficulty=value["difficulty"],
+        skill=Belief(*value["skill"]),
+        affinity=None if affinity is None else Belief(*affinity),
+        alarmed=value["alarmed"],
+    )
