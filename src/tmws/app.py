@@ -16,6 +16,7 @@ from tmws.domain.ranking import Arm
 from tmws.ports import Clock, Embedder, Sandbox
 from tmws.services.agents import Agents
 from tmws.services.audit import Audit
+from tmws.services.corrections import Corrections
 from tmws.services.gate import Gate
 from tmws.services.learning import Learning
 from tmws.services.memory import Memory
@@ -47,6 +48,7 @@ class App:
     learning: Learning
     verification: Verification
     trust: Trust
+    corrections: Corrections
     memory: Memory
     tools: Switches
     workspaces: Workspaces
@@ -111,7 +113,8 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
             clock=clock,
             chance=chance,
         ),
-        trust=Trust(database, gate, notary, clock),
+        trust=Trust(database, gate, clock, chance),
+        corrections=Corrections(database, notary, clock),
         memory=Memory(database, gate, search, clock, chance),
         tools=Switches(database, notary, clock),
         workspaces=Workspaces(database, notary, reader, clock),

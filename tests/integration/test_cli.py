@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,46 @@ def test_a_workspace_shows_what_a_check_would_see(tmp_path: Path) -> None:
     assert added["files"] == 1
     assert taken.status == 4
     assert listed == [{"name": "here", "root": str(project)}]
+
+
+def test_trust_of_newcomers_is_shown_compared_and_never_drawn(tmp_path: Path) -> None:
+    for name in ("builder", "reviewer"):
+        tmws("agents", "create", name, data=tmp_path)
+    listed = tmws("trust", "list", "--json", data=tmp_path).document()
+    shown = tmws("trust", "show", "builder", "--json", data=tmp_path).document()
+    compared = tmws("trust", "compare", "reviewer", "builder", "--json", data=tmp_path)
+    picture = tmws("trust", "history", "builder", "--svg", str(tmp_path / "b.svg"), data=tmp_path)
+    calibration = tmws("trust", "calibration", data=tmp_path)
+    audits = tmws("trust", "next-audits", "builder", data=tmp_path)
+
+    assert [(each["agent"], each["known"]) for each in listed] == [
+        ("builder", False),
+        ("reviewer", False),
+    ]
+    assert shown["summary"].startswith("Unknown")
+    assert (shown["largest"], shown["bound"]) == ([], 0.0)
+    assert [each["apart"] for each in compared.document()] == [False, False]
+    assert picture.status == calibration.status == 2
+    assert "Every claim of this agent is decided" in audits.output
+
+
+def test_acts_on_trust_need_a_reason_and_stand_in_the_ledger(tmp_path: Path) -> None:
+    for name in ("builder", "builder2"):
+        tmws("agents", "create", name, data=tmp_path)
+    without = tmws("trust", "link", "builder2", "builder", data=tmp_path)
+    linked = tmws("trust", "link", "builder2", "builder", "--reason", "one", data=tmp_path)
+    circle = tmws("trust", "link", "builder", "builder2", "--reason", "one", data=tmp_path)
+    unknown = tmws("trust", "withdraw", "claim_0", "--reason", "x", data=tmp_path)
+    fitted = tmws("trust", "refit", "--json", data=tmp_path).document()
+    file = tmp_path / "feedback.json"
+    tmws("trust", "export", "builder", "--erc8004", str(file), data=tmp_path)
+    ledger = tmws("ledger", "verify", "--json", data=tmp_path)
+
+    assert (without.status, linked.status, circle.status, unknown.status) == (2, 0, 4, 3)
+    assert fitted == {"verdicts": 0}
+    assert (ledger.status, ledger.document()["entries"]) == (0, 4)
+    feedback = json.loads(file.read_text())
+    assert (feedback["value"], feedback["valueDecimals"], feedback["tag1"]) == (0, 4, "trust")
 
 
 def test_an_absent_folder_is_refused(tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
         kept = await learned(app, alice)
         made = await verified(app, alice, confidence=0.9, effort_minutes=5.0)
         await verified(app, bob)
-        await app.trust.link("bob", "alice", reason="one owner", by="ann")
-        await app.trust.withdraw(made.claim.id, reason="by mistake", by="ann")
+        await app.corrections.link("bob", "alice", reason="one owner", by="ann")
+        await app.corrections.withdraw(made.claim.id, reason="by mistake", by="ann")
         seen = await app.trust.show(alice)
     for revision in revisions[1:]:
         await moved(installation, "downgrade", revision)

@@ -7,7 +7,14 @@ import math
 
 import pytest
 
-from tests.integration.services import Installation, agent, ended, learned, timed_out, verified
+from tests.integration.services import (
+    Installation,
+    agent,
+    ended,
+    learned,
+    timed_out,
+    verified,
+)
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.claims import Verdict
@@ -213,16 +220,16 @@ async def test_a_withdrawn_verdict_counts_no_more_and_says_why(
 ) -> None:
     await decided(app, installation, alice, held=True)
     wrong = await decided(app, installation, alice, held=False)
-    view = await app.trust.withdraw(wrong.claim.id, reason="the runner was broken", by="ann")
-    assert counts(view) == (1, 0, 0)
+    await app.corrections.withdraw(wrong.claim.id, reason="the runner was broken", by="ann")
+    assert counts(await app.trust.show(alice)) == (1, 0, 0)
     found = await app.trust.explain(alice)
     [correction] = found.explanation.withdrawn
     assert (correction.reason, correction.by) == ("the runner was broken", "ann")
     await require_sound(app)
     with pytest.raises(NotFound, match="No verdict of claim"):
-        await app.trust.withdraw(wrong.claim.id, reason="again", by="ann")
+        await app.corrections.withdraw(wrong.claim.id, reason="again", by="ann")
     with pytest.raises(InvalidInput, match="Reason"):
-        await app.trust.withdraw(wrong.claim.id, reason=" ", by="ann")
+        await app.corrections.withdraw(wrong.claim.id, reason=" ", by="ann")
     await decided(app, installation, alice, held=True)
     await require_sound(app)
 
@@ -233,8 +240,8 @@ async def test_linked_identities_share_their_evidence(
     bob = await agent(app, "bob")
     await decided(app, installation, alice, held=True)
     shared = await decided(app, installation, bob, held=False)
-    view = await app.trust.link("alice", "bob", reason="same keys", by="ann")
-    assert counts(view) == (1, 1, 0)
+    await app.corrections.link("alice", "bob", reason="same keys", by="ann")
+    assert counts(await app.trust.show(bob)) == (1, 1, 0)
     seen = await app.trust.show(alice)
     assert (seen.linked_to, counts(seen)) == ("bob", (1, 1, 0))
     again = await verified(app, alice)  # what bob had decided
@@ -245,9 +252,9 @@ async def test_linked_identities_share_their_evidence(
     await require_sound(app)
     for agents_named in (("bob", "alice"), ("bob", "bob")):
         with pytest.raises(Conflict):
-            await app.trust.link(*agents_named, reason="x", by="ann")
+            await app.corrections.link(*agents_named, reason="x", by="ann")
     with pytest.raises(NotFound, match="No agent is named"):
-        await app.trust.link("bob", "nobody", reason="x", by="ann")
+        await app.corrections.link("bob", "nobody", reason="x", by="ann")
     await require_sound(app)
 
 
@@ -258,7 +265,7 @@ async def test_a_fit_of_everything_keeps_every_verdict_and_stays_provable(
     for number in range(4):
         await decided(app, installation, alice, held=number != 1)
         await verified(app, bob)
-    assert await app.trust.refit(by="ann") == 8
+    assert await app.corrections.refit(by="ann") == 8
     assert counts(await app.trust.show(alice)) == (3, 1, 0)
     await require_sound(app)
     await decided(app, installation, bob, held=True)
@@ -278,6 +285,36 @@ async def test_what_is_stored_is_what_the_model_says_of_the_whole_log(
         log = [entry.evidence for entry in await evidence.every(connection)]
     assert stored.model.fingerprint() == replay(log).model.fingerprint()
     assert stored.decided == 24
+
+
+async def test_the_next_audits_are_undecided_claims_and_nobody_can_foresee_which(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    decided_one = await decided(app, installation, alice, held=True)
+    for number in range(40):
+        installation.workspace(content=f"print('slow {number}')\n")
+        installation.sandbox.will(timed_out())
+        await verified(app, alice, statement=f"It ends, {number}.")
+    drawn = [await app.trust.next_audits("alice", limit=5) for _ in range(4)]
+    names = [[audit.candidate.name for audit in audits] for audits in drawn]
+    assert all(len(set(each)) == 5 for each in names)
+    assert decided_one.claim.id not in {name for each in names for name in each}
+    assert len({tuple(each) for each in names}) > 1
+    assert len(await app.trust.next_audits("alice", limit=50)) == 40
+    await verified(app, alice)  # the newest of them, which ends this time
+    assert len(await app.trust.next_audits("alice", limit=50)) == 39
+
+
+async def test_what_the_model_foresaw_is_told_without_hindsight(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    for held in (True, True, False):
+        await decided(app, installation, alice, held=held)
+    before = await app.trust.foreseen()
+    assert [came for _, came in before] == [True, True, False]
+    assert before[0][0] == 0.5
+    await app.corrections.refit(by="ann")
+    assert await app.trust.foreseen() == before
 
 
 async def test_one_kind_of_claim_counts_only_so_much_a_day(

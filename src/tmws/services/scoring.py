@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from tmws.domain.canonical import Json
 from tmws.domain.claims import Judgement, Verdict
 from tmws.domain.reputation import rules
-from tmws.domain.reputation.entries import standing_of, task_key
-from tmws.domain.reputation.evidence import Evidence, Task
+from tmws.domain.reputation.entries import standing_of, task_key, task_of
+from tmws.domain.reputation.evidence import Evidence
 from tmws.domain.reputation.score import Standing, standing
 from tmws.domain.reputation.state import Model, Step
-from tmws.domain.verifications import Claim, profile_of
+from tmws.domain.verifications import Claim
 from tmws.storage import evidence, trust
 from tmws.storage.database import Transaction
 from tmws.storage.evidence import Entry
@@ -58,7 +58,8 @@ async def score(tx: Transaction, claim: Claim, judgement: Judgement, *, at: date
         agent=claim.agent_id,
         at=at,
         verdict=judgement.verdict,
-        task=_task(claim, key, others),
+        # As whoever met it first described it, so that all share it.
+        task=others[0].evidence.task if others else task_of(claim),
         stated_confidence=claim.confidence,
     )
     counted = replace(seen, agent=owner)
@@ -100,13 +101,6 @@ async def keep(tx: Transaction, scored: Scored, *, ledger_index: int) -> TrustCh
         standing(scored.earlier, scored.owner, mix, at),
         standing(scored.state.model, scored.owner, mix, at),
     )
-
-
-def _task(claim: Claim, key: str, others: list[Entry]) -> Task:
-    """Return the task as whoever met it first described it, so that all share it."""
-    if others:
-        return others[0].evidence.task
-    return Task(key, profile_of(claim.check), claim.effort_minutes, claim.agent_id)
 
 
 async def _counted_today(tx: Transaction, seen: Evidence) -> float:

@@ -1,8 +1,4 @@
-"""What is known about how far agents can be relied on, and why. No call writes a score.
-
-What an administrator can do is recorded in the ledger and changes what scores are
-computed from: withdraw a verdict, link two identities, have everything fitted again.
-"""
+"""What is known about how far agents can be relied on, and why. Nothing here can write it."""
 
 from __future__ import annotations
 
@@ -12,29 +8,27 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import fmean
 
-from tmws.domain import events
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
-from tmws.domain.errors import Conflict, InvalidInput, NotFound
-from tmws.domain.reputation.evidence import Correction, Link, Refit
-from tmws.domain.reputation.evidence import Entry as LogEntry
+from tmws.domain.claims import Verdict
+from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.reputation import audits
+from tmws.domain.reputation.audits import Candidate
+from tmws.domain.reputation.entries import task_key, task_of
 from tmws.domain.reputation.explanation import Explanation, explain
 from tmws.domain.reputation.integrity import NOTHING_STATED, Integrity, exposure_budget
-from tmws.domain.reputation.log import History
-from tmws.domain.reputation.model import VERSION, Part
-from tmws.domain.reputation.reference import drawn
+from tmws.domain.reputation.log import replay
+from tmws.domain.reputation.model import Part
 from tmws.domain.reputation.score import Mix, Standing, standing, standing_by_type
 from tmws.domain.reputation.state import NEWCOMER, Model, Record, Tally
-from tmws.domain.wording import require_text
-from tmws.ports import Clock
+from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
-from tmws.services.notary import Notary
 from tmws.storage import agents, claims, evidence, trust
 from tmws.storage.database import Database, Transaction
 from tmws.storage.evidence import Entry
 
-LONGEST_REASON = 500
 MOST_COMPARED = 10
+_MOST_OPEN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +113,22 @@ class Point:
     alarmed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A claim that is worth verifying."""
+
+    candidate: Candidate
+    statement: str
+
+
 class Trust:
     """Shows scores and what they rest on; they move when `Verification` records a verdict."""
 
-    def __init__(self, database: Database, gate: Gate, notary: Notary, clock: Clock) -> None:
+    def __init__(self, database: Database, gate: Gate, clock: Clock, chance: Chance) -> None:
         self._database = database
         self._gate = gate
-        self._notary = notary
         self._clock = clock
+        self._chance = chance
 
     async def show(self, caller: Agent, agent_name: str | None = None) -> TrustView:
         """Return the standing of an agent, the caller's own by default.
@@ -206,99 +208,55 @@ class Trust:
             entries = await evidence.of_owner(connection, owner)
         return _points(state.model, owner, entries, state.reference.mix)
 
-    async def withdraw(self, claim_id: str, *, reason: str, by: str) -> TrustView:
-        """Take one verdict out of what scores are computed from; return its agent anew.
+    async def next_audits(self, agent_name: str, *, limit: int) -> list[Audit]:
+        """Return which of an agent's undecided claims to have verified next.
+
+        Drawn among those that would tell most, now and then among all, by chance that
+        nobody can foresee.
 
         Raises:
-            InvalidInput: there is no reason.
-            NotFound: no verdict of this claim is counted.
-        """
-        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
-        now = self._clock.now()
-        async with self._database.write() as tx:
-            receipt = await self._notary.append(
-                tx, events.evidence_withdrawn(claim_id, reason=reason, by=by, at=now)
-            )
-            entries = await evidence.every(tx)
-            found = [e for e in entries if e.evidence.id == claim_id and e.withdrawn is None]
-            if not found:
-                raise NotFound(f"No verdict of claim {claim_id[:40]!r} counts. See: tmws claims.")
-            await self._fit(tx, entries, Correction(claim_id, reason, by, now))
-            [subject] = [a for a in await agents.every(tx) if a.id == found[0].evidence.agent]
-            view = await self._view(tx, subject)
-        self._notary.publish(receipt)
-        return view
-
-    async def link(self, agent_name: str, owner_name: str, *, reason: str, by: str) -> TrustView:
-        """Let what one agent did and does count for another; return that one anew.
-
-        Raises:
-            InvalidInput: there is no reason.
-            NotFound: no agent has one of the names.
-            Conflict: the second counts for the first already.
-        """
-        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
-        now = self._clock.now()
-        async with self._database.write() as tx:
-            agent, owner = await _named(tx, agent_name), await _named(tx, owner_name)
-            if agent.id == owner.id:
-                raise Conflict(f"{agent.name!r} is one agent already.")
-            receipt = await self._notary.append(
-                tx, events.identities_linked(agent.id, owner.id, reason=reason, by=by, at=now)
-            )
-            link = Link(agent.id, owner.id, reason, by, now)
-            await self._fit(tx, await evidence.every(tx), link)
-            view = await self._view(tx, owner)
-        self._notary.publish(receipt)
-        return view
-
-    async def refit(self, *, by: str) -> int:
-        """Compute every score again, so that what was learned later corrects what was earlier.
-
-        Returns:
-            The number of verdicts that count.
+            NotFound: no agent has this name.
         """
         now = self._clock.now()
-        async with self._database.write() as tx:
-            await self._notary.turn(tx)
-            state = await self._fit(tx, await evidence.every(tx), Refit(VERSION, now))
-            event = events.trust_refitted(
-                VERSION, state_sha256=state.model.fingerprint(), by=by, at=now
-            )
-            receipt = await self._notary.append(tx, event)
-        self._notary.publish(receipt)
-        return state.decided
+        async with self._database.read() as connection:
+            agent = await _named(connection, agent_name)
+            owner = await evidence.owner_of(connection, agent.id)
+            undecided = await claims.undecided(connection, agent.id, limit=_MOST_OPEN)
+            keys = {c.id: task_key(c.check, c.snapshot_digest) for c in undecided}
+            met = await evidence.on_tasks(connection, set(keys.values()))
+            known = {e.evidence.task.claim: e.evidence.task for e in reversed(met)}
+            done = {e.evidence.task.claim for e in met if e.owner == owner and e.step}
+            tasks = {
+                c.id: known.get(keys[c.id]) or task_of(c)
+                for c in undecided
+                if keys[c.id] not in done
+            }
+            state = await trust.load_tasks(connection, owner, tasks.values())
+        ranking = audits.ranked(state.model, owner, tasks, now)
+        statements = {c.id: c.statement for c in undecided}
+        picked: list[Audit] = []
+        while ranking and len(picked) < limit:
+            candidate = audits.pick(ranking, self._draw)
+            assert candidate is not None
+            ranking.remove(candidate)
+            picked.append(Audit(candidate, statements[candidate.name]))
+        return picked
 
-    async def _fit(self, tx: Transaction, entries: list[Entry], act: LogEntry) -> trust.State:
-        """Fit everything after this act, and store it."""
-        before = await trust.load(tx)
-        history = History(
-            model=before.model,
-            owners=await evidence.owners(tx),
-            withdrawn={e.evidence.id: e.withdrawn for e in entries if e.withdrawn},
-            evidence=[e.evidence for e in entries],
-        )
+    async def foreseen(self) -> list[tuple[float, bool]]:
+        """Return each outcome beside what the model said before it knew, without later fits."""
+        async with self._database.read() as connection:
+            entries = await evidence.every(connection)
+        log = [entry.evidence for entry in entries if entry.withdrawn is None]
         # In a thread: a long log takes seconds, and others are being served.
-        await asyncio.to_thread(history.add, act)
-        reference = drawn(history.model)
-        state = trust.State(history.model, reference, reference.decided)
-        await trust.replace(tx, state)
-        await evidence.replace_owners(tx, history.owners)
-        steps = {step.evidence.id: step for path in history.paths.values() for step in path}
-        await evidence.replace(
-            tx,
-            [
-                Entry(
-                    e.evidence,
-                    history.owners.get(e.evidence.agent, e.evidence.agent),
-                    e.ledger_index,
-                    steps.get(e.evidence.id),
-                    history.withdrawn.get(e.evidence.id),
-                )
-                for e in entries
-            ],
-        )
-        return state
+        history = await asyncio.to_thread(replay, log)
+        return [
+            (step.probability, step.evidence.verdict is Verdict.SUPPORTED)
+            for path in history.paths.values()
+            for step in path
+        ]
+
+    def _draw(self) -> float:
+        return int.from_bytes(self._chance(7), "big") / 256**7
 
     async def _view(self, connection: Transaction, subject: Agent) -> TrustView:
         owner = await evidence.owner_of(connection, subject.id)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Agent
 from tmws.domain.canonical import canonical_bytes
+from tmws.domain.claims import Verdict
 from tmws.domain.verifications import (
     Claim,
     ClaimState,
@@ -118,6 +119,15 @@ async def same(connection: AsyncConnection, claim: Claim) -> list[Claim]:
         claims.c.agent_id == claim.agent_id,
         claims.c.snapshot_digest == claim.snapshot_digest,
         claims.c.check == _check(claim),
+    )
+
+
+async def undecided(connection: AsyncConnection, agent_id: str, *, limit: int) -> list[Claim]:
+    """Return the agent's claims that nothing decided, and that nobody checks now."""
+    given_up = claims.c.state == ClaimState.ABANDONED.value
+    unclear = claims.c.verdict == Verdict.INCONCLUSIVE.value
+    return await _select(
+        connection, claims.c.agent_id == agent_id, sa.or_(given_up, unclear), limit=limit
     )
 
 

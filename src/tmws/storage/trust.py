@@ -6,7 +6,7 @@ Whoever writes holds the ledger's head, so that state and ledger move in the sam
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, get_args
@@ -59,12 +59,18 @@ class State:
 
 async def load_for(connection: AsyncConnection, evidence: Evidence) -> State:
     """Return what one verdict reads and writes, and what shows its agent's score."""
-    agent, task = evidence.agent, evidence.task
-    shared = [
-        *(part for part in roles(agent, task).parts if part.kind not in parts.PERSONAL),
-        Key("task", "", _digest(task)),
-    ]
-    wanted = sa.tuple_(trust_state.c.kind, trust_state.c.agent, trust_state.c.topic).in_(shared)
+    return await load_tasks(connection, evidence.agent, [evidence.task])
+
+
+async def load_tasks(connection: AsyncConnection, agent: str, tasks: Iterable[Task]) -> State:
+    """Return what tells how an agent would fare on these tasks, and what shows its score."""
+    tasks = list(tasks)
+    named = {part for task in tasks for part in roles(agent, task).parts}
+    shared = {Key(*part) for part in named if part.kind not in parts.PERSONAL}
+    shared |= {Key("task", "", _digest(task)) for task in tasks}
+    wanted = sa.tuple_(trust_state.c.kind, trust_state.c.agent, trust_state.c.topic).in_(
+        sorted(shared)
+    )
     return await _select(connection, sa.or_(wanted, _of_agent(agent), _shown))
 
 

@@ -14,7 +14,7 @@ from tmws.domain.reputation.evidence import Correction, Entry, Evidence, Link, R
 from tmws.domain.reputation.model import Part
 from tmws.domain.reputation.rules import LEVEL_WEIGHTS
 from tmws.domain.reputation.state import NEWCOMER, Model
-from tmws.domain.verifications import check_to_json
+from tmws.domain.verifications import Claim, check_to_json, profile_of
 
 
 class Kind(StrEnum):
@@ -29,6 +29,12 @@ class Kind(StrEnum):
 def task_key(check: Check, snapshot_digest: str) -> str:
     """Return the name under which all who have this check of this snapshot run share it."""
     return digest({"check": check_to_json(check), "snapshot": snapshot_digest})
+
+
+def task_of(claim: Claim) -> Task:
+    """Return the task of a claim that nobody met before."""
+    key = task_key(claim.check, claim.snapshot_digest)
+    return Task(key, profile_of(claim.check), claim.effort_minutes, claim.agent_id)
 
 
 def weighed(evidence: Evidence) -> dict[str, Json]:

@@ -8,13 +8,15 @@ from typing import Any
 import click
 
 from tmws.app import App
-from tmws.domain.errors import InvalidInput
+from tmws.domain.canonical import canonical_bytes, digest
+from tmws.domain.errors import InvalidInput, LedgerCorrupt
 from tmws.faces.cli import trust_picture
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 from tmws.services.trust import ExplainedView, TrustView, by_rank
 
 _COLUMNS = ("agent", "score", "low", "high", "bound", "supported", "refuted", "inconclusive")
+_DECIMALS = 4
 _reason = click.option("--reason", required=True, help="For the ledger and the explanation.")
 
 
@@ -90,13 +92,110 @@ async def history(app: App, printer: Printer, agent: str, svg: Path | None) -> N
     )
 
 
+@trust.command("next-audits")
+@click.argument("agent")
+@click.option("--limit", type=click.IntRange(1, 50), default=5, show_default=True)
+@with_app
+async def next_audits(app: App, printer: Printer, agent: str, limit: int) -> None:
+    """Choose which undecided claims of AGENT to have verified next, by what they would tell."""
+    printer.rows(
+        ("claim_id", "information", "probability", "statement"),
+        [
+            {
+                "claim_id": audit.candidate.name,
+                "information": audit.candidate.information,
+                "probability": audit.candidate.probability,
+                "statement": audit.statement,
+            }
+            for audit in await app.trust.next_audits(agent, limit=limit)
+        ],
+        empty="Every claim of this agent is decided.",
+    )
+
+
+@trust.command()
+@with_app
+async def calibration(app: App, printer: Printer) -> None:
+    """Show how well the model foresaw this installation's own verdicts."""
+    # Imported here: only this command needs numpy.
+    from tmws.evaluation.metrics import accuracy, reliability  # noqa: PLC0415
+
+    pairs = await app.trust.foreseen()
+    if not pairs:
+        raise InvalidInput("No claim has been decided yet. See: tmws claims list.")
+    said, came = zip(*pairs, strict=True)
+    found = accuracy(said, came)
+    bins = reliability(said, came)
+    printer.record(
+        {
+            "verdicts": found.count,
+            "brier": found.brier,
+            "log_loss": found.log_loss,
+            "auc": found.auc,
+            "ece": found.ece,
+            "reliability": [
+                {"said": mean, "came": rate, "share": share} for mean, rate, _, share in bins
+            ]
+            if printer.as_json
+            else [f"said {mean:.2f}: came {rate:.2f}" for mean, rate, _, _ in bins],
+        }
+    )
+
+
+@trust.command()
+@click.argument("agent")
+@click.option(
+    "--erc8004",
+    required=True,
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="The file to write.",
+)
+@with_app
+async def export(app: App, printer: Printer, agent: str, erc8004: Path) -> None:
+    """Write AGENT's lower bound in the shape of ERC-8004 feedback, with what proves it."""
+    report = await app.audit.verify()
+    if not report.holds:
+        raise LedgerCorrupt("The ledger does not hold, so nothing is exported. Run: ledger verify.")
+    found = await app.trust.find(agent)
+    document = feedback(found, size=report.size, root=report.root)
+    with click.open_file(str(erc8004), "wb") as file:
+        file.write(canonical_bytes(document))
+    printer.record(document)
+
+
+def feedback(found: ExplainedView, *, size: int, root: str) -> dict[str, Any]:
+    """Return an off-chain feedback document (ERC-8004, version of January 2026).
+
+    Who rates whom on which chain is for the sender to add: `agentRegistry`, `agentId`
+    and `clientAddress`.
+    """
+    view, counted = found.view, found.explanation.gains
+    return {
+        "createdAt": view.at.isoformat(),
+        "value": round(view.standing.bound * 10**_DECIMALS),
+        "valueDecimals": _DECIMALS,
+        "tag1": "trust",
+        "tag2": "lower-bound-95",
+        "tmws": {
+            "agent": view.agent,
+            "score": view.standing.score,
+            "low": view.standing.low,
+            "high": view.standing.high,
+            "decided": view.standing.tally.decided,
+            "evidence_sha256": digest([gain.evidence.id for gain in counted]),
+            "ledger": {"size": size, "root": root},
+        },
+    }
+
+
 @trust.command()
 @click.argument("claim_id")
 @_reason
 @with_app
 async def withdraw(app: App, printer: Printer, claim_id: str, reason: str) -> None:
     """Take the verdict on CLAIM_ID out of what scores are computed from."""
-    printer.record(_row(await app.trust.withdraw(claim_id, reason=reason, by=operator())))
+    await app.corrections.withdraw(claim_id, reason=reason, by=operator())
+    printer.record({"claim_id": claim_id, "withdrawn": True, "reason": reason})
 
 
 @trust.command()
@@ -106,14 +205,15 @@ async def withdraw(app: App, printer: Printer, claim_id: str, reason: str) -> No
 @with_app
 async def link(app: App, printer: Printer, agent: str, owner: str, reason: str) -> None:
     """Let what AGENT did and does count for OWNER: they turned out to be one."""
-    printer.record(_row(await app.trust.link(agent, owner, reason=reason, by=operator())))
+    await app.corrections.link(agent, owner, reason=reason, by=operator())
+    printer.record(_row((await app.trust.find(owner)).view))
 
 
 @trust.command()
 @with_app
 async def refit(app: App, printer: Printer) -> None:
     """Compute every score again, with what was learned later about earlier claims."""
-    printer.record({"verdicts": await app.trust.refit(by=operator())})
+    printer.record({"verdicts": await app.corrections.refit(by=operator())})
 
 
 def _row(view: TrustView) -> dict[str, object]:

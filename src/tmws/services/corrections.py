@@ -1,0 +1,130 @@
+"""What an administrator can do about trust: change what scores are computed from.
+
+Nobody writes a score. A verdict can be withdrawn, two identities linked, everything fitted
+again; each act is a ledger entry from which the same scores follow again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from tmws.domain import events
+from tmws.domain.agents import Agent
+from tmws.domain.errors import Conflict, NotFound
+from tmws.domain.reputation.evidence import Correction, Link, Refit
+from tmws.domain.reputation.evidence import Entry as Act
+from tmws.domain.reputation.log import History
+from tmws.domain.reputation.model import VERSION
+from tmws.domain.reputation.reference import drawn
+from tmws.domain.wording import require_text
+from tmws.ports import Clock
+from tmws.services.notary import Notary
+from tmws.storage import agents, evidence, trust
+from tmws.storage.database import Database, Transaction
+from tmws.storage.evidence import Entry
+
+LONGEST_REASON = 500
+
+
+class Corrections:
+    """Withdraws, links and fits again; all of it with a reason, in the ledger."""
+
+    def __init__(self, database: Database, notary: Notary, clock: Clock) -> None:
+        self._database = database
+        self._notary = notary
+        self._clock = clock
+
+    async def withdraw(self, claim_id: str, *, reason: str, by: str) -> None:
+        """Take one verdict out of what scores are computed from.
+
+        Raises:
+            InvalidInput: there is no reason.
+            NotFound: no verdict of this claim is counted.
+        """
+        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            receipt = await self._notary.append(
+                tx, events.evidence_withdrawn(claim_id, reason=reason, by=by, at=now)
+            )
+            entries = await evidence.every(tx)
+            if not any(e.evidence.id == claim_id and e.withdrawn is None for e in entries):
+                raise NotFound(f"No verdict of claim {claim_id[:40]!r} counts. See: tmws claims.")
+            await self._fit(tx, entries, Correction(claim_id, reason, by, now))
+        self._notary.publish(receipt)
+
+    async def link(self, agent_name: str, owner_name: str, *, reason: str, by: str) -> None:
+        """Let what one agent did and does count for another.
+
+        Raises:
+            InvalidInput: there is no reason.
+            NotFound: no agent has one of the names.
+            Conflict: the second counts for the first already.
+        """
+        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            agent, owner = await _named(tx, agent_name), await _named(tx, owner_name)
+            if agent.id == owner.id:
+                raise Conflict(f"{agent.name!r} is one agent already.")
+            receipt = await self._notary.append(
+                tx, events.identities_linked(agent.id, owner.id, reason=reason, by=by, at=now)
+            )
+            link = Link(agent.id, owner.id, reason, by, now)
+            await self._fit(tx, await evidence.every(tx), link)
+        self._notary.publish(receipt)
+
+    async def refit(self, *, by: str) -> int:
+        """Compute every score again, so that what was learned later corrects what was earlier.
+
+        Returns:
+            The number of verdicts that count.
+        """
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            await self._notary.turn(tx)
+            state = await self._fit(tx, await evidence.every(tx), Refit(VERSION, now))
+            event = events.trust_refitted(
+                VERSION, state_sha256=state.model.fingerprint(), by=by, at=now
+            )
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return state.decided
+
+    async def _fit(self, tx: Transaction, entries: list[Entry], act: Act) -> trust.State:
+        """Fit everything after this act, and store it."""
+        before = await trust.load(tx)
+        history = History(
+            model=before.model,
+            owners=await evidence.owners(tx),
+            withdrawn={e.evidence.id: e.withdrawn for e in entries if e.withdrawn},
+            evidence=[e.evidence for e in entries],
+        )
+        # In a thread: a long log takes seconds, and others are being served.
+        await asyncio.to_thread(history.add, act)
+        reference = drawn(history.model)
+        state = trust.State(history.model, reference, reference.decided)
+        await trust.replace(tx, state)
+        await evidence.replace_owners(tx, history.owners)
+        steps = {step.evidence.id: step for path in history.paths.values() for step in path}
+        await evidence.replace(
+            tx,
+            [
+                Entry(
+                    e.evidence,
+                    history.owners.get(e.evidence.agent, e.evidence.agent),
+                    e.ledger_index,
+                    steps.get(e.evidence.id),
+                    history.withdrawn.get(e.evidence.id),
+                )
+                for e in entries
+            ],
+        )
+        return state
+
+
+async def _named(connection: Transaction, agent_name: str) -> Agent:
+    found = await agents.named(connection, agent_name)
+    if found is None:
+        raise NotFound(f"No agent is named {agent_name[:64]!r}. See: tmws agents list.")
+    return found
