@@ -94,14 +94,20 @@ class Standing:
 def mix_of(model: Model) -> Mix:
     """Return the mix of all tasks the model has met, in about 32 points.
 
-    A shared claim counts once, however many agents answered it, so nobody can bend
-    the mix by answering a claim again. Before the first evidence the mix is one point.
+    A shared claim counts once, however many agents answered it, and all that one agent
+    brought up counts as much as what any other did: nobody can bend the mix by answering
+    a claim again, or by bringing up many easy ones. Before the first evidence the mix is
+    one point.
     """
     kinds: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    for task, answers in model.census.items():
+    counts = {task: 1 if task.claim is not None else n for task, n in model.census.items()}
+    authored: dict[str | None, int] = defaultdict(int)
+    for task, count in counts.items():
+        authored[task.author] += count
+    for task, count in counts.items():
         difficulty = _difficulty(model, task)
-        count = 1 if task.claim is not None else answers
-        kinds[task.type].append((difficulty.mean, difficulty.variance, count))
+        share = count / authored[task.author]
+        kinds[task.type].append((difficulty.mean, difficulty.variance, share))
     if not kinds:
         kinds[""].append((*_difficulty(model, ANY_TASK), 1))
     total = math.fsum(count for tasks in kinds.values() for _, _, count in tasks)
