@@ -66,13 +66,6 @@ def test_an_own_pick_weighs_what_it_can_tell() -> None:
     assert weigh(probability=0.99) == 0.75
 
 
-def test_peers_are_asked_when_a_bound_jumps_or_the_claims_are_too_easy() -> None:
-    assert rules.needs_peers(0.4, 0.51, [])
-    assert not rules.needs_peers(0.4, 0.5, [0.99] * 9)
-    assert rules.needs_peers(0.4, 0.4, [0.99] * 10)
-    assert not rules.needs_peers(0.4, 0.4, [0.99] * 8 + [0.5] * 2)
-
-
 def test_a_gate_is_blurred_and_never_opens_for_nothing() -> None:
     chance = random.Random(1)  # noqa: S311  # repeatable, no secret
     opened = [rules.opens(0.60, 0.60, chance.random) for _ in range(1000)]

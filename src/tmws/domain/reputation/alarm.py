@@ -24,8 +24,6 @@ THRESHOLD = 6.6
 WIDENED_VARIANCE = 0.5
 """An alarm makes the skill at least this uncertain, so that it is learned again."""
 
-AUDITS_AFTER_ALARM = 5
-
 
 class Watch(NamedTuple):
     """What is suspected of one agent.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from tmws.domain.claims import Level
 
@@ -15,12 +15,6 @@ r = .75 for a run that was merely seen, .93 for one that was repeated.
 
 MOST_PER_TYPE_AND_DAY = 20.0
 """An agent's evidence of one type counts for at most so many observations a day."""
-
-RISE_IN_A_DAY = 0.10
-EASY = 0.90
-EASY_SHARE = 0.80
-FEWEST_TO_JUDGE = 10
-PEERS = 3
 
 GATE_NOISE = 0.03
 """A gate's threshold moves by up to so much either way, anew for each request."""
@@ -61,22 +55,6 @@ def told(probability: float) -> float:
     against all odds weighs little too, but makes the next ones weigh more.
     """
     return 4.0 * probability * (1.0 - probability)
-
-
-def needs_peers(
-    bound_a_day_ago: float, bound_now: float, recent_probabilities: Sequence[float]
-) -> bool:
-    """Should the agent's claims be answered by other agents before they count?
-
-    When its bound rises fast, or when most of its recent claims were expected to hold
-    anyway, three peers on the same claims tell skill from easy picking.
-    """
-    if bound_now - bound_a_day_ago > RISE_IN_A_DAY:
-        return True
-    if len(recent_probabilities) < FEWEST_TO_JUDGE:
-        return False
-    easy = sum(p > EASY for p in recent_probabilities)
-    return easy > EASY_SHARE * len(recent_probabilities)
 
 
 def opens(bound: float, threshold: float, draw: Callable[[], float]) -> bool:
