@@ -12,6 +12,11 @@ digest = $(shell cat $(1) | sha256sum | cut -c1-16)
 LOCKED := $(VENV)/.locked-$(call digest,requirements-dev.lock)
 INSTALLED := $(VENV)/.installed-$(call digest,requirements-dev.lock pyproject.toml)
 
+# Some runners name a home that is not there; what is kept between runs needs one.
+ifneq ($(shell [ -d "$${HOME:-}" ] && [ -w "$$HOME" ] || echo missing),)
+export HOME := $(CURDIR)/.cache/home
+endif
+
 WORKERS ?= 2
 TESTS ?= tests/unit tests/integration tests/security
 
