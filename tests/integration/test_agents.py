@@ -19,6 +19,7 @@ async def test_a_new_agent_is_known_by_its_secret(app: App) -> None:
     assert made.agent.namespaces == ("home", "work")
     assert made.agent.role is Role.AGENT
     assert await app.agents.authenticate("alice", made.secret) == made.agent
+    assert await app.agents.authenticate(made.agent.id, made.secret) == made.agent
     assert await app.agents.bearer(made.secret) == made.agent
 
 
@@ -35,6 +36,7 @@ async def test_a_wrong_secret_and_an_unknown_name_look_the_same(app: App) -> Non
         ("alice", "tmws_guess"),
         ("nobody", alice.secret),
         ("nobody", "tmws_guess"),
+        (alice.agent.id, bob.secret),
         ("alice", ""),
         ("élise", alice.secret),
     ):

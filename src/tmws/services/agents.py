@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -117,13 +116,13 @@ class Agents:
         return agent
 
     async def authenticate(self, name: str, secret: str) -> Agent:
-        """Return the agent of this name if the secret is its own.
+        """Return the agent of this name or id if the secret is its own.
 
         Raises:
             PermissionDenied: it is not; an unknown name looks the same.
         """
         found = await self.bearer(secret)
-        if found is None or not hmac.compare_digest(found.name.encode(), name.encode()):
+        if found is None or name not in {found.name, found.id}:
             raise PermissionDenied(
                 "TMWS_AGENT_ID and TMWS_AGENT_SECRET do not belong together. Take both from "
                 "'tmws agents create NAME', or get a new secret by 'tmws agents rotate NAME'."
