@@ -27,7 +27,13 @@ class Settings(BaseSettings):
         check_memory_mib: memory that one check may use, temporary files included.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TMWS_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="TMWS_",
+        # A launcher that sets a name to nothing means the default, not the working folder.
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+    )
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("tmws"))
     database_url: SecretStr | None = None

@@ -44,6 +44,11 @@ def test_the_environment_gives_the_values(given: Given, tmp_path: Path) -> None:
     assert settings.log_level == "debug"
 
 
+def test_a_name_set_to_nothing_means_the_default(given: Given) -> None:
+    settings = given(TMWS_DATA_DIR="", TMWS_CHECK_SECONDS="", TMWS_AGENT_ID="")
+    assert settings == given()
+
+
 def test_another_database_is_used_when_it_is_named(given: Given) -> None:
     assert given(TMWS_DATABASE_URL="postgresql://tmws@db/x").url == "postgresql://tmws@db/x"
 
