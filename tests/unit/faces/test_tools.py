@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.faces import snapshots
 from tmws.domain.actions import Action
+from tmws.domain.errors import InvalidInput
 from tmws.faces.mcp.registry import TOOLS_PER_PAGE
 from tmws.faces.mcp.results import compact
 from tmws.faces.mcp.tools import REGISTRY
@@ -105,3 +106,20 @@ def test_no_argument_says_who_calls(name: str) -> None:
 def test_only_what_programs_read_publishes_its_shape() -> None:
     published = {name for name, listing in LISTINGS.items() if listing.output_schema}
     assert published == {"verify_claim", "get_verification", "get_trust"}
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ({}, "check: 'profile' is required"),
+        ({"profile": "bash"}, "check: 'profile' is none of 'pytest', 'ruff', 'mypy', 'python'"),
+    ],
+)
+def test_a_check_of_no_known_profile_is_told_which_there_are(
+    check: dict[str, str], said: str
+) -> None:
+    verify = REGISTRY.find("verify_claim")
+    assert verify is not None
+    with pytest.raises(InvalidInput) as refused:
+        verify.parse({"statement": "it works", "workspace": "w", "check": check})
+    assert refused.value.message.startswith(f"{said}. verify_claim takes: ")

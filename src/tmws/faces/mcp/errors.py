@@ -25,8 +25,6 @@ _LONGEST_PLACE = 60
 _SAID = {
     "extra_forbidden": "there is no such argument",
     "missing": "is required",
-    "union_tag_not_found": "needs its discriminator",
-    "union_tag_invalid": "names no known variant",
     "json_invalid": "hold text that is not Unicode, or are nested too deeply",
 }
 
@@ -52,7 +50,7 @@ def disabled(name: str, reason: str) -> ToolDisabled:
 
 def bad_arguments(tool: str, arguments: type[BaseModel], broken: ValidationError) -> InvalidInput:
     """Say which arguments break which rule, and never what was in them."""
-    found = broken.errors(include_url=False, include_context=False, include_input=False)
+    found = broken.errors(include_url=False, include_input=False)
     places = "; ".join(_place(error) for error in found[:_PLACES])
     more = f"; and {len(found) - _PLACES} more" if len(found) > _PLACES else ""
     known = ", ".join(arguments.model_fields)
@@ -82,7 +80,15 @@ def internal() -> MCPError:
 
 def _place(error: ErrorDetails) -> str:
     where = ".".join(_printable(part) for part in error["loc"]) or "arguments"
-    return f"{where}: {_SAID.get(error['type'], error['msg'])}"
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "union_tag_invalid":
+            said = f"{context['discriminator']} is none of {context['expected_tags']}"
+        case "union_tag_not_found":
+            said = f"{context['discriminator']} is required"
+        case kind:
+            said = _SAID.get(kind, error["msg"])
+    return f"{where}: {said}"
 
 
 def _printable(part: Any) -> str:
