@@ -182,6 +182,15 @@ async def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None
             pass
 
 
+@pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 5000])
+async def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "tmws.db").write_bytes(content)
+    with pytest.raises(BackendUnavailable, match="damaged") as refused:
+        async with Installation(f"sqlite:///{tmp_path}/tmws.db", tmp_path).open():
+            pass
+    assert not refused.value.retryable
+
+
 async def test_a_data_folder_that_cannot_be_made_is_unavailable(
     sqlite_url: str, tmp_path: Path
 ) -> None:

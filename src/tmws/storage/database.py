@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -158,6 +159,8 @@ def _translated() -> Iterator[None]:
             raise InvalidInput(
                 "A value cannot be stored as text. Leave out NUL and other control characters."
             ) from error
+        if type(error.orig) is sqlite3.DatabaseError:  # SQLITE_CORRUPT, SQLITE_NOTADB
+            raise _damaged(error) from error
         faulty = isinstance(error, OperationalError) or sql_class in _FAULTS
         if not faulty and not error.connection_invalidated:
             raise
@@ -170,6 +173,14 @@ def _unavailable(error: Exception) -> BackendUnavailable:
     return BackendUnavailable(
         f"The database did not answer: {_first_line(error)}. Nothing was written; try again, "
         "and run 'tmws doctor' if it stays."
+    )
+
+
+def _damaged(error: Exception) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"The database file is damaged: {_first_line(error)}. Stop every server, keep a copy of "
+        "the data folder, and put a backup of the whole folder in its place.",
+        retryable=False,
     )
 
 
