@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 import types
 from collections.abc import Callable, Iterator
 from importlib.util import source_hash
@@ -18,6 +19,9 @@ from typing import Any
 import pytest
 from _pytest.assertion import rewrite
 from tmws_channel import WORKSPACE
+
+# Where code of the workspace can put files, beside the workspace itself.
+WRITABLE = ("/tmp/", "/dev/shm/")  # noqa: S108
 
 _compile: Callable[..., Any] = compile
 _stat, _rewrite_asserts, _rewrite_others = os.stat, rewrite.rewrite_asserts, rewrite._rewrite_test
@@ -40,6 +44,15 @@ class Sources:
         The inode's change time tells of a file that was put back as it was.
         """
         yield from (path for path, stamp in self._stamps.items() if _stamp(path) != stamp)
+
+    def elsewhere(self) -> Iterator[str]:
+        """Name the files that were imported from outside in place of some that were sent."""
+        for name, module in list(sys.modules.items()):
+            place = getattr(module, "__dict__", {}).get("__file__")
+            if isinstance(place, str) and place.startswith(WRITABLE):
+                path = f"/{name.replace('.', '/')}"
+                ends = (f"{path}.py", f"{path}/__init__.py")
+                yield from (sent for sent in self._texts if sent.endswith(ends))
 
     def explain(self, item: pytest.Item, code: object) -> bool:
         """Tell whether `code` is what the item's file defines, as far as that is plain."""

@@ -103,7 +103,7 @@ class Witness:
         self._numbers[item] = len(self._numbers)
         called = self._functions[item] = function_of(item)
         if not self._sources.explain(item, called[1]):
-            self._hooks[about(item, "not the test that its file defines")] = None
+            self._hooks[about(item.nodeid, "not the test that its file defines")] = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -168,7 +168,7 @@ class Witness:
             self._send_canary(item)
         elif item in self._numbers and (outcome := self._outcome()) is not None:
             if outcome == "passed" and self._called is not item:
-                self._hooks[about(item, "was passed over")] = None
+                self._hooks[about(item.nodeid, "was passed over")] = None
             self._send_test(self._numbers[item], outcome)
         return result
 
@@ -209,7 +209,7 @@ class Witness:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         if self._functions.get(item) != function_of(item):
-            self._patched[about(item, "another function is called")] = None
+            self._patched[about(item.nodeid, "another function is called")] = None
         self._look_around(item.config)
         self._look_at(item)
         result = yield from self._watched()
@@ -263,7 +263,7 @@ class Witness:
             own.append("runtest")
         case = item.instance if isinstance(item, TestCaseFunction) else None
         own.extend(name for name in CASE_METHODS if case is not None and is_foreign(case, name))
-        self._hooks.update((about(item, f"replaces {name}"), None) for name in own)
+        self._hooks.update((about(item.nodeid, f"replaces {name}"), None) for name in own)
 
     def _foreign_hooks(self, config: pytest.Config) -> Iterable[str]:
         for name in DECISIVE_HOOKS:
@@ -285,7 +285,9 @@ class Witness:
             self._patched["the reporter of the run"] = None
         self._patched.update(dict.fromkeys(self._guard.changed()))
         for path in self._sources.changed():
-            self._hooks[f"{relative(path)[: MAX_TEXT - MAX_MESSAGE]}: changed while it ran"] = None
+            self._hooks[about(path, "changed while it ran")] = None
+        for path in self._sources.elsewhere():
+            self._hooks[about(path, "imported from elsewhere")] = None
         self._send_passed()
         send(
             "finished",
@@ -321,10 +323,9 @@ def function_of(item: pytest.Item) -> tuple[object, object]:
     return function, getattr(function, "__code__", None)
 
 
-def about(item: pytest.Item, what: str) -> str:
-    """Return `test: what`, short enough for a report."""
-    what = what[:MAX_MESSAGE]
-    return f"{item.nodeid[: MAX_TEXT - MAX_MESSAGE - 2]}: {what}"
+def about(place: str, what: str) -> str:
+    """Return `place: what`, short enough for a report."""
+    return f"{relative(place)[: MAX_TEXT - MAX_MESSAGE - 2]}: {what[:MAX_MESSAGE]}"
 
 
 def is_foreign(case: object, name: str) -> bool:
