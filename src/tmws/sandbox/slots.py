@@ -58,6 +58,7 @@ class Slot:
         self._attachment: Attachment | None = None
         self._aborted = threading.Event()
         self._used = False
+        self._talking = threading.Lock()
         self._streams = Demultiplexer()
         self._words = bytearray()
         self._payloads: deque[bytes] = deque()
@@ -71,16 +72,17 @@ class Slot:
             SandboxUnavailable: the engine or the image did not do it.
             Aborted: `abort` was called.
         """
-        self._container = self._engine.create(self._config)
-        self._go_on()
-        self._attachment = self._engine.attach(self._container)
-        self._go_on()
-        self._engine.start(self._container)
-        for payload in self._received(time.monotonic() + BOOT_SECONDS):
-            if payload != READY:
-                raise self._lost(f"said {payload[:20]!r} instead of being ready")
-            return
-        raise self._lost("ended before it was ready")
+        with self._talking:
+            self._container = self._engine.create(self._config)
+            self._go_on()
+            self._attachment = self._engine.attach(self._container)
+            self._go_on()
+            self._engine.start(self._container)
+            for payload in self._received(time.monotonic() + BOOT_SECONDS):
+                if payload != READY:
+                    raise self._lost(f"said {payload[:20]!r} instead of being ready")
+                return
+            raise self._lost("ended before it was ready")
 
     def is_ready(self) -> bool:
         """Whether it still waits for its only request: silent, and not closed."""
@@ -98,6 +100,10 @@ class Slot:
             EndedByMemory: PID 1 fell to the memory limit.
             Aborted: `abort` was called.
         """
+        with self._talking:
+            return self._exchanged(request, seconds)
+
+    def _exchanged(self, request: Iterable[bytes], seconds: float) -> Answer:
         if self._used:
             raise self._lost("was used before")
         self._used = True
@@ -128,8 +134,11 @@ class Slot:
         hang for half a minute in `kill` (moby/moby#41827).
         """
         self.abort()
-        if self._attachment is not None:
-            self._attachment.close()
+        # Closed only once nobody listens: the number of a closed descriptor is given to the
+        # next connection, and a thread about to listen would wait for that one's words.
+        with self._talking:
+            if self._attachment is not None:
+                self._attachment.close()
         if self._container is not None:
             self._engine.remove(self._container)
 
