@@ -43,6 +43,7 @@ class Reason(StrEnum):
     SIGNALED = "signaled"
     USAGE_ERROR = "usage_error"
     MISSING_DEPENDENCY = "missing_dependency"
+    SANDBOX_LIMIT = "sandbox_limit"
     TAMPER_SUSPECTED = "tamper_suspected"
     SKIPPED = "skipped"
     OBSERVED_ONLY = "observed_only"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,6 +14,10 @@ from tmws.domain.flags import syntax_tree
 from tmws.domain.reading import is_test_file
 from tmws.domain.reports import PytestReport, Ran, RanOutcome
 from tmws.domain.snapshots import Snapshot
+
+# Files too large or too many, a full scratch folder, no network, no name server, threads
+# used up: what our own walls do to an honest test says nothing about it.
+_HELD_BACK = re.compile(r"\[Errno (?:24|27|28|101|-2|-3)\]|can't start new thread")
 
 
 def judge_tests(
@@ -60,6 +65,13 @@ def _by_failures(
     if not own:
         return None
     first = own[0]
+    if all(_HELD_BACK.search(ran.message) for ran in own):
+        return case.open(
+            Reason.SANDBOX_LIMIT,
+            f"{first.id[:200]} met a limit of the sandbox: {first.message[:200]}. There is no "
+            "network, and files, descriptors and threads are bounded. Name targets that need less.",
+            (ran.id for ran in own),
+        )
     contradicted = report.status == 0 or exit_code == 0 or any(ran.changed for ran in own)
     if contradicted:
         hidden = (*case.flags, "the run: hid a failure from its exit status or its report")

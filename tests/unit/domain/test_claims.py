@@ -202,6 +202,24 @@ def test_a_missing_package_leaves_the_claim_open_with_its_name() -> None:
     assert "numpy" in judgement.detail
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "OSError: [Errno 27] File too large",
+        "OSError: [Errno 28] No space left on device: '/tmp/x'",
+        "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
+        "RuntimeError: can't start new thread",
+    ],
+)
+def test_a_limit_of_the_sandbox_is_not_the_authors_failure(message: str) -> None:
+    module = ("module", {"path": "tests/t.py", "outcome": "failed", "message": message})
+    alone = judged({}, status=2, exit_code=2, extra=[module])
+    beside = judged({A: "failed"}, status=1, exit_code=1, extra=[module])
+
+    assert (alone.verdict, alone.reason) == (Verdict.INCONCLUSIVE, Reason.SANDBOX_LIMIT)
+    assert (beside.verdict, beside.reason) == (Verdict.REFUTED, Reason.CHECK_FAILED)
+
+
 def test_a_module_that_cannot_be_imported_for_its_own_fault_refutes() -> None:
     module = ("module", {"path": "tests/t.py", "outcome": "failed", "message": "SyntaxError: x"})
     judgement = judged({}, status=2, exit_code=2, extra=[module])
