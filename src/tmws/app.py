@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tmws import backends
 from tmws.config import Settings
@@ -27,6 +28,7 @@ from tmws.services.switches import Switches
 from tmws.services.trust import Trust
 from tmws.services.verification import Verification
 from tmws.services.workspaces import Workspaces
+from tmws.storage import ledger
 from tmws.storage.database import Database
 from tmws.storage.migrations import upgrade
 
@@ -75,9 +77,32 @@ async def open_app(
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.aclose)
         await upgrade(database)
+        await _require_key(settings, database)
         sandbox = sandbox or _sandbox(settings)
         stack.push_async_callback(sandbox.aclose)
         yield _app(settings, database, sandbox, clock or SystemClock())
+
+
+def _key(settings: Settings) -> Path:
+    return settings.data_dir / "keys" / "ed25519"
+
+
+async def _require_key(settings: Settings, database: Database) -> None:
+    """Refuse to go on under a new key where the old one signed what is here.
+
+    A store on a server of its own is left out: each host that uses it has a key.
+    """
+    if settings.database_url or _key(settings).exists():
+        return
+    async with database.read() as connection:
+        entries = (await ledger.head(connection)).size
+    # Looked for again: a first start beside this one makes the key before its first entry.
+    if entries and not _key(settings).exists():
+        raise BackendUnavailable(
+            f"The signing key {_key(settings)} is gone, and {entries} ledger entries were signed "
+            "with it. Restore it from a backup of the data folder; nothing is written without it.",
+            retryable=False,
+        )
 
 
 def _sandbox(settings: Settings) -> Sandbox:
@@ -89,7 +114,7 @@ def _sandbox(settings: Settings) -> Sandbox:
 
 def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock) -> App:
     chance = secrets.token_bytes
-    signer = backends.find("signing", "file")(settings.data_dir / "keys" / "ed25519")
+    signer = backends.find("signing", "file")(_key(settings))
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
     reader = backends.find("workspaces", "directory")()
     search = Search(embedders(settings), backends.deferred("vectors", "exact"))

@@ -137,6 +137,19 @@ def test_a_proof_names_its_entry_and_holds(tmp_path: Path) -> None:
     assert beyond.status == 3
 
 
+def test_a_lost_key_stops_writing_instead_of_being_remade(tmp_path: Path) -> None:
+    tmws("agents", "create", "builder", data=tmp_path)
+    key = tmp_path / "keys" / "ed25519"
+    kept = key.read_bytes()
+    key.unlink()
+    refused = tmws("agents", "create", "reviewer", data=tmp_path)
+    assert refused.status == 7
+    assert "Restore it from a backup" in refused.errors
+    assert not key.exists()
+    key.write_bytes(kept)
+    assert tmws("ledger", "verify", "--json", data=tmp_path).document()["holds"] is True
+
+
 @pytest.mark.parametrize(
     "words",
     [("agents", "list"), ("patterns", "list"), ("claims", "list"), ("workspaces", "list")],

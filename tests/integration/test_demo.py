@@ -19,5 +19,5 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
     ]
     assert seen == VERDICTS
     assert "signed checkpoint agrees" in told.output
-    assert "claude mcp add tmws" in told.output
+    assert "claude mcp add tmws -- " in told.output
     assert not (tmp_path / "unused").exists()

@@ -110,7 +110,14 @@ class DebianBase:
                 "'tmws sandbox build --base public'.",
                 retryable=False,
             )
-        archive.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            archive.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SandboxUnavailable(
+                f"The cache folder {archive.parent} cannot be made: {error.strerror}. "
+                "Choose another by XDG_CACHE_HOME.",
+                retryable=False,
+            ) from error
         unfinished = archive.with_name(f"{archive.name}.{os.getpid()}")
         try:
             done = subprocess.run(  # noqa: S603  (fixed words, no shell)
@@ -177,7 +184,9 @@ def choose(
             patch of Python 3.11 on Debian 12.
     """
     if kind is BaseKind.AUTO:
-        local = reference is None and shutil.which("mmdebstrap") is not None
+        # An ordinary user's mmdebstrap needs `newuidmap` to become root in its own world.
+        able = os.geteuid() == 0 or shutil.which("newuidmap") is not None
+        local = reference is None and able and shutil.which("mmdebstrap") is not None
         kind = BaseKind.DEBIAN if local else BaseKind.PUBLIC
     if kind is BaseKind.DEBIAN:
         return DebianBase(cache, fresh=fresh)

@@ -73,6 +73,7 @@ class Slot:
             Aborted: `abort` was called.
         """
         with self._talking:
+            self._go_on()
             self._container = self._engine.create(self._config)
             self._go_on()
             self._attachment = self._engine.attach(self._container)
