@@ -20,20 +20,17 @@ def ledger() -> None:
 async def verify(app: App, printer: Printer) -> None:
     """Recompute every hash and compare with the checkpoint; exit 8 if anything differs."""
     report = await app.audit.verify()
-    printer.record(
-        {
-            "holds": report.holds,
-            "entries": report.size,
-            "root": report.root,
-            "checkpoint": report.promised,
-            "erased": report.erased,
-            "problems": [
-                {"index": problem.index, "what": problem.what} for problem in report.problems
-            ]
-            if printer.as_json
-            else [problem.what for problem in report.problems],
-        }
-    )
+    problems = [{"index": problem.index, "what": problem.what} for problem in report.problems]
+    record = {
+        "holds": report.holds,
+        "entries": report.size,
+        "root": report.root,
+        "checkpoint": report.promised,
+        "erased": report.erased,
+    }
+    printer.record({**record, "problems": problems} if printer.as_json else record)
+    for problem in report.problems:
+        printer.say(f"- {problem.what}")
     if not report.holds:
         raise LedgerCorrupt(
             f"{len(report.problems)} problem(s) found. Stop writing, keep a copy of the data "
