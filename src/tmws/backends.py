@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, distributions
 from typing import Any
 
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import BackendUnavailable, InvalidInput
 
 
 @functools.cache
@@ -33,13 +33,22 @@ def find(port: str, name: str) -> Any:
 def deferred(port: str, name: str, **arguments: Any) -> Callable[[], Any]:
     """Return what makes the backend with these arguments, its module imported only then.
 
+    What it makes fails with BackendUnavailable where a package it needs is missing.
+
     Raises:
         InvalidInput: none is registered; the message lists those that are.
     """
     point = _named(port, name)
 
     def make() -> Any:
-        return point.load()(**arguments)
+        try:
+            return point.load()(**arguments)
+        except ModuleNotFoundError as error:
+            raise BackendUnavailable(
+                f"The {port} backend {name!r} needs the package {error.name!r}. "
+                f"Run: pip install 'tmws[{name}]'.",
+                retryable=False,
+            ) from error
 
     return make
 

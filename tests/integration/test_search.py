@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.services import Installation, agent, learned
-from tmws.app import App
+from tests.integration.services import Installation, ScriptedSandbox, agent, learned
+from tmws.app import App, open_app
+from tmws.config import Settings
 from tmws.domain.errors import BackendUnavailable, InvalidInput
 from tmws.domain.memories import MemoryDraft, MemoryKind
 from tmws.services.learning import FoundPatterns, PatternQuery
@@ -162,3 +166,19 @@ async def test_a_query_about_something_else_finds_nothing(app: App) -> None:
     found = await app.learning.find(alice, PatternQuery("quarterly revenue of the Berlin office"))
     assert names(found) == []
     assert found.next_cursor is None
+
+
+async def test_a_model_whose_package_is_missing_costs_no_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "tmws.embeddings.minilm", raising=False)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    settings = Settings(data_dir=tmp_path, embedder="minilm")
+    async with open_app(settings, sandbox=ScriptedSandbox()) as app:
+        alice = await agent(app, "alice")
+        await learned(app, alice, summary="sourdough bread")
+        found = await app.learning.find(alice, PatternQuery("sourdough"))
+        assert names(found) == ["retry"]
+        assert found.embedder == "hashing-512-1"
+        with pytest.raises(BackendUnavailable, match=r"pip install 'tmws\[minilm\]'"):
+            await app.search.try_embedders()

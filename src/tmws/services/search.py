@@ -56,7 +56,13 @@ class Search:
 
     @functools.cached_property
     def _embedders(self) -> Mapping[Arm, Embedder]:
-        return {arm: make() for arm, make in self._make_embedders.items()}
+        made: dict[Arm, Embedder] = {}
+        for arm, make in self._make_embedders.items():
+            try:
+                made[arm] = make()
+            except BackendUnavailable as error:
+                _log.warning("embedder_unavailable", arm=arm.value, reason=error.message)
+        return made
 
     @functools.cached_property
     def _index(self) -> VectorIndex:
@@ -137,7 +143,8 @@ class Search:
         Raises:
             BackendUnavailable: one does not.
         """
-        for embedder in self._embedders.values():
+        for arm, make in self._make_embedders.items():
+            embedder = self._embedders.get(arm) or make()
             await embedder.embed(["a short text"])
         return ", ".join(
             f"{arm.value} by {embedder.id}" for arm, embedder in self._embedders.items()
