@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from tmws.domain.reputation.entries import entry_of
-from tmws.domain.reputation.evidence import Entry, Evidence
-from tmws.domain.reputation.reference import Replay
+from tmws.domain.trust.entries import entry_of
+from tmws.domain.trust.evidence import Entry, Evidence
+from tmws.domain.trust.reference import Replay
 from tmws.storage import evidence, trust
 
 revision = "0002"

@@ -20,7 +20,7 @@ from tmws.domain.agents import Agent
 from tmws.domain.claims import Verdict
 from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.memories import MemoryDraft
-from tmws.domain.reputation.log import replay
+from tmws.domain.trust.log import replay
 from tmws.domain.usage import UseOutcome
 from tmws.services.learning import OutcomeReport
 from tmws.services.trust import TrustView

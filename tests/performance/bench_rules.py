@@ -11,8 +11,8 @@ from tests.performance.measure import measure
 from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.claims import Verdict
 from tmws.domain.ledger import inclusion_proof, leaf_hash
-from tmws.domain.reputation.evidence import Evidence, Task
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust.evidence import Evidence, Task
+from tmws.domain.trust.state import Model
 from tmws.testing.clock import START
 
 LEAVES = 10_000

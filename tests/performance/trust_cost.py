@@ -14,13 +14,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation.evidence import Evidence, Task
-from tmws.domain.reputation.explanation import explain
-from tmws.domain.reputation.log import replay
-from tmws.domain.reputation.logistic import Belief, sigmoid
-from tmws.domain.reputation.model import combined, observed
-from tmws.domain.reputation.refit import refit
-from tmws.domain.reputation.score import mix_of, standing
+from tmws.domain.trust.evidence import Evidence, Task
+from tmws.domain.trust.explanation import explain
+from tmws.domain.trust.log import replay
+from tmws.domain.trust.logistic import Belief, sigmoid
+from tmws.domain.trust.model import combined, observed
+from tmws.domain.trust.refit import refit
+from tmws.domain.trust.score import mix_of, standing
 
 OUTCOMES, AGENTS, CLAIMS, TYPES = 100_000, 200, 2_000, 8
 START = datetime(2026, 1, 1, tzinfo=UTC)

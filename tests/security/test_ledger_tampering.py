@@ -26,8 +26,8 @@ from tmws.app import App
 from tmws.domain.canonical import canonical_bytes, sha256_hex
 from tmws.domain.errors import InvalidInput, LedgerCorrupt, NotFound
 from tmws.domain.ledger import Tree, commitment, leaf_hash
-from tmws.domain.reputation.entries import entry_of, standing_of
-from tmws.domain.reputation.reference import Replay
+from tmws.domain.trust.entries import entry_of, standing_of
+from tmws.domain.trust.reference import Replay
 from tmws.services.audit import AuditReport
 from tmws.storage import evidence, trust
 from tmws.storage.database import Database

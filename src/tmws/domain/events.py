@@ -13,8 +13,8 @@ from datetime import datetime
 from tmws.domain.agents import Agent
 from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.claims import Judgement
-from tmws.domain.reputation.entries import Kind, weighed
-from tmws.domain.reputation.evidence import Evidence
+from tmws.domain.trust.entries import Kind, weighed
+from tmws.domain.trust.evidence import Evidence
 from tmws.domain.verifications import Claim
 
 

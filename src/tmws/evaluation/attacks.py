@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
-from tmws.domain.reputation import audits, rules
-from tmws.domain.reputation.model import Part
-from tmws.domain.reputation.score import Standing
+from tmws.domain.trust import audits, rules
+from tmws.domain.trust.model import Part
+from tmws.domain.trust.score import Standing
 from tmws.evaluation.chance import Chance
 from tmws.evaluation.metrics import quantile
 from tmws.evaluation.outcomes import Outcome

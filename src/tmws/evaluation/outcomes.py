@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tmws.domain.errors import InvalidInput
-from tmws.domain.reputation.evidence import Task
+from tmws.domain.trust.evidence import Task
 
 _AGENT = ("agent", "model", "submission", "forecaster")
 _CLAIM = ("claim", "instance", "instance_id", "task", "task_id", "item", "question")

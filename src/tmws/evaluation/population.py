@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tmws.domain.reputation import rules
-from tmws.domain.reputation.evidence import Task
-from tmws.domain.reputation.refit import refit
-from tmws.domain.reputation.score import Mix, Standing, mix_of, standing
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust import rules
+from tmws.domain.trust.evidence import Task
+from tmws.domain.trust.refit import refit
+from tmws.domain.trust.score import Mix, Standing, mix_of, standing
+from tmws.domain.trust.state import Model
 from tmws.evaluation.chance import Chance
 from tmws.evaluation.outcomes import Outcome
 from tmws.evaluation.predictors import CLAIMS_PER_DAY, START, evidence_of

@@ -9,10 +9,10 @@ from typing import NamedTuple, Protocol
 
 from tmws.domain import beta
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation.evidence import Evidence
-from tmws.domain.reputation.refit import refit
-from tmws.domain.reputation.score import mix_of, standing
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust.evidence import Evidence
+from tmws.domain.trust.refit import refit
+from tmws.domain.trust.score import mix_of, standing
+from tmws.domain.trust.state import Model
 from tmws.evaluation.outcomes import Outcome
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

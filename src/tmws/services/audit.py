@@ -15,9 +15,9 @@ from tmws.domain.ledger import (
     commitment,
     leaf_hash,
 )
-from tmws.domain.reputation.entries import Kind, entry_of, standing_of
-from tmws.domain.reputation.evidence import Entry, Evidence
-from tmws.domain.reputation.reference import Replay
+from tmws.domain.trust.entries import Kind, entry_of, standing_of
+from tmws.domain.trust.evidence import Entry, Evidence
+from tmws.domain.trust.reference import Replay
 from tmws.ports import CheckpointStore, Signer
 from tmws.storage import artifacts, claims, ledger, trust
 from tmws.storage import evidence as evidence_log

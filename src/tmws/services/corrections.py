@@ -11,11 +11,11 @@ import asyncio
 from tmws.domain import events
 from tmws.domain.agents import Agent
 from tmws.domain.errors import Conflict, NotFound
-from tmws.domain.reputation.evidence import Correction, Link, Refit
-from tmws.domain.reputation.evidence import Entry as Act
-from tmws.domain.reputation.log import History
-from tmws.domain.reputation.model import VERSION
-from tmws.domain.reputation.reference import drawn
+from tmws.domain.trust.evidence import Correction, Link, Refit
+from tmws.domain.trust.evidence import Entry as Act
+from tmws.domain.trust.log import History
+from tmws.domain.trust.model import VERSION
+from tmws.domain.trust.reference import drawn
 from tmws.domain.wording import require_text
 from tmws.ports import Clock
 from tmws.services.notary import Notary

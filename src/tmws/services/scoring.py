@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from tmws.domain.canonical import Json
 from tmws.domain.claims import Judgement, Verdict
-from tmws.domain.reputation import rules
-from tmws.domain.reputation.entries import standing_of, task_key, task_of
-from tmws.domain.reputation.evidence import Evidence
-from tmws.domain.reputation.score import Standing, standing
-from tmws.domain.reputation.state import Model, Step
+from tmws.domain.trust import rules
+from tmws.domain.trust.entries import standing_of, task_key, task_of
+from tmws.domain.trust.evidence import Evidence
+from tmws.domain.trust.score import Standing, standing
+from tmws.domain.trust.state import Model, Step
 from tmws.domain.verifications import Claim
 from tmws.storage import evidence, trust
 from tmws.storage.database import Transaction

@@ -12,15 +12,15 @@ from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
 from tmws.domain.claims import Verdict
 from tmws.domain.errors import InvalidInput, NotFound
-from tmws.domain.reputation import audits
-from tmws.domain.reputation.audits import Candidate
-from tmws.domain.reputation.entries import task_key, task_of
-from tmws.domain.reputation.explanation import Explanation, explain
-from tmws.domain.reputation.integrity import NOTHING_STATED, Integrity, exposure_budget
-from tmws.domain.reputation.log import replay
-from tmws.domain.reputation.model import Part
-from tmws.domain.reputation.score import Mix, Standing, standing, standing_by_type
-from tmws.domain.reputation.state import NEWCOMER, Model, Record, Tally
+from tmws.domain.trust import audits
+from tmws.domain.trust.audits import Candidate
+from tmws.domain.trust.entries import task_key, task_of
+from tmws.domain.trust.explanation import Explanation, explain
+from tmws.domain.trust.integrity import NOTHING_STATED, Integrity, exposure_budget
+from tmws.domain.trust.log import replay
+from tmws.domain.trust.model import Part
+from tmws.domain.trust.score import Mix, Standing, standing, standing_by_type
+from tmws.domain.trust.state import NEWCOMER, Model, Record, Tally
 from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
 from tmws.storage import agents, claims, evidence, trust

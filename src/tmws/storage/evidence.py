@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation.evidence import Correction, Evidence, Task
-from tmws.domain.reputation.logistic import Belief
-from tmws.domain.reputation.state import Step
+from tmws.domain.trust.evidence import Correction, Evidence, Task
+from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.state import Step
 from tmws.storage.tables import evidence, links, microseconds, moment
 
 _ROWS_AT_ONCE = 50

@@ -17,14 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.canonical import digest
 from tmws.domain.errors import Conflict
-from tmws.domain.reputation import model as parts
-from tmws.domain.reputation.alarm import Watch
-from tmws.domain.reputation.evidence import Evidence, Task
-from tmws.domain.reputation.logistic import Belief
-from tmws.domain.reputation.model import VERSION, Calibration, Part, Scales, roles
-from tmws.domain.reputation.reference import FIRST, Reference, drawn
-from tmws.domain.reputation.score import Mix, Point
-from tmws.domain.reputation.state import Model, Record, Tally
+from tmws.domain.trust import model as parts
+from tmws.domain.trust.alarm import Watch
+from tmws.domain.trust.evidence import Evidence, Task
+from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.model import VERSION, Calibration, Part, Scales, roles
+from tmws.domain.trust.reference import FIRST, Reference, drawn
+from tmws.domain.trust.score import Mix, Point
+from tmws.domain.trust.state import Model, Record, Tally
 from tmws.storage.tables import trust_state
 
 

@@ -12,10 +12,10 @@ from tmws.domain import events
 from tmws.domain.agents import Agent, Role
 from tmws.domain.canonical import canonical_bytes
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation.entries import Kind, entry_of, standing_of
-from tmws.domain.reputation.evidence import Correction, Evidence, Link, Refit, Task
-from tmws.domain.reputation.model import VERSION
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust.entries import Kind, entry_of, standing_of
+from tmws.domain.trust.evidence import Correction, Evidence, Link, Refit, Task
+from tmws.domain.trust.model import VERSION
+from tmws.domain.trust.state import Model
 from tmws.testing.clock import START
 
 ALICE = Agent("agent_1", "alice", Role.AGENT, ("home",), START)

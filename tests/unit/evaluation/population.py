@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tmws.domain.reputation.evidence import Task
-from tmws.domain.reputation.logistic import sigmoid
+from tmws.domain.trust.evidence import Task
+from tmws.domain.trust.logistic import sigmoid
 from tmws.evaluation.chance import seeded
 from tmws.evaluation.outcomes import Outcome
 

@@ -22,8 +22,8 @@ from tmws.domain.claims import (
     RuffCheck,
     Verdict,
 )
-from tmws.domain.reputation.score import Standing
-from tmws.domain.reputation.state import Tally
+from tmws.domain.trust.score import Standing
+from tmws.domain.trust.state import Tally
 from tmws.domain.verifications import Claim, ClaimDraft, ClaimState, Run
 from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer

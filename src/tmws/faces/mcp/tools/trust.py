@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tmws.domain.reputation.score import Standing
+from tmws.domain.trust.score import Standing
 from tmws.faces.mcp.registry import Arguments, Call, Json, Result, tool
 from tmws.faces.mcp.views import rounded
 from tmws.services.trust import MOST_COMPARED, ExplainedView, TrustView

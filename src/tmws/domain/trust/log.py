@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tmws.domain.errors import Conflict
-from tmws.domain.reputation.evidence import Correction, Entry, Evidence, Link, Refit
-from tmws.domain.reputation.model import VERSION
-from tmws.domain.reputation.refit import refit
-from tmws.domain.reputation.state import Model, Step
+from tmws.domain.trust.evidence import Correction, Entry, Evidence, Link, Refit
+from tmws.domain.trust.model import VERSION
+from tmws.domain.trust.refit import refit
+from tmws.domain.trust.state import Model, Step
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation.evidence import Evidence
+from tmws.domain.trust.evidence import Evidence
 
 NEAR_CERTAINTY = 0.95
 """A false claim stated with at least this probability is an integrity event."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from tmws.domain.canonical import Json, digest
 from tmws.domain.claims import Check, Level, Verdict
-from tmws.domain.reputation.evidence import Correction, Entry, Evidence, Link, Refit, Task
-from tmws.domain.reputation.model import Part
-from tmws.domain.reputation.rules import LEVEL_WEIGHTS
-from tmws.domain.reputation.state import NEWCOMER, Model
+from tmws.domain.trust.evidence import Correction, Entry, Evidence, Link, Refit, Task
+from tmws.domain.trust.model import Part
+from tmws.domain.trust.rules import LEVEL_WEIGHTS
+from tmws.domain.trust.state import NEWCOMER, Model
 from tmws.domain.verifications import Claim, check_to_json, profile_of
 
 

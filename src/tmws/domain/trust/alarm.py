@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tmws.domain.reputation.logistic import Belief
-from tmws.domain.reputation.model import UNCALIBRATED, Calibration
+from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.model import UNCALIBRATED, Calibration
 
 LOSS_LOGITS = 3.0
 """How much skill has to be gone for the alternative to fit."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation.evidence import ANY_TASK, Evidence, Task
+from tmws.domain.trust.evidence import ANY_TASK, Evidence, Task
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 

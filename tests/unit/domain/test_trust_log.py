@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.domain.skill_logs import DAY, logs, refuted, supported
+from tests.unit.domain.trust_logs import DAY, logs, refuted, supported
 from tmws.domain.errors import Conflict
-from tmws.domain.reputation.evidence import Correction, Entry, Evidence, Link, Refit, Task
-from tmws.domain.reputation.log import replay
-from tmws.domain.reputation.model import NARROWEST_SKILL, VERSION, Part
-from tmws.domain.reputation.refit import refit
+from tmws.domain.trust.evidence import Correction, Entry, Evidence, Link, Refit, Task
+from tmws.domain.trust.log import replay
+from tmws.domain.trust.model import NARROWEST_SKILL, VERSION, Part
+from tmws.domain.trust.refit import refit
 
 LATER = DAY + timedelta(days=60)
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from tmws.domain.reputation.evidence import Task
-from tmws.domain.reputation.logistic import Belief, sigmoid
-from tmws.domain.reputation.model import Calibration
-from tmws.domain.reputation.score import Ability, Mix, width
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust.evidence import Task
+from tmws.domain.trust.logistic import Belief, sigmoid
+from tmws.domain.trust.model import Calibration
+from tmws.domain.trust.score import Ability, Mix, width
+from tmws.domain.trust.state import Model
 
 AMONG = 15
 """So many of the most informative claims are equally likely to be picked."""

@@ -16,9 +16,9 @@ from dataclasses import replace
 from itertools import islice
 
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation.evidence import Evidence
-from tmws.domain.reputation.logistic import Belief
-from tmws.domain.reputation.model import (
+from tmws.domain.trust.evidence import Evidence
+from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.model import (
     DEFAULT_SCALES,
     NARROWEST_SKILL,
     PERSONAL,
@@ -30,7 +30,7 @@ from tmws.domain.reputation.model import (
     observed,
     roles,
 )
-from tmws.domain.reputation.state import Model, Step
+from tmws.domain.trust.state import Model, Step
 
 SWEEPS = 3
 _SCALE_STEPS = 10

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.domain.skill_logs import DAY, refuted, supported
+from tests.unit.domain.trust_logs import DAY, refuted, supported
 from tmws.domain.claims import Level, Verdict
-from tmws.domain.reputation import alarm, rules
-from tmws.domain.reputation.evidence import Task
-from tmws.domain.reputation.integrity import (
+from tmws.domain.trust import alarm, rules
+from tmws.domain.trust.evidence import Task
+from tmws.domain.trust.integrity import (
     NOTHING_STATED,
     Integrity,
     exposure_budget,
     relative_log_score,
 )
-from tmws.domain.reputation.logistic import Belief
-from tmws.domain.reputation.model import UNCALIBRATED
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.model import UNCALIBRATED
+from tmws.domain.trust.state import Model
 
 probabilities = st.floats(0.0, 1.0)
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.domain.skill_logs import DAY, logs, refuted, supported, tasks
+from tests.unit.domain.trust_logs import DAY, logs, refuted, supported, tasks
 from tmws.domain.claims import Verdict
 from tmws.domain.errors import InvalidInput
-from tmws.domain.reputation.evidence import Evidence, Task
-from tmws.domain.reputation.logistic import Belief, averaged, logit, posterior, sigmoid
-from tmws.domain.reputation.model import LEVEL, Part, combined, doublings, observed, roles
-from tmws.domain.reputation.state import DRIFT_PER_DAY, Model
+from tmws.domain.trust.evidence import Evidence, Task
+from tmws.domain.trust.logistic import Belief, averaged, logit, posterior, sigmoid
+from tmws.domain.trust.model import LEVEL, Part, combined, doublings, observed, roles
+from tmws.domain.trust.state import DRIFT_PER_DAY, Model
 
 margins = st.builds(Belief, st.floats(-30, 30), st.floats(1e-4, 50))
 weights = st.floats(0.01, 1.0)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from tmws.domain.reputation.evidence import ANY_TASK, Task
-from tmws.domain.reputation.logistic import Belief
-from tmws.domain.reputation.model import EFFORT, LEVEL, Calibration, Part, doublings
-from tmws.domain.reputation.state import NEWCOMER, NO_TALLY, Model, Tally
+from tmws.domain.trust.evidence import ANY_TASK, Task
+from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.model import EFFORT, LEVEL, Calibration, Part, doublings
+from tmws.domain.trust.state import NEWCOMER, NO_TALLY, Model, Tally
 
 _EITHER_END = 1.6448536269514722
 """Normal quantile of 0.95: nine in ten lie between."""

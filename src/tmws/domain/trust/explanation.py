@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from tmws.domain.reputation.audits import audits_until_settled
-from tmws.domain.reputation.evidence import Correction, Evidence
-from tmws.domain.reputation.logistic import Belief, logit
-from tmws.domain.reputation.score import Ability, Mix, ability, expected_rate
-from tmws.domain.reputation.state import Model, Step
+from tmws.domain.trust.audits import audits_until_settled
+from tmws.domain.trust.evidence import Correction, Evidence
+from tmws.domain.trust.logistic import Belief, logit
+from tmws.domain.trust.score import Ability, Mix, ability, expected_rate
+from tmws.domain.trust.state import Model, Step
 
 LARGEST = 5
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.domain.skill_logs import DAY, logs, refuted, supported
+from tests.unit.domain.trust_logs import DAY, logs, refuted, supported
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation import audits
-from tmws.domain.reputation.evidence import Correction, Evidence, Task
-from tmws.domain.reputation.explanation import explain
-from tmws.domain.reputation.log import History, replay
-from tmws.domain.reputation.logistic import Belief, sigmoid
-from tmws.domain.reputation.model import Part
-from tmws.domain.reputation.score import (
+from tmws.domain.trust import audits
+from tmws.domain.trust.evidence import Correction, Evidence, Task
+from tmws.domain.trust.explanation import explain
+from tmws.domain.trust.log import History, replay
+from tmws.domain.trust.logistic import Belief, sigmoid
+from tmws.domain.trust.model import Part
+from tmws.domain.trust.score import (
     Ability,
     Mix,
     Point,
@@ -26,7 +26,7 @@ from tmws.domain.reputation.score import (
     standing,
     standing_by_type,
 )
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust.state import Model
 
 LATER = DAY + timedelta(days=60)
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation import alarm
-from tmws.domain.reputation.evidence import Evidence, Task
-from tmws.domain.reputation.logistic import Belief
-from tmws.domain.reputation.model import (
+from tmws.domain.trust import alarm
+from tmws.domain.trust.evidence import Evidence, Task
+from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.model import (
     DEFAULT_SCALES,
     UNCALIBRATED,
     VERSION,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from tmws.domain.reputation.evidence import Entry, Evidence
-from tmws.domain.reputation.log import History
-from tmws.domain.reputation.score import Mix, mix_of
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust.evidence import Entry, Evidence
+from tmws.domain.trust.log import History
+from tmws.domain.trust.score import Mix, mix_of
+from tmws.domain.trust.state import Model
 
 GROWTH = 1.2
 """The mix is drawn again whenever the decided verdicts have grown by a fifth."""

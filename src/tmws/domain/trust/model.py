@@ -12,8 +12,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from tmws.domain.reputation.evidence import Task
-from tmws.domain.reputation.logistic import Belief, averaged, posterior, sigmoid
+from tmws.domain.trust.evidence import Task
+from tmws.domain.trust.logistic import Belief, averaged, posterior, sigmoid
 
 VERSION = "logit-1"
 """Changes whenever the same log would give other numbers."""

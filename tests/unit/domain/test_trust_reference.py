@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.domain.skill_logs import logs
+from tests.unit.domain.trust_logs import logs
 from tmws.domain.claims import Verdict
-from tmws.domain.reputation.evidence import Correction, Entry, Evidence, Task
-from tmws.domain.reputation.reference import FIRST, Reference, Replay, drawn
-from tmws.domain.reputation.score import mix_of
-from tmws.domain.reputation.state import Model
+from tmws.domain.trust.evidence import Correction, Entry, Evidence, Task
+from tmws.domain.trust.reference import FIRST, Reference, Replay, drawn
+from tmws.domain.trust.score import mix_of
+from tmws.domain.trust.state import Model
 from tmws.testing.clock import START
 
 
