@@ -21,7 +21,7 @@ from tmws.domain.execution import MEBIBYTE, ExecutionRequest, Limits, Outcome
 from tmws.sandbox.docker import MAX_WAITING, DockerSandbox
 from tmws.sandbox.engine import Engine
 from tmws.sandbox.hardening import STRICT, Hardening
-from tmws.sandbox.image import IMAGE
+from tmws.sandbox.image import default_name
 from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL
 from tmws.testing.sandbox_suite import (
     LIMITS,
@@ -425,7 +425,7 @@ async def test_sweeping_spares_the_living_and_takes_the_dead(sandbox: DockerSand
     async with opened(pool_size=1) as living:
         await living.warm(LIMITS)
         engine = Engine()
-        image = engine.image(IMAGE)
+        image = engine.image(default_name())
         assert image is not None
         labels = sandbox.owner.labels() | {
             "tmws.owner": "test-dead",

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.performance.measure import Figure, measure
-from tmws.sandbox.image import IMAGE
+from tmws.sandbox.image import default_name
 
 
 class Floors:
@@ -55,7 +55,7 @@ async def _sqlite_commit(path: Path) -> Figure:
 
 
 async def _docker_run() -> Figure:
-    bare = ("docker", "run", "--rm", "--network=none", "--entrypoint=/bin/true", IMAGE)
+    bare = ("docker", "run", "--rm", "--network=none", "--entrypoint=/bin/true", default_name())
 
     def run() -> None:
         subprocess.run(bare, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -17,7 +17,7 @@ from tmws.sandbox.docker import DockerSandbox
 from tmws.sandbox.engine import Engine
 from tmws.sandbox.frames import READY, encode_request
 from tmws.sandbox.hardening import STRICT, SlotClass, container_config
-from tmws.sandbox.image import IMAGE
+from tmws.sandbox.image import default_name
 from tmws.sandbox.slots import Slot
 from tmws.testing.sandbox_suite import SHORT, program, run
 
@@ -108,7 +108,7 @@ async def test_the_report_has_its_cap(sandbox: DockerSandbox) -> None:
 async def test_a_request_is_taken_once(sandbox: DockerSandbox) -> None:
     """A second frame behind the first changes nothing."""
     engine = Engine()
-    image = engine.image(IMAGE)
+    image = engine.image(default_name())
     assert image is not None
     config = container_config(image.id, SlotClass.of(SHORT), STRICT, sandbox.owner.labels())
     slot = Slot(engine, config)
@@ -127,7 +127,7 @@ async def test_a_request_is_taken_once(sandbox: DockerSandbox) -> None:
 async def test_a_run_ends_when_nobody_waits_for_it_any_more(sandbox: DockerSandbox) -> None:
     """The end of the connection is the end of the program, at any stage."""
     engine = Engine()
-    image = engine.image(IMAGE)
+    image = engine.image(default_name())
     assert image is not None
     config = container_config(image.id, SlotClass.of(SHORT), STRICT, sandbox.owner.labels())
     hang = b"".join(

@@ -21,7 +21,7 @@ from tmws.sandbox.admission import Admission, Breaker
 from tmws.sandbox.engine import Engine, ImageFacts
 from tmws.sandbox.frames import Answer, encode_request
 from tmws.sandbox.hardening import STRICT, Hardening, SlotClass, container_config
-from tmws.sandbox.image import IMAGE, PROTOCOL, PROTOCOL_LABEL
+from tmws.sandbox.image import PROTOCOL, PROTOCOL_LABEL, default_name
 from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL, Owner
 from tmws.sandbox.pool import WarmPool
 from tmws.sandbox.slots import Aborted, DeadlinePassed, EndedByMemory, Slot
@@ -43,7 +43,8 @@ class DockerSandbox:
     nothing runs. Nothing ever runs on the host instead, and no image is pulled.
 
     Args:
-        image: name of the image, which must be there already.
+        image: name of the image, which must be there already; the one that
+            `tmws sandbox build` makes if None.
         owner: who makes these containers, for people who list them.
         pool_size: containers kept started per class of limits; 0 starts each on demand.
         max_concurrent: runs at once; as many as there are processors if None.
@@ -54,7 +55,7 @@ class DockerSandbox:
     def __init__(
         self,
         *,
-        image: str = IMAGE,
+        image: str | None = None,
         owner: str = "tmws",
         pool_size: int = 0,
         max_concurrent: int | None = None,
@@ -151,16 +152,17 @@ class DockerSandbox:
         return image
 
     async def _image(self) -> ImageFacts:
-        image = await self._blocking(lambda: self._engine.image(self._image_name))
+        name = self._image_name or default_name()
+        image = await self._blocking(lambda: self._engine.image(name))
         if image is None:
             raise SandboxUnavailable(
-                f"The sandbox image {self._image_name} is not there, and images are never pulled. "
+                f"The sandbox image {name} is not there, and images are never pulled. "
                 "Nothing was judged. Build it once: 'make sandbox' or 'tmws sandbox build'.",
                 retryable=False,
             )
         if image.labels.get(PROTOCOL_LABEL) != PROTOCOL:
             raise SandboxUnavailable(
-                f"The sandbox image {self._image_name} belongs to another version of tmws. "
+                f"The sandbox image {name} belongs to another version of tmws. "
                 "Nothing was judged. Build it again: 'tmws sandbox build'.",
                 retryable=False,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 from collections.abc import Iterable
@@ -19,7 +20,6 @@ from tmws.sandbox.engine import Engine
 from tmws.sandbox.precompiler import precompile
 from tmws.sandbox.tarballs import Entry
 
-IMAGE = f"tmws-sandbox:{__version__}"
 INPUTS_LABEL = "tmws.image.inputs"
 PROTOCOL_LABEL = "tmws.image.protocol"
 BASE_LABEL = "org.opencontainers.image.base.name"
@@ -47,7 +47,7 @@ class BuiltImage:
 def build(
     *,
     docker_host: str | None = None,
-    name: str = IMAGE,
+    name: str | None = None,
     base: BaseKind = BaseKind.AUTO,
     base_image: str | None = None,
     fresh_base: bool = False,
@@ -57,6 +57,7 @@ def build(
     """Return the image, built from the shipped files if its inputs have changed.
 
     Args:
+        name: what to call it; `default_name()` if None.
         base_image: a public Python 3.11 image to build on, best by digest.
         fresh_base: make the Debian base again, with the packages of today.
         cache: where the Debian base is kept; the user's cache folder if None.
@@ -65,6 +66,7 @@ def build(
     Raises:
         SandboxUnavailable: no engine, no base or no wheels; the message says which.
     """
+    name = name or default_name()
     engine = Engine(docker_host)
     try:
         _require_known_architecture(engine)
@@ -85,14 +87,29 @@ def build(
 
 def content_hash(base: Base) -> str:
     """Return the digest of everything that the image is made from."""
+    return hashlib.sha256((base.identity() + recipe_digest()).encode()).hexdigest()
+
+
+@functools.cache
+def recipe_digest() -> str:
+    """Return the digest of the shipped files that make the image, whatever its base."""
     folder = image_folder()
     files = [folder / file for file in _BUILD_INPUTS]
     files += sorted((folder / "runner").glob("*.py"))
     files += sorted(Path(__file__).with_name(f"{module}.py") for module in ("stage", "tarballs"))
-    digest = hashlib.sha256(base.identity().encode())
+    digest = hashlib.sha256()
     for part in _name_and_content(files):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
+
+
+def default_name() -> str:
+    """Return the image's name, which changes with its recipe.
+
+    So a server never runs checks in the image of other sources than its own, and two
+    checkouts beside one engine don't replace each other's.
+    """
+    return f"tmws-sandbox:{__version__}-{recipe_digest()[:12]}"
 
 
 def _name_and_content(files: Iterable[Path]) -> Iterable[bytes]:
