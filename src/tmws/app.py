@@ -17,12 +17,14 @@ from tmws.domain.ranking import Arm
 from tmws.ports import Clock, Embedder, Sandbox
 from tmws.services.agents import Agents
 from tmws.services.audit import Audit
+from tmws.services.checking import Checker
 from tmws.services.corrections import Corrections
 from tmws.services.gate import Gate
 from tmws.services.learning import Learning
 from tmws.services.memory import Memory
 from tmws.services.notary import Notary
 from tmws.services.proofs import Proofs
+from tmws.services.recording import Recorder
 from tmws.services.search import Search
 from tmws.services.switches import Switches
 from tmws.services.trust import Trust
@@ -130,11 +132,9 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
         verification=Verification(
             database,
             gate=gate,
-            notary=notary,
-            search=search,
-            sandbox=sandbox,
+            checker=Checker(sandbox, limits),
+            recorder=Recorder(database, notary=notary, search=search, clock=clock, chance=chance),
             reader=reader,
-            limits=limits,
             clock=clock,
             chance=chance,
         ),

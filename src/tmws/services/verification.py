@@ -1,4 +1,4 @@
-"""From a claim to a recorded verdict: the only place where trust moves."""
+"""From a claim to its verdict: opened, checked, recorded."""
 
 from __future__ import annotations
 
@@ -7,39 +7,24 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
-
-from tmws.domain import events, evidence, verifications
+from tmws.domain import verifications
 from tmws.domain.actions import Action
-from tmws.domain.agents import AccessLevel, Agent
-from tmws.domain.claims import Judgement, Verdict
-from tmws.domain.commands import build_request, validate
+from tmws.domain.agents import Agent
+from tmws.domain.claims import Verdict
+from tmws.domain.commands import validate
 from tmws.domain.errors import Conflict, NotFound
-from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits
 from tmws.domain.ids import CHANCE_BYTES, new_id
-from tmws.domain.judging import judge
-from tmws.domain.memories import Memory, MemoryKind
-from tmws.domain.snapshots import Snapshot
-from tmws.domain.usage import UseOutcome
-from tmws.domain.verifications import Claim, ClaimDraft, ClaimState, Run
-from tmws.ports import Chance, Clock, Progress, Sandbox, WorkspaceReader
-from tmws.services import scoring
+from tmws.domain.verifications import Claim, ClaimDraft, ClaimState
+from tmws.ports import Chance, Clock, Progress, WorkspaceReader
+from tmws.services.checking import Checker, Plan
 from tmws.services.gate import Gate
-from tmws.services.notary import Notary, Receipt
+from tmws.services.recording import Recorder
 from tmws.services.scoring import TrustChange
-from tmws.services.search import Search
-from tmws.storage import agents, artifacts, claims, memories, patterns, workspaces
-from tmws.storage.database import Database, Transaction
-from tmws.storage.documents import Document, Kind
-from tmws.storage.documents import add as add_document
-from tmws.storage.patterns import Use
-
-_log = structlog.get_logger()
+from tmws.storage import agents, claims, patterns, workspaces
+from tmws.storage.database import Database
 
 _LEASE_MARGIN = timedelta(seconds=60)
 """Beyond the check's own time: queueing, starting the container, recording."""
-
-_USE_OF = {Verdict.SUPPORTED: UseOutcome.SUCCESS, Verdict.REFUTED: UseOutcome.FAILURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +44,6 @@ class VerificationReport:
     stalled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Verified:
-    """All that one transaction has to write."""
-
-    claim: Claim
-    envelope: bytes
-    memory: Memory
-    document: Document
-
-
 class Verification:
     """Opens claims, has them checked in the sandbox, and records what that showed."""
 
@@ -77,21 +52,17 @@ class Verification:
         database: Database,
         *,
         gate: Gate,
-        notary: Notary,
-        search: Search,
-        sandbox: Sandbox,
+        checker: Checker,
+        recorder: Recorder,
         reader: WorkspaceReader,
-        limits: Limits,
         clock: Clock,
         chance: Chance,
     ) -> None:
         self._database = database
         self._gate = gate
-        self._notary = notary
-        self._search = search
-        self._sandbox = sandbox
+        self._checker = checker
+        self._recorder = recorder
         self._reader = reader
-        self._limits = limits
         self._clock = clock
         self._chance = chance
 
@@ -113,22 +84,21 @@ class Verification:
         validate(draft.check)
         await progress(f"copying workspace {draft.workspace}")
         snapshot = await self._reader.capture(await self._root(caller, draft))
-        request = build_request(draft.check, snapshot, self._limits)
-        claim = self._claim(caller, draft, snapshot)
+        plan = self._checker.plan(draft.check, snapshot)
+        claim = self._claim(caller, draft, plan)
         earlier = await self._open(claim)
         if earlier:
             return VerificationReport(earlier, repeated=True)
         try:
             await progress(f"running {verifications.profile_of(claim.check)} in the sandbox")
-            result = await self._sandbox.run(request, progress=progress)
-            # In a thread: reading tedious code takes seconds, and others are being served.
-            judgement = await asyncio.to_thread(judge, draft.check, snapshot, result)
-            await progress(f"recording verdict {judgement.verdict.value}")
-            return await self._record(await self._verified(claim, judgement, request, result))
+            checked = await self._checker.check(plan, progress=progress)
+            await progress(f"recording verdict {checked.judgement.verdict.value}")
+            recorded = await self._recorder.record(claim, checked)
         except BaseException:
             # Shielded: a second cancellation must not leave the claim under its lease.
             await asyncio.shield(self._abandon(claim))
             raise
+        return VerificationReport(recorded.claim, recorded.trust)
 
     async def prepare(self) -> int:
         """Make the sandbox ready for checks; return how many dead owners' runs it removed.
@@ -136,9 +106,7 @@ class Verification:
         Raises:
             SandboxUnavailable: no check can run now.
         """
-        removed = await self._sandbox.sweep()
-        await self._sandbox.warm(self._limits)
-        return removed
+        return await self._checker.prepare()
 
     async def get(self, caller: Agent, claim_id: str) -> VerificationReport:
         """Return a claim of the caller's, or of one of its namespaces.
@@ -179,7 +147,7 @@ class Verification:
             )
         return root
 
-    def _claim(self, caller: Agent, draft: ClaimDraft, snapshot: Snapshot) -> Claim:
+    def _claim(self, caller: Agent, draft: ClaimDraft, plan: Plan) -> Claim:
         now = self._clock.now()
         return Claim(
             id=self._id("claim"),
@@ -194,9 +162,9 @@ class Verification:
             effort_minutes=draft.effort_minutes,
             state=ClaimState.OPEN,
             attempt=1,
-            lease_until=now + timedelta(seconds=self._limits.wall_seconds) + _LEASE_MARGIN,
+            lease_until=now + timedelta(seconds=plan.request.limits.wall_seconds) + _LEASE_MARGIN,
             created_at=now,
-            snapshot_digest=snapshot.digest,
+            snapshot_digest=plan.snapshot.digest,
         )
 
     async def _open(self, claim: Claim) -> Claim | None:
@@ -228,125 +196,5 @@ class Verification:
         async with self._database.write() as tx:
             await claims.abandon(tx, claim, at=self._clock.now())
 
-    async def _verified(
-        self,
-        claim: Claim,
-        judgement: Judgement,
-        request: ExecutionRequest,
-        result: ExecutionResult,
-    ) -> _Verified:
-        """Prepare and sign everything before the transaction, so that it stays short."""
-        envelope = self._notary.signed(evidence.statement(claim, judgement, request, result))
-        memory = Memory(
-            id=self._id("memory"),
-            namespace=claim.namespace,
-            owner_id=claim.agent_id,
-            owner=claim.agent,
-            kind=MemoryKind.EVIDENCE,
-            text=evidence.summary(claim, judgement),
-            tags=("evidence", judgement.verdict.value.lower()),
-            level=AccessLevel.PUBLIC,
-            claim_id=claim.id,
-            created_at=self._clock.now(),
-        )
-        document = await self._search.document(
-            memory.text,
-            item_id=memory.id,
-            kind=Kind.MEMORY,
-            namespace=memory.namespace,
-            owner_id=memory.owner_id,
-            level=memory.level,
-        )
-        closed = dataclasses.replace(
-            claim,
-            state=ClaimState.CLOSED,
-            lease_until=None,
-            judgement=judgement,
-            run=_run_of(result),
-        )
-        return _Verified(closed, envelope, memory, document)
-
-    async def _record(self, verified: _Verified) -> VerificationReport:
-        """Write verdict, evidence, trust, usage and ledger entry: all of it or nothing."""
-        now = self._clock.now()
-        claim, judgement = verified.claim, verified.claim.judgement
-        assert judgement is not None
-        async with self._database.write() as tx:
-            await self._notary.turn(tx)  # trust moves in the order of the ledger
-            digest = await artifacts.put(
-                tx, verified.envelope, media_type=evidence.ENVELOPE_MEDIA_TYPE, at=now
-            )
-            scored = await scoring.score(tx, claim, judgement, at=now)
-            event = events.verdict_recorded(
-                claim,
-                judgement,
-                evidence_digest=digest,
-                evidence=scored.evidence,
-                before=scored.told_before,
-                after=scored.told_after,
-                at=now,
-            )
-            receipt = await self._notary.append(tx, event)
-            closed = dataclasses.replace(
-                claim, evidence_digest=digest, ledger_index=receipt.index, closed_at=now
-            )
-            await self._close(tx, closed)
-            await memories.add(tx, verified.memory)
-            await add_document(tx, verified.document)
-            change = await scoring.keep(tx, scored, ledger_index=receipt.index)
-            await self._count_uses(tx, closed)
-        self._announce(closed, receipt)
-        return VerificationReport(closed, change)
-
-    async def _close(self, tx: Transaction, closed: Claim) -> None:
-        if not await claims.close(tx, closed):
-            raise Conflict(
-                f"Claim {closed.id} was taken over while it ran. Nothing was recorded here; "
-                "read the verdict with get_verification."
-            )
-
-    async def _count_uses(self, tx: Transaction, closed: Claim) -> None:
-        """Let a verdict prove or disprove the patterns that led to the claim."""
-        assert closed.judgement is not None and closed.closed_at is not None  # noqa: PT018
-        outcome = _USE_OF.get(closed.judgement.verdict)
-        if outcome is None:
-            return
-        for pattern_id in sorted(closed.applied):
-            usage = await patterns.lock_usage(tx, pattern_id)
-            use = Use(
-                id=self._id("use"),
-                pattern_id=pattern_id,
-                agent_id=closed.agent_id,
-                claim_id=closed.id,
-                outcome=outcome,
-                duration_seconds=None,
-                context=closed.statement,
-                at=closed.closed_at,
-            )
-            counted = usage.after(outcome, duration_seconds=None, proven=True, at=use.at)
-            await patterns.record_use(tx, use, counted)
-
-    def _announce(self, closed: Claim, receipt: Receipt) -> None:
-        self._notary.publish(receipt)
-        assert closed.judgement is not None
-        _log.info(
-            "claim_closed",
-            claim_id=closed.id,
-            verdict=closed.judgement.verdict.value,
-            reason=closed.judgement.reason.value,
-            ledger_index=receipt.index,
-        )
-
     def _id(self, kind: str) -> str:
         return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
-
-
-def _run_of(result: ExecutionResult) -> Run:
-    return Run(
-        outcome=result.outcome.value,
-        exit_code=result.exit_code,
-        wall_seconds=result.wall_seconds,
-        cpu_seconds=result.cpu_seconds,
-        peak_memory_bytes=result.peak_memory_bytes,
-        image_digest=result.image_digest,
-    )

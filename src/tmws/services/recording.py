@@ -1,0 +1,197 @@
+"""The step that makes a verdict stand: evidence, claim, trust, uses and ledger as one."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import structlog
+
+from tmws.domain import events, evidence
+from tmws.domain.agents import AccessLevel
+from tmws.domain.claims import Verdict
+from tmws.domain.errors import Conflict
+from tmws.domain.execution import ExecutionResult
+from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.domain.memories import Memory, MemoryKind
+from tmws.domain.usage import UseOutcome
+from tmws.domain.verifications import Claim, ClaimState, Run
+from tmws.ports import Chance, Clock
+from tmws.services import scoring
+from tmws.services.checking import Checked
+from tmws.services.notary import Notary, Receipt
+from tmws.services.scoring import TrustChange
+from tmws.services.search import Search
+from tmws.storage import artifacts, claims, memories, patterns
+from tmws.storage.database import Database, Transaction
+from tmws.storage.documents import Document, Kind
+from tmws.storage.documents import add as add_document
+from tmws.storage.patterns import Use
+
+_log = structlog.get_logger()
+
+_USE_OF = {Verdict.SUPPORTED: UseOutcome.SUCCESS, Verdict.REFUTED: UseOutcome.FAILURE}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A closed claim and what its verdict did to its author's trust."""
+
+    claim: Claim
+    trust: TrustChange
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """All that one transaction has to write."""
+
+    claim: Claim
+    envelope: bytes
+    memory: Memory
+    document: Document
+
+
+class Recorder:
+    """Writes verdicts; the only place where trust moves."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        notary: Notary,
+        search: Search,
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._database = database
+        self._notary = notary
+        self._search = search
+        self._clock = clock
+        self._chance = chance
+
+    async def record(self, claim: Claim, checked: Checked) -> Recorded:
+        """Close the claim with what its check showed: all of it is written, or nothing.
+
+        Raises:
+            Conflict: the claim's lease is somebody else's by now.
+        """
+        return await self._write(await self._verified(claim, checked))
+
+    async def _verified(self, claim: Claim, checked: Checked) -> _Verified:
+        """Prepare and sign everything before the transaction, so that it stays short."""
+        judgement = checked.judgement
+        envelope = self._notary.signed(
+            evidence.statement(claim, judgement, checked.request, checked.result)
+        )
+        memory = Memory(
+            id=self._id("memory"),
+            namespace=claim.namespace,
+            owner_id=claim.agent_id,
+            owner=claim.agent,
+            kind=MemoryKind.EVIDENCE,
+            text=evidence.summary(claim, judgement),
+            tags=("evidence", judgement.verdict.value.lower()),
+            level=AccessLevel.PUBLIC,
+            claim_id=claim.id,
+            created_at=self._clock.now(),
+        )
+        document = await self._search.document(
+            memory.text,
+            item_id=memory.id,
+            kind=Kind.MEMORY,
+            namespace=memory.namespace,
+            owner_id=memory.owner_id,
+            level=memory.level,
+        )
+        closed = dataclasses.replace(
+            claim,
+            state=ClaimState.CLOSED,
+            lease_until=None,
+            judgement=judgement,
+            run=_run_of(checked.result),
+        )
+        return _Verified(closed, envelope, memory, document)
+
+    async def _write(self, verified: _Verified) -> Recorded:
+        now = self._clock.now()
+        claim, judgement = verified.claim, verified.claim.judgement
+        assert judgement is not None
+        async with self._database.write() as tx:
+            await self._notary.turn(tx)  # trust moves in the order of the ledger
+            digest = await artifacts.put(
+                tx, verified.envelope, media_type=evidence.ENVELOPE_MEDIA_TYPE, at=now
+            )
+            scored = await scoring.score(tx, claim, judgement, at=now)
+            event = events.verdict_recorded(
+                claim,
+                judgement,
+                evidence_digest=digest,
+                evidence=scored.evidence,
+                before=scored.told_before,
+                after=scored.told_after,
+                at=now,
+            )
+            receipt = await self._notary.append(tx, event)
+            closed = dataclasses.replace(
+                claim, evidence_digest=digest, ledger_index=receipt.index, closed_at=now
+            )
+            await self._close(tx, closed)
+            await memories.add(tx, verified.memory)
+            await add_document(tx, verified.document)
+            change = await scoring.keep(tx, scored, ledger_index=receipt.index)
+            await self._count_uses(tx, closed)
+        self._announce(closed, receipt)
+        return Recorded(closed, change)
+
+    async def _close(self, tx: Transaction, closed: Claim) -> None:
+        if not await claims.close(tx, closed):
+            raise Conflict(
+                f"Claim {closed.id} was taken over while it ran. Nothing was recorded here; "
+                "read the verdict with get_verification."
+            )
+
+    async def _count_uses(self, tx: Transaction, closed: Claim) -> None:
+        """Let a verdict prove or disprove the patterns that led to the claim."""
+        assert closed.judgement is not None and closed.closed_at is not None  # noqa: PT018
+        outcome = _USE_OF.get(closed.judgement.verdict)
+        if outcome is None:
+            return
+        for pattern_id in sorted(closed.applied):
+            usage = await patterns.lock_usage(tx, pattern_id)
+            use = Use(
+                id=self._id("use"),
+                pattern_id=pattern_id,
+                agent_id=closed.agent_id,
+                claim_id=closed.id,
+                outcome=outcome,
+                duration_seconds=None,
+                context=closed.statement,
+                at=closed.closed_at,
+            )
+            counted = usage.after(outcome, duration_seconds=None, proven=True, at=use.at)
+            await patterns.record_use(tx, use, counted)
+
+    def _announce(self, closed: Claim, receipt: Receipt) -> None:
+        self._notary.publish(receipt)
+        assert closed.judgement is not None
+        _log.info(
+            "claim_closed",
+            claim_id=closed.id,
+            verdict=closed.judgement.verdict.value,
+            reason=closed.judgement.reason.value,
+            ledger_index=receipt.index,
+        )
+
+    def _id(self, kind: str) -> str:
+        return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
+
+
+def _run_of(result: ExecutionResult) -> Run:
+    return Run(
+        outcome=result.outcome.value,
+        exit_code=result.exit_code,
+        wall_seconds=result.wall_seconds,
+        cpu_seconds=result.cpu_seconds,
+        peak_memory_bytes=result.peak_memory_bytes,
+        image_digest=result.image_digest,
+    )
