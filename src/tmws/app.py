@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tmws import backends
 from tmws.config import Settings
+from tmws.domain.claims import Level
 from tmws.domain.errors import BackendUnavailable
 from tmws.domain.execution import MEBIBYTE, Limits
 from tmws.domain.ranking import Arm
@@ -21,6 +22,7 @@ from tmws.services.checking import Checker
 from tmws.services.corrections import Corrections
 from tmws.services.gate import Gate
 from tmws.services.learning import Learning
+from tmws.services.levels import Levels
 from tmws.services.memory import Memory
 from tmws.services.notary import Notary
 from tmws.services.proofs import Proofs
@@ -55,6 +57,7 @@ class App:
     corrections: Corrections
     memory: Memory
     tools: Switches
+    levels: Levels
     workspaces: Workspaces
     audit: Audit
     proofs: Proofs
@@ -135,6 +138,7 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
             checker=Checker(sandbox, limits),
             recorder=Recorder(database, notary=notary, search=search, clock=clock, chance=chance),
             reader=reader,
+            least=Level(settings.least_level),
             clock=clock,
             chance=chance,
         ),
@@ -142,6 +146,7 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
         corrections=Corrections(database, notary, clock),
         memory=Memory(database, gate, search, clock, chance),
         tools=Switches(database, notary, clock),
+        levels=Levels(database, notary, clock),
         workspaces=Workspaces(database, notary, reader, clock),
         audit=Audit(database, signer, checkpoints),
         proofs=Proofs(database),

@@ -24,6 +24,7 @@ class Settings(BaseSettings):
         warm_slots: containers kept ready for checks; each costs about 20 MiB.
         embedder: `minilm` compares meanings too; `hashing` only spelling.
         check_seconds: wall time that one check may take.
+        least_level: what a verdict has to reach, at least, in any namespace.
         check_memory_mib: memory that one check may use, temporary files included.
     """
 
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     warm_slots: int = Field(default=0, ge=0, le=16)
     check_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
     check_memory_mib: int = Field(default=512, ge=64, le=16384)
+    least_level: Literal["reproduced", "pinned", "independent"] = "reproduced"
     embedder: str = "hashing"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -24,10 +24,19 @@ class Level(StrEnum):
 
     `observed` (it ran) alone is never SUPPORTED. `reproduced`: fresh snapshot,
     fixed argv, report and exit status agree, what ran is listed, nothing skipped.
+    `pinned`: tests and settings come from whom the claimant cannot reach.
+    `independent`: the code answered another process, which compared.
     """
 
     OBSERVED = "observed"
     REPRODUCED = "reproduced"
+    PINNED = "pinned"
+    INDEPENDENT = "independent"
+
+    def reaches(self, other: Level) -> bool:
+        """Tell whether this level is as strong as the other, or stronger."""
+        order = list(Level)
+        return order.index(self) >= order.index(other)
 
 
 class Reason(StrEnum):
@@ -47,6 +56,7 @@ class Reason(StrEnum):
     TAMPER_SUSPECTED = "tamper_suspected"
     SKIPPED = "skipped"
     OBSERVED_ONLY = "observed_only"
+    LEVEL_NOT_REACHED = "level_not_reached"
 
 
 @dataclass(frozen=True, slots=True)

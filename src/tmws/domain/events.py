@@ -116,6 +116,11 @@ def secret_rotated(agent: Agent, *, by: str, at: datetime) -> Event:
     return Event("secret_rotated", at, {"agent": agent.id, "by": by})
 
 
+def least_level_set(namespace: str, level: str | None, *, by: str, at: datetime) -> Event:
+    """An administrator said what verdicts in a namespace have to reach."""
+    return Event("least_level_set", at, {"namespace": namespace, "level": level, "by": by})
+
+
 def workspace_registered(name: str, root: str, *, by: str, at: datetime) -> Event:
     """A folder was opened for checks."""
     return Event("workspace_registered", at, {"workspace": name, "root": root, "by": by})

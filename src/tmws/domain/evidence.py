@@ -15,6 +15,7 @@ from tmws.domain.canonical import Json, canonical_bytes, sha256_hex
 from tmws.domain.claims import Judgement, Verdict
 from tmws.domain.errors import SignatureInvalid
 from tmws.domain.execution import ExecutionRequest, ExecutionResult
+from tmws.domain.levels import CANNOT_EXCLUDE
 from tmws.domain.verifications import Claim, check_to_json, judgement_to_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -55,6 +56,7 @@ def statement(
             "tmws": {
                 "claim": _claimed(claim),
                 "judgement": judgement_to_json(judgement),
+                "cannot_exclude": CANNOT_EXCLUDE[judgement.level],
                 "argv": list(request.argv),
                 "limits": {
                     "wall_seconds": request.limits.wall_seconds,
@@ -122,6 +124,7 @@ def _claimed(claim: Claim) -> dict[str, Json]:
         "agent": claim.agent,
         "statement": claim.statement,
         "check": check_to_json(claim.check),
+        "level": claim.level.value,
         "claimed_at": claim.created_at.isoformat(),
     }
 

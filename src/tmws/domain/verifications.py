@@ -40,6 +40,7 @@ class ClaimDraft:
         applied: ids of patterns that led here; the verdict counts as their use.
         confidence: how sure the agent says it is, in [0.5, 1].
         effort_minutes: how long the work took or should take, > 0.
+        level: the least level that the verdict shall reach; others may ask for more.
     """
 
     statement: str
@@ -49,6 +50,7 @@ class ClaimDraft:
     confidence: float | None = None
     effort_minutes: float | None = None
     namespace: str | None = None
+    level: Level | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Claim:
         attempt: which try at checking it holds the lease; a late one is fenced off.
         lease_until: until when somebody is at work on it.
         ledger_index: where the ledger holds the verdict.
+        level: the least level that the verdict has to reach.
     """
 
     id: str
@@ -93,6 +96,12 @@ class Claim:
     evidence_digest: str | None = None
     ledger_index: int | None = None
     closed_at: datetime | None = None
+    level: Level = Level.REPRODUCED
+
+    def answers(self, other: Claim) -> bool:
+        """Say whether the verdict of this claim is one for the other, equal, claim too."""
+        decided = self.judgement and self.judgement.verdict is not Verdict.INCONCLUSIVE
+        return bool(decided) and self.level.reaches(other.level)
 
     def is_stalled(self, *, at: datetime) -> bool:
         """Say whether whoever checked it is gone: it may be sent again."""

@@ -7,10 +7,10 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tmws.domain import verifications
+from tmws.domain import levels, verifications
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
-from tmws.domain.claims import Verdict
+from tmws.domain.claims import Level
 from tmws.domain.commands import validate
 from tmws.domain.errors import Conflict, NotFound
 from tmws.domain.ids import CHANCE_BYTES, new_id
@@ -20,7 +20,7 @@ from tmws.services.checking import Checker, Plan
 from tmws.services.gate import Gate
 from tmws.services.recording import Recorder
 from tmws.services.scoring import TrustChange
-from tmws.storage import agents, claims, patterns, workspaces
+from tmws.storage import agents, claims, namespaces, patterns, workspaces
 from tmws.storage.database import Database
 
 _LEASE_MARGIN = timedelta(seconds=60)
@@ -55,6 +55,7 @@ class Verification:
         checker: Checker,
         recorder: Recorder,
         reader: WorkspaceReader,
+        least: Level,
         clock: Clock,
         chance: Chance,
     ) -> None:
@@ -63,6 +64,7 @@ class Verification:
         self._checker = checker
         self._recorder = recorder
         self._reader = reader
+        self._least = least
         self._clock = clock
         self._chance = chance
 
@@ -84,7 +86,7 @@ class Verification:
         validate(draft.check)
         await progress(f"copying workspace {draft.workspace}")
         snapshot = await self._reader.capture(await self._root(caller, draft))
-        plan = self._checker.plan(draft.check, snapshot)
+        plan = self._checker.plan(draft.check, snapshot, await self._level(draft))
         claim = self._claim(caller, draft, plan)
         earlier = await self._open(claim)
         if earlier:
@@ -147,6 +149,13 @@ class Verification:
             )
         return root
 
+    async def _level(self, draft: ClaimDraft) -> Level:
+        """Return what the verdict has to reach: the most that anybody asks for."""
+        assert draft.namespace is not None
+        async with self._database.read() as connection:
+            least = await namespaces.least_level(connection, draft.namespace)
+        return levels.strongest(draft.level, self._least, least)
+
     def _claim(self, caller: Agent, draft: ClaimDraft, plan: Plan) -> Claim:
         now = self._clock.now()
         return Claim(
@@ -165,6 +174,7 @@ class Verification:
             lease_until=now + timedelta(seconds=plan.request.limits.wall_seconds) + _LEASE_MARGIN,
             created_at=now,
             snapshot_digest=plan.snapshot.digest,
+            level=plan.level,
         )
 
     async def _open(self, claim: Claim) -> Claim | None:
@@ -178,7 +188,7 @@ class Verification:
             # Of equal claims sent at once, the second has to see the first.
             await agents.lock(tx, claim.agent_id)
             for known in await claims.same(tx, claim):
-                if known.judgement and known.judgement.verdict is not Verdict.INCONCLUSIVE:
+                if known.answers(claim):
                     return known
                 if known.is_stalled(at=claim.created_at):
                     await claims.abandon(tx, known, at=claim.created_at)

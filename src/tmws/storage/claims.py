@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Agent
 from tmws.domain.canonical import canonical_bytes
-from tmws.domain.claims import Verdict
+from tmws.domain.claims import Level, Verdict
 from tmws.domain.verifications import (
     Claim,
     ClaimState,
@@ -62,6 +62,7 @@ async def add(connection: AsyncConnection, claim: Claim) -> None:
             lease_until=claim.lease_until,
             created_at=claim.created_at,
             snapshot_digest=claim.snapshot_digest,
+            level=claim.level.value,
         )
     )
 
@@ -216,4 +217,5 @@ def _claim(row: sa.Row[*tuple[Any, ...]]) -> Claim:
         evidence_digest=row.evidence_digest,
         ledger_index=row.ledger_index,
         closed_at=row.closed_at,
+        level=Level(row.level),
     )

@@ -56,6 +56,8 @@ namespaces = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     # Counts the writes to searchable documents: a process whose index is behind sees it.
     sa.Column("revision", sa.BigInteger, nullable=False, default=0),
+    # The least level that verdicts in it have to reach; None for the installation's.
+    sa.Column("least_level", sa.String(16)),
 )
 
 agents = sa.Table(
@@ -219,6 +221,7 @@ claims = sa.Table(
     sa.Column("evidence_digest", sa.ForeignKey("artifacts.digest")),
     sa.Column("ledger_index", sa.BigInteger),
     sa.Column("closed_at", Moment),
+    sa.Column("level", sa.String(16), nullable=False, server_default="reproduced"),
     sa.Index(None, "agent_id", "created_at"),
     sa.Index(None, "agent_id", "snapshot_digest"),
 )

@@ -48,7 +48,7 @@ def weigh(
 
 def test_a_verdict_from_one_of_the_family_weighs_nothing() -> None:
     assert weigh() == 0.75
-    assert weigh(Level.OBSERVED) == 0.25
+    assert [weigh(level) for level in Level] == [0.25, 0.75, 0.9, 1.0]
     assert weigh(verified_by_author=True) == 0.0
     assert weigh(same_owner=True) == 0.0
     assert weigh(repeated=True) == 0.0

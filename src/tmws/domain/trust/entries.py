@@ -91,7 +91,7 @@ def _evidence(payload: Mapping[str, Any], at: datetime) -> Evidence:
         at=at,
         verdict=Verdict(payload["verdict"]),
         # What was recorded before verdicts told their task: of no known kind.
-        weight=LEVEL_WEIGHTS.get(Level(payload["level"]), 1.0),
+        weight=LEVEL_WEIGHTS[Level(payload["level"])],
     )
     if told is None:
         return evidence

@@ -6,11 +6,17 @@ from collections.abc import Callable
 
 from tmws.domain.claims import Level
 
-LEVEL_WEIGHTS = {Level.OBSERVED: 0.25, Level.REPRODUCED: 0.75}
-"""How far a verdict of each level is a whole observation; stronger levels are.
+LEVEL_WEIGHTS = {
+    Level.OBSERVED: 0.25,
+    Level.REPRODUCED: 0.75,
+    Level.PINNED: 0.9,
+    Level.INDEPENDENT: 1.0,
+}
+"""How far a verdict of each level is a whole observation.
 
 A verdict that is right with probability r tells (2r - 1)^2 of what a certain one does:
-r = .75 for a run that was merely seen, .93 for one that was repeated.
+r = .75 for a run that was merely seen, .93 for one that was repeated, .974 for one whose
+tests the claimant could not touch, 1 for answers that another process compared.
 """
 
 MOST_PER_TYPE_AND_DAY = 20.0
@@ -44,7 +50,7 @@ def weight(
         return 0.0
     share = told(probability) if own_pick else 1.0
     left = max(0.0, MOST_PER_TYPE_AND_DAY - counted_today)
-    return min(LEVEL_WEIGHTS.get(level, 1.0) * share, left)
+    return min(LEVEL_WEIGHTS[level] * share, left)
 
 
 def told(probability: float) -> float:

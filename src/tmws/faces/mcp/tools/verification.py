@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck, Verdict
+from tmws.domain.claims import Check, Level, MypyCheck, PytestCheck, PythonCheck, RuffCheck, Verdict
 from tmws.domain.commands import MAX_ARGUMENTS, MAX_COUNT
 from tmws.domain.verifications import (
     LONGEST_EFFORT_MINUTES,
@@ -105,6 +105,10 @@ class VerifyClaim(Arguments):
     ] = ()
     confidence: Annotated[float | None, Field(ge=0.5, le=1, description="How sure you are.")] = None
     effort_minutes: Annotated[float | None, Field(gt=0, le=LONGEST_EFFORT_MINUTES)] = None
+    level: Annotated[
+        Literal["reproduced", "pinned", "independent"] | None,
+        Field(description="Least level that the verdict shall reach."),
+    ] = None
     namespace: Namespace = None
 
 
@@ -175,6 +179,7 @@ async def verify_claim(call: Call, claim: VerifyClaim) -> Verified:
         confidence=claim.confidence,
         effort_minutes=claim.effort_minutes,
         namespace=claim.namespace,
+        level=Level(claim.level) if claim.level else None,
     )
     return _shown(await call.app.verification.verify(call.caller, draft, progress=call.progress))
 

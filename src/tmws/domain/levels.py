@@ -1,0 +1,68 @@
+"""What a verdict has to reach, and what it cannot exclude although it did."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tmws.domain.claims import (
+    Check,
+    Judgement,
+    Level,
+    PytestCheck,
+    PythonCheck,
+    Reason,
+    Verdict,
+)
+
+CANNOT_EXCLUDE = {
+    Level.OBSERVED: "At level observed it is only known that something ran.",
+    Level.REPRODUCED: (
+        "Level reproduced cannot exclude tests that check nothing, set-up that replaces what is "
+        "tested, and code that deceives the test run from inside its process."
+    ),
+    Level.PINNED: (
+        "Level pinned cannot exclude trusted tests that check too little, and code that deceives "
+        "the test run from inside its process."
+    ),
+    Level.INDEPENDENT: (
+        "Level independent cannot exclude what its cases do not ask, and code that knows their "
+        "answers by heart."
+    ),
+}
+"""Told with every verdict that holds, and in its evidence."""
+
+
+def strongest(*asked: Level | None) -> Level:
+    """Return the most that anybody asks for; nobody asks for less than `reproduced`."""
+    order = list(Level)
+    return max((Level.REPRODUCED, *filter(None, asked)), key=order.index)
+
+
+def held_to(needed: Level, judgement: Judgement, check: Check) -> Judgement:
+    """Return the judgement as it counts where `needed` is the least level.
+
+    What failed has failed at any level; what held has to reach the level to count.
+    """
+    if judgement.verdict is not Verdict.SUPPORTED:
+        return judgement
+    if judgement.level.reaches(needed):
+        told = f"{judgement.detail} {CANNOT_EXCLUDE[judgement.level]}"
+        return dataclasses.replace(judgement, detail=told)
+    return dataclasses.replace(
+        judgement,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=Reason.LEVEL_NOT_REACHED,
+        detail=(
+            f"{judgement.detail} That is level {judgement.level.value}; this verdict has to reach "
+            f"{needed.value}. {_way_out(needed, check)}"
+        ),
+    )
+
+
+def _way_out(needed: Level, check: Check) -> str:
+    if needed is Level.INDEPENDENT:
+        return "Only checks from another process reach it; ask for less, or for such a check."
+    if isinstance(check, PythonCheck):
+        return "How a script ends is known at level reproduced at most; claim by tests."
+    what = "tests and settings" if isinstance(check, PytestCheck) else "settings"
+    return f"Ask an administrator to register trusted {what}, or ask for level reproduced."

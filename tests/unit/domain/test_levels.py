@@ -1,0 +1,59 @@
+"""What a verdict has to reach before it counts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.domain.claims_made import INCONCLUSIVE, REFUTED, SUPPORTED
+from tmws.domain.claims import Check, Level, MypyCheck, PytestCheck, PythonCheck, Reason, Verdict
+from tmws.domain.levels import CANNOT_EXCLUDE, held_to, strongest
+
+LEVELS = st.sampled_from(Level)
+
+
+@given(st.lists(st.none() | LEVELS))
+def test_the_most_that_anybody_asks_for_is_needed_and_never_less_than_reproduced(
+    asked: list[Level | None],
+) -> None:
+    needed = strongest(*asked)
+    assert needed.reaches(Level.REPRODUCED)
+    assert all(level is None or needed.reaches(level) for level in asked)
+    assert needed in {Level.REPRODUCED, *asked}
+
+
+@given(LEVELS, LEVELS)
+def test_what_held_counts_only_at_the_level_that_is_needed(reached: Level, needed: Level) -> None:
+    held = dataclasses.replace(SUPPORTED, level=reached)
+    judgement = held_to(needed, held, PytestCheck())
+    assert (judgement.verdict is Verdict.SUPPORTED) == reached.reaches(needed)
+    assert judgement.level is reached
+    if judgement.verdict is Verdict.INCONCLUSIVE:
+        assert judgement.reason is Reason.LEVEL_NOT_REACHED
+        assert f"has to reach {needed.value}" in judgement.detail
+    else:
+        assert judgement.detail.endswith(CANNOT_EXCLUDE[reached])
+
+
+@given(LEVELS)
+def test_what_failed_has_failed_at_any_level(needed: Level) -> None:
+    for judgement in (REFUTED, INCONCLUSIVE):
+        assert held_to(needed, judgement, PytestCheck()) == judgement
+
+
+@pytest.mark.parametrize(
+    ("check", "needed", "way_out"),
+    [
+        (PytestCheck(), Level.PINNED, "register trusted tests and settings"),
+        (MypyCheck(), Level.PINNED, "register trusted settings"),
+        (PythonCheck("a.py"), Level.PINNED, "claim by tests"),
+        (PytestCheck(), Level.INDEPENDENT, "checks from another process"),
+    ],
+)
+def test_a_verdict_below_the_level_says_what_would_help(
+    check: Check, needed: Level, way_out: str
+) -> None:
+    assert way_out in held_to(needed, SUPPORTED, check).detail
