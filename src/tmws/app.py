@@ -25,7 +25,9 @@ from tmws.services.learning import Learning
 from tmws.services.levels import Levels
 from tmws.services.memory import Memory
 from tmws.services.notary import Notary
+from tmws.services.outcomes import Outcomes
 from tmws.services.proofs import Proofs
+from tmws.services.receipts import Receipts
 from tmws.services.recording import Recorder
 from tmws.services.search import Search
 from tmws.services.switches import Switches
@@ -52,6 +54,7 @@ class App:
     settings: Settings
     agents: Agents
     learning: Learning
+    outcomes: Outcomes
     verification: Verification
     trust: Trust
     corrections: Corrections
@@ -85,7 +88,10 @@ async def open_app(
         await _require_key(settings, database)
         sandbox = sandbox or _sandbox(settings)
         stack.push_async_callback(sandbox.aclose)
-        yield _app(settings, database, sandbox, clock or SystemClock())
+        clock = clock or SystemClock()
+        receipts = Receipts(database, clock, secrets.token_bytes)
+        stack.push_async_callback(receipts.settle)
+        yield _app(settings, database, sandbox, receipts, clock)
 
 
 def _key(settings: Settings) -> Path:
@@ -117,7 +123,9 @@ def _sandbox(settings: Settings) -> Sandbox:
     return sandbox
 
 
-def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock) -> App:
+def _app(
+    settings: Settings, database: Database, sandbox: Sandbox, receipts: Receipts, clock: Clock
+) -> App:
     chance = secrets.token_bytes
     signer = backends.find("signing", "file")(_key(settings))
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
@@ -131,7 +139,12 @@ def _app(settings: Settings, database: Database, sandbox: Sandbox, clock: Clock)
     return App(
         settings=settings,
         agents=Agents(database, notary, clock, chance),
-        learning=Learning(database, gate, search, clock, chance),
+        learning=Learning(
+            database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
+        ),
+        outcomes=Outcomes(
+            database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
+        ),
         verification=Verification(
             database,
             gate=gate,

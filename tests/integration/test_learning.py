@@ -21,7 +21,8 @@ from tmws.app import App
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.usage import Usage, UseOutcome
-from tmws.services.learning import OutcomeReport, PatternQuery
+from tmws.services.learning import PatternQuery
+from tmws.services.outcomes import OutcomeReport
 from tmws.testing.clock import START
 
 
@@ -137,7 +138,7 @@ async def test_use_filters_by_count_and_rate(app: App, alice: Agent) -> None:
         (half.id, UseOutcome.FAILURE),
         (always.id, UseOutcome.SUCCESS),
     ):
-        await app.learning.report(alice, OutcomeReport(key, outcome))
+        await app.outcomes.report(alice, OutcomeReport(key, outcome))
     assert sorted(await listed(app, alice, least_uses=1)) == ["always", "half"]
     assert await listed(app, alice, least_uses=2) == ["half"]
     assert await listed(app, alice, least_success_rate=0.51) == ["always"]
@@ -148,9 +149,9 @@ async def test_a_reported_use_is_counted_with_its_duration(
     app: App, installation: Installation, alice: Agent
 ) -> None:
     kept = await learned(app, alice)
-    await app.learning.report(alice, OutcomeReport(kept.id, UseOutcome.SUCCESS, 10.0, "it worked"))
+    await app.outcomes.report(alice, OutcomeReport(kept.id, UseOutcome.SUCCESS, 10.0, "it worked"))
     later = installation.clock.advance(60)
-    usage = await app.learning.report(alice, OutcomeReport(kept.id, UseOutcome.PARTIAL, 20.0))
+    usage = await app.outcomes.report(alice, OutcomeReport(kept.id, UseOutcome.PARTIAL, 20.0))
     assert (usage.successes, usage.partials, usage.last_used_at) == (1, 1, later)
     assert usage.duration_seconds == pytest.approx(12.0)
     assert (await app.learning.get(alice, kept.id)).usage == usage
@@ -170,7 +171,7 @@ async def test_a_broken_report_counts_nothing(
     kept = await learned(app, alice)
     report = OutcomeReport(kept.id, UseOutcome.SUCCESS, **fields)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match=what):
-        await app.learning.report(alice, report)
+        await app.outcomes.report(alice, report)
     assert (await app.learning.get(alice, kept.id)).usage.count == 0
 
 
@@ -183,10 +184,10 @@ class TestAClaimAsProof:
     async def test_counts_a_use_as_proven_once(self, app: App, alice: Agent, claimed: str) -> None:
         kept = await learned(app, alice)
         report = OutcomeReport(kept.id, UseOutcome.SUCCESS, claim_id=claimed)
-        usage = await app.learning.report(alice, report)
+        usage = await app.outcomes.report(alice, report)
         assert (usage.successes, usage.proven_successes) == (1, 1)
         with pytest.raises(Conflict, match="already counts"):
-            await app.learning.report(alice, report)
+            await app.outcomes.report(alice, report)
         assert (await app.learning.get(alice, kept.id)).usage == usage
 
     @pytest.mark.parametrize("outcome", [UseOutcome.FAILURE, UseOutcome.PARTIAL])
@@ -195,7 +196,7 @@ class TestAClaimAsProof:
     ) -> None:
         kept = await learned(app, alice)
         with pytest.raises(InvalidInput, match="is SUPPORTED and does not prove"):
-            await app.learning.report(alice, OutcomeReport(kept.id, outcome, claim_id=claimed))
+            await app.outcomes.report(alice, OutcomeReport(kept.id, outcome, claim_id=claimed))
 
     async def test_without_a_verdict_proves_nothing(
         self, app: App, installation: Installation, alice: Agent, claimed: str
@@ -213,7 +214,7 @@ class TestAClaimAsProof:
         ]
         for key, what in ((undecided, "INCONCLUSIVE"), (abandoned, "still open")):
             with pytest.raises(InvalidInput, match=what):
-                await app.learning.report(
+                await app.outcomes.report(
                     alice, OutcomeReport(kept.id, UseOutcome.SUCCESS, claim_id=key)
                 )
 
@@ -221,7 +222,7 @@ class TestAClaimAsProof:
         kept = await learned(app, alice)
         for key in ("", "claim_0"):
             with pytest.raises(NotFound, match="No verification"):
-                await app.learning.report(
+                await app.outcomes.report(
                     alice, OutcomeReport(kept.id, UseOutcome.SUCCESS, claim_id=key)
                 )
 
@@ -233,7 +234,7 @@ class TestAClaimAsProof:
         made = await verified(app, alice, exit_code=5, applied=(kept.id,))
         assert made.claim.id != claimed
         with pytest.raises(Conflict, match="already counts"):
-            await app.learning.report(
+            await app.outcomes.report(
                 alice, OutcomeReport(kept.id, UseOutcome.FAILURE, claim_id=made.claim.id)
             )
 

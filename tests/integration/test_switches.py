@@ -14,14 +14,15 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound, ToolDisabled
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.usage import UseOutcome
-from tmws.services.learning import OutcomeReport, PatternQuery
+from tmws.services.learning import PatternQuery
 from tmws.services.memory import MemoryQuery
+from tmws.services.outcomes import OutcomeReport
 
 CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
     Action.LEARN_PATTERN: lambda app, who: app.learning.learn(who, pattern()),
     Action.FIND_PATTERNS: lambda app, who: app.learning.find(who, PatternQuery()),
     Action.GET_PATTERN: lambda app, who: app.learning.get(who, "pattern_0"),
-    Action.REPORT_OUTCOME: lambda app, who: app.learning.report(
+    Action.REPORT_OUTCOME: lambda app, who: app.outcomes.report(
         who, OutcomeReport("pattern_0", UseOutcome.SUCCESS)
     ),
     Action.VERIFY_CLAIM: lambda app, who: app.verification.verify(who, claim(), progress=silent),

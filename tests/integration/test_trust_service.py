@@ -22,7 +22,7 @@ from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.trust.log import replay
 from tmws.domain.usage import UseOutcome
-from tmws.services.learning import OutcomeReport
+from tmws.services.outcomes import OutcomeReport
 from tmws.services.trust import TrustView
 from tmws.services.verification import VerificationReport
 from tmws.storage import evidence, trust
@@ -84,7 +84,7 @@ async def test_nothing_but_a_verdict_moves_it(app: App) -> None:
     alice = await agent(app, "alice")
     kept = await learned(app, alice)
     before = await app.trust.show(alice)
-    await app.learning.report(alice, OutcomeReport(kept.id, UseOutcome.SUCCESS))
+    await app.outcomes.report(alice, OutcomeReport(kept.id, UseOutcome.SUCCESS))
     await app.memory.remember(alice, MemoryDraft("I am very reliable."))
     assert await app.trust.show(alice) == before
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.integration.services import Installation, learned
 from tmws.app import App
 from tmws.domain.usage import UseOutcome
-from tmws.services.learning import OutcomeReport
+from tmws.services.outcomes import OutcomeReport
 
 PATTERNS = 50
 REPORTS = 25
@@ -39,7 +39,7 @@ async def report(app: App, pattern_id: str, number: str) -> None:
     async def one(step: int) -> None:
         outcome = list(UseOutcome)[step % 3]
         seconds = float(1 + step + 100 * int(number))
-        usage = await app.learning.report(me, OutcomeReport(pattern_id, outcome, seconds))
+        usage = await app.outcomes.report(me, OutcomeReport(pattern_id, outcome, seconds))
         acknowledge(
             place=usage.count, outcome=outcome, seconds=seconds, average=usage.duration_seconds
         )

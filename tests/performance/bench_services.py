@@ -19,8 +19,9 @@ from tmws.domain.patterns import PatternDraft
 from tmws.domain.usage import UseOutcome
 from tmws.domain.verifications import Claim, ClaimState
 from tmws.services import scoring
-from tmws.services.learning import OutcomeReport, PatternQuery
+from tmws.services.learning import PatternQuery
 from tmws.services.notary import Notary
+from tmws.services.outcomes import OutcomeReport
 from tmws.signing.checkpoint_file import CheckpointFile
 from tmws.signing.keys import FileSigner
 from tmws.storage import agents
@@ -70,7 +71,7 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
         yield Row(
             await measure(
                 "report an outcome",
-                lambda: app.learning.report(
+                lambda: app.outcomes.report(
                     agent, OutcomeReport(known, UseOutcome.SUCCESS, duration_seconds=1.5)
                 ),
                 repeats=300,

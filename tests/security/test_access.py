@@ -14,8 +14,9 @@ from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied, TmwsErr
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.patterns import Pattern
 from tmws.domain.usage import UseOutcome
-from tmws.services.learning import FoundPatterns, OutcomeReport, PatternQuery
+from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.services.memory import MemoryQuery
+from tmws.services.outcomes import OutcomeReport
 
 CANARY = "xylophone-quetzal"
 RELATIONS = ("owner", "grantee", "member", "outsider", "admin", "grantee elsewhere")
@@ -88,7 +89,7 @@ async def by_id(world: World, who: Agent, what: Pattern) -> bool:
 async def by_outcome(world: World, who: Agent, what: Pattern) -> bool:
     try:
         report = OutcomeReport(what.id, UseOutcome.SUCCESS)
-        return (await world.app.learning.report(who, report)).count > 0
+        return (await world.app.outcomes.report(who, report)).count > 0
     except NotFound:
         return False
 
@@ -173,10 +174,11 @@ ABSENT = "pattern_" + "0" * 26
 async def test_hidden_and_absent_are_refused_alike(world: World, level: str) -> None:
     who, hidden = world.agents["outsider"], world.patterns[level].id
     learning, verification = world.app.learning, world.app.verification
+    outcomes = world.app.outcomes
     acts: list[Callable[[str], Awaitable[object]]] = [
         lambda key: learning.get(who, key),
-        lambda key: learning.report(who, OutcomeReport(key, UseOutcome.SUCCESS)),
-        lambda key: learning.report(
+        lambda key: outcomes.report(who, OutcomeReport(key, UseOutcome.SUCCESS)),
+        lambda key: outcomes.report(
             who, OutcomeReport(key, UseOutcome.SUCCESS, claim_id="claim_0")
         ),
         lambda key: verification.verify(who, claim(applied=(key,)), progress=silent),
@@ -189,7 +191,7 @@ async def test_a_refused_report_counts_nothing(world: World) -> None:
     hidden = world.patterns["private"]
     report = OutcomeReport(hidden.id, UseOutcome.FAILURE)
     with pytest.raises(NotFound):
-        await world.app.learning.report(world.agents["member"], report)
+        await world.app.outcomes.report(world.agents["member"], report)
     assert (await world.app.learning.get(world.agents["owner"], hidden.id)).usage.count == 0
 
 
@@ -212,7 +214,7 @@ async def test_a_claim_of_another_proves_nothing_for_me(world: World) -> None:
     mine = await learned(app, member, "mine")
     for key in (made, "claim_" + "0" * 26):
         report = OutcomeReport(mine.id, UseOutcome.SUCCESS, claim_id=key)
-        kind, text = await refusal(app.learning.report(member, report), key)
+        kind, text = await refusal(app.outcomes.report(member, report), key)
         assert (kind, text) == (NotFound, "No verification '…' of yours. Leave claim_id out.")
 
 
@@ -279,7 +281,7 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
         pattern(secret, category=secret, summary=secret, tags=(secret,), data={secret: secret}),
     )
     await app.memory.remember(owner, MemoryDraft(secret, tags=(secret,)))
-    await app.learning.report(owner, OutcomeReport(planted.id, UseOutcome.SUCCESS, context=secret))
+    await app.outcomes.report(owner, OutcomeReport(planted.id, UseOutcome.SUCCESS, context=secret))
     mine = await app.verification.verify(
         owner, claim(secret, applied=(planted.id,)), progress=silent
     )
@@ -299,7 +301,7 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
     await ask(app.learning.find(spy, PatternQuery(author="owner", namespace="team")))
     await ask(app.learning.get(spy, planted.id), asked=planted.id)
     await ask(
-        app.learning.report(spy, OutcomeReport(planted.id, UseOutcome.PARTIAL)), asked=planted.id
+        app.outcomes.report(spy, OutcomeReport(planted.id, UseOutcome.PARTIAL)), asked=planted.id
     )
     await ask(app.verification.get(spy, mine.claim.id), asked=mine.claim.id)
     await ask(app.verification.verify(spy, claim(), progress=silent))

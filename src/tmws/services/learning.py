@@ -1,4 +1,4 @@
-"""Patterns: stored by who learned them, found by who needs them, judged by their use."""
+"""Patterns: stored by who learned them, found by who needs them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,24 @@ from tmws.domain import patterns as rules
 from tmws.domain.actions import Action
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.canonical import Json
-from tmws.domain.claims import Verdict
 from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
 from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.patterns import Pattern, PatternDraft
 from tmws.domain.ranking import Arm
-from tmws.domain.usage import Usage, UseOutcome
+from tmws.domain.usage import Usage
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
+from tmws.services.receipts import Receipts
 from tmws.services.search import Search, named_parts
-from tmws.storage import agents, claims, documents, patterns
+from tmws.storage import agents, documents, patterns
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
-from tmws.storage.patterns import PatternFilter, Use
+from tmws.storage.patterns import PatternFilter
 
 LONGEST_QUERY = 1000
-LONGEST_CONTEXT = 2000
 MOST_RESULTS = 50
-
-_OUTCOMES = {Verdict.SUPPORTED: UseOutcome.SUCCESS, Verdict.REFUTED: UseOutcome.FAILURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,38 +72,32 @@ class FoundPatterns:
     Attributes:
         next_cursor: where to go on, None at the end.
         embedder: which model compared meanings; None when only words were compared.
+        receipt_id: to be given with the outcome of what was found; None for an empty page.
     """
 
     items: tuple[FoundPattern, ...]
     next_cursor: str | None
     embedder: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeReport:
-    """How one use of a pattern went.
-
-    Attributes:
-        claim_id: a decided claim of the caller's that proves the outcome; without it
-            the outcome is only the caller's word and is shown as such.
-    """
-
-    pattern_id: str
-    outcome: UseOutcome
-    duration_seconds: float | None = None
-    context: str = ""
-    claim_id: str | None = None
+    receipt_id: str | None = None
 
 
 class Learning:
-    """Stores, finds and reads patterns, and keeps the statistics of their use."""
+    """Stores, finds and reads patterns."""
 
     def __init__(
-        self, database: Database, gate: Gate, search: Search, clock: Clock, chance: Chance
+        self,
+        database: Database,
+        *,
+        gate: Gate,
+        search: Search,
+        receipts: Receipts,
+        clock: Clock,
+        chance: Chance,
     ) -> None:
         self._database = database
         self._gate = gate
         self._search = search
+        self._receipts = receipts
         self._clock = clock
         self._chance = chance
 
@@ -167,40 +158,6 @@ class Learning:
         async with self._database.read() as connection:
             return await _readable(connection, caller, pattern_id)
 
-    async def report(self, caller: Agent, report: OutcomeReport) -> Usage:
-        """Count one use and return the statistics that include it.
-
-        Raises:
-            InvalidInput: the duration or context breaks its rule, or the claim says
-                otherwise than the report.
-            NotFound: pattern or claim is not visible to the caller.
-            Conflict: the claim was already counted for this pattern.
-        """
-        await self._gate.require(Action.REPORT_OUTCOME)
-        context = _context(report.context)
-        use = Use(
-            id=self._id("use"),
-            pattern_id=report.pattern_id,
-            agent_id=caller.id,
-            claim_id=report.claim_id,
-            outcome=report.outcome,
-            duration_seconds=report.duration_seconds,
-            context=context,
-            at=self._clock.now(),
-        )
-        async with self._database.write() as tx:
-            await _readable(tx, caller, report.pattern_id)
-            if report.claim_id is not None:
-                await _require_proof(tx, caller, report.claim_id, use)
-            usage = (await patterns.lock_usage(tx, report.pattern_id)).after(
-                report.outcome,
-                duration_seconds=report.duration_seconds,
-                proven=report.claim_id is not None,
-                at=use.at,
-            )
-            await patterns.record_use(tx, use, usage)
-        return usage
-
     async def fill(self, arm: Arm, *, limit: int) -> int:
         """Let a newly installed embedder read at most `limit` older patterns; return how many.
 
@@ -235,7 +192,8 @@ class Learning:
         if len(found) > query.limit:
             last = page[-1]
             following = cursor_at(time_place(last.created_at, last.id), query=mark)
-        return FoundPatterns(tuple(FoundPattern(pattern) for pattern in page), following, None)
+        items = tuple(FoundPattern(pattern) for pattern in page)
+        return FoundPatterns(items, following, None, self._receipt(caller, "", items))
 
     async def _best(
         self, caller: Agent, query: PatternQuery, wanted: PatternFilter, text: str
@@ -258,15 +216,18 @@ class Learning:
             stored = await patterns.readable(connection, caller, [hit.item_id for hit in page])
         end = start + query.limit
         following = cursor_at(end, query=mark) if len(ranked) > end else None
-        return FoundPatterns(
-            tuple(
-                FoundPattern(stored[hit.item_id], hit.score, named_parts(hit))
-                for hit in page
-                if hit.item_id in stored
-            ),
-            following,
-            asked.embedder,
+        items = tuple(
+            FoundPattern(stored[hit.item_id], hit.score, named_parts(hit))
+            for hit in page
+            if hit.item_id in stored
         )
+        return FoundPatterns(items, following, asked.embedder, self._receipt(caller, text, items))
+
+    def _receipt(self, caller: Agent, request: str, shown: Sequence[FoundPattern]) -> str | None:
+        if not shown:
+            return None
+        weights = {item.pattern.id: item.score or 0.0 for item in shown}
+        return self._receipts.issue(caller, request, weights)
 
     def _pattern(self, author: Agent, draft: PatternDraft) -> Pattern:
         return Pattern(
@@ -321,29 +282,6 @@ async def _readable(connection: Transaction, caller: Agent, pattern_id: str) -> 
 
 async def _text_of(connection: Transaction, caller: Agent, pattern_id: str) -> str:
     return (await _readable(connection, caller, pattern_id)).searchable()
-
-
-async def _require_proof(tx: Transaction, caller: Agent, claim_id: str, use: Use) -> None:
-    claim = await claims.readable(tx, caller, claim_id)
-    if claim is None or claim.agent_id != caller.id:
-        raise NotFound(f"No verification {claim_id[:40]!r} of yours. Leave claim_id out.")
-    decided = _OUTCOMES.get(claim.judgement.verdict) if claim.judgement else None
-    if decided is not use.outcome:
-        verdict = claim.judgement.verdict.value if claim.judgement else "still open"
-        raise InvalidInput(
-            f"Claim {claim.id} is {verdict} and does not prove {use.outcome.value!r}. "
-            "Report what it shows, or leave claim_id out."
-        )
-    if await patterns.has_proof(tx, pattern_id=use.pattern_id, claim_id=claim_id):
-        raise Conflict(
-            f"Claim {claim.id} already counts as a use of this pattern. Nothing was counted again."
-        )
-
-
-def _context(context: str) -> str:
-    if not context.strip():
-        return ""
-    return require_text(context, what="Context", longest=LONGEST_CONTEXT, multiline=True)
 
 
 def _mark(query: PatternQuery) -> Json:

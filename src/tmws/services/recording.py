@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -19,14 +20,15 @@ from tmws.domain.verifications import Claim, ClaimState, Run
 from tmws.ports import Chance, Clock
 from tmws.services import scoring
 from tmws.services.checking import Checked
+from tmws.services.counting import count
 from tmws.services.notary import Notary, Receipt
 from tmws.services.scoring import TrustChange
 from tmws.services.search import Search
-from tmws.storage import artifacts, claims, memories, patterns
+from tmws.storage import artifacts, claims, memories
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document, Kind
 from tmws.storage.documents import add as add_document
-from tmws.storage.patterns import Use
+from tmws.storage.uses import Use
 
 _log = structlog.get_logger()
 
@@ -49,6 +51,7 @@ class _Verified:
     envelope: bytes
     memory: Memory
     document: Document
+    statement_vectors: Mapping[str, bytes]
 
 
 class Recorder:
@@ -110,7 +113,8 @@ class Recorder:
             judgement=judgement,
             run=_run_of(checked.result),
         )
-        return _Verified(closed, envelope, memory, document)
+        vectors = await self._search.vectors(claim.statement) if claim.applied else {}
+        return _Verified(closed, envelope, memory, document, vectors)
 
     async def _write(self, verified: _Verified) -> Recorded:
         now = self._clock.now()
@@ -136,10 +140,11 @@ class Recorder:
                 claim, evidence_digest=digest, ledger_index=receipt.index, closed_at=now
             )
             await self._close(tx, closed)
+            change = await scoring.keep(tx, scored, ledger_index=receipt.index)
+            # Before the document: writers take patterns first and namespaces last.
+            await self._count_uses(tx, closed, verified.statement_vectors)
             await memories.add(tx, verified.memory)
             await add_document(tx, verified.document)
-            change = await scoring.keep(tx, scored, ledger_index=receipt.index)
-            await self._count_uses(tx, closed)
         self._announce(closed, receipt)
         return Recorded(closed, change)
 
@@ -150,26 +155,31 @@ class Recorder:
                 "read the verdict with get_verification."
             )
 
-    async def _count_uses(self, tx: Transaction, closed: Claim) -> None:
+    async def _count_uses(
+        self, tx: Transaction, closed: Claim, vectors: Mapping[str, bytes]
+    ) -> None:
         """Let a verdict prove or disprove the patterns that led to the claim."""
         assert closed.judgement is not None and closed.closed_at is not None  # noqa: PT018
         outcome = _USE_OF.get(closed.judgement.verdict)
         if outcome is None:
             return
-        for pattern_id in sorted(closed.applied):
-            usage = await patterns.lock_usage(tx, pattern_id)
-            use = Use(
-                id=self._id("use"),
-                pattern_id=pattern_id,
-                agent_id=closed.agent_id,
-                claim_id=closed.id,
-                outcome=outcome,
-                duration_seconds=None,
-                context=closed.statement,
-                at=closed.closed_at,
-            )
-            counted = usage.after(outcome, duration_seconds=None, proven=True, at=use.at)
-            await patterns.record_use(tx, use, counted)
+        await count(
+            tx,
+            [
+                Use(
+                    id=self._id("use"),
+                    pattern_id=pattern_id,
+                    agent_id=closed.agent_id,
+                    claim_id=closed.id,
+                    outcome=outcome,
+                    duration_seconds=None,
+                    context=closed.statement,
+                    at=closed.closed_at,
+                    vectors=vectors,
+                )
+                for pattern_id in closed.applied
+            ],
+        )
 
     def _announce(self, closed: Claim, receipt: Receipt) -> None:
         self._notary.publish(receipt)

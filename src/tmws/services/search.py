@@ -82,7 +82,6 @@ class Search:
 
         An embedder that does not answer never costs a write: the words find it.
         """
-        made = await self._embedded(text)
         return Document(
             item_id=item_id,
             kind=kind,
@@ -90,8 +89,13 @@ class Search:
             owner_id=owner_id,
             level=level,
             terms=terms(text),
-            vectors={self._embedders[arm].id: vector.tobytes() for arm, vector in made.items()},
+            vectors=await self.vectors(text),
         )
+
+    async def vectors(self, text: str) -> dict[str, bytes]:
+        """Return what each embedder that answers makes of a text, by the embedder's id."""
+        made = await self._embedded(text)
+        return {self._embedders[arm].id: vector.tobytes() for arm, vector in made.items()}
 
     async def asked(self, text: str) -> Asked:
         """Prepare a query before any transaction is open."""

@@ -68,7 +68,7 @@ class StoredVector:
 
 async def add(connection: AsyncConnection, document: Document) -> None:
     """Make a thing findable, in the transaction that stores it."""
-    revision = await _next_revision(connection, document.namespace)
+    revision = await next_revision(connection, document.namespace)
     row_id = await connection.scalar(
         documents.insert()
         .values(
@@ -110,11 +110,11 @@ async def add_vector(
             sa.select(documents.c.id, documents.c.namespace).where(documents.c.item_id == item_id)
         )
     ).one()
-    revision = await _next_revision(connection, row.namespace)
+    revision = await next_revision(connection, row.namespace)
     await _add_vector(connection, row.id, embedder, vector, revision)
 
 
-async def _next_revision(connection: AsyncConnection, namespace: str) -> int:
+async def next_revision(connection: AsyncConnection, namespace: str) -> int:
     """Count a write to a namespace; processes whose index is behind see it."""
     revision: int = (
         await connection.execute(

@@ -1,4 +1,4 @@
-"""Patterns, their tags, their grants and their uses."""
+"""Patterns, their tags and their grants."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.canonical import canonical_bytes
 from tmws.domain.patterns import Pattern
-from tmws.domain.usage import Usage, UseOutcome
 from tmws.storage.access import readable_patterns
 from tmws.storage.ordering import older_than
-from tmws.storage.tables import agents, pattern_grants, pattern_tags, patterns, uses
+from tmws.storage.tables import agents, namespaces, pattern_grants, pattern_tags, patterns
+from tmws.storage.usage import PRIOR, usage_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +31,6 @@ class PatternFilter:
     author: str | None = None
     least_success_rate: float | None = None
     least_uses: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One reported use; `claim_id` when a checked claim proves it."""
-
-    id: str
-    pattern_id: str
-    agent_id: str
-    claim_id: str | None
-    outcome: UseOutcome
-    duration_seconds: float | None
-    context: str
-    at: datetime
 
 
 async def add(connection: AsyncConnection, pattern: Pattern, granted: Sequence[str]) -> None:
@@ -139,53 +125,6 @@ async def granted_to(connection: AsyncConnection, agent_id: str) -> list[str]:
     return list(rows.scalars())
 
 
-async def lock_usage(connection: AsyncConnection, pattern_id: str) -> Usage:
-    """Return the statistics of a pattern and keep others from changing them meanwhile."""
-    row = (
-        await connection.execute(
-            sa.select(patterns).where(patterns.c.id == pattern_id).with_for_update()
-        )
-    ).one()
-    return _usage(row)
-
-
-async def record_use(connection: AsyncConnection, use: Use, usage: Usage) -> None:
-    """Store a use and the statistics that include it."""
-    await connection.execute(
-        uses.insert().values(
-            id=use.id,
-            pattern_id=use.pattern_id,
-            agent_id=use.agent_id,
-            claim_id=use.claim_id,
-            outcome=use.outcome.value,
-            duration_seconds=use.duration_seconds,
-            context=use.context,
-            at=use.at,
-        )
-    )
-    await connection.execute(
-        patterns.update()
-        .where(patterns.c.id == use.pattern_id)
-        .values(
-            successes=usage.successes,
-            partials=usage.partials,
-            failures=usage.failures,
-            proven_successes=usage.proven_successes,
-            proven_failures=usage.proven_failures,
-            duration_seconds=usage.duration_seconds,
-            last_used_at=usage.last_used_at,
-        )
-    )
-
-
-async def has_proof(connection: AsyncConnection, *, pattern_id: str, claim_id: str) -> bool:
-    """Say whether this claim already counts as a use of this pattern."""
-    found = await connection.scalar(
-        sa.select(uses.c.id).where(uses.c.pattern_id == pattern_id, uses.c.claim_id == claim_id)
-    )
-    return found is not None
-
-
 def _matching(caller: Agent, wanted: PatternFilter) -> list[sa.ColumnElement[bool]]:
     table = patterns.c
     count = table.successes + table.partials + table.failures
@@ -202,10 +141,9 @@ def _matching(caller: Agent, wanted: PatternFilter) -> list[sa.ColumnElement[boo
     if wanted.least_uses:
         conditions.append(count >= wanted.least_uses)
     if wanted.least_success_rate is not None:
-        conditions.append(count > 0)
-        conditions.append(
-            table.successes * 1.0 + table.partials * 0.5 >= wanted.least_success_rate * count
-        )
+        total = count + table.credit
+        good = table.successes + table.partials * 0.5 + table.credit_good
+        conditions += [total > 0, good >= wanted.least_success_rate * total]
     for tag in wanted.tags:
         tagged = sa.exists().where(pattern_tags.c.pattern_id == table.id, pattern_tags.c.tag == tag)
         conditions.append(tagged)
@@ -216,8 +154,9 @@ async def _load(
     connection: AsyncConnection, *conditions: sa.ColumnElement[bool], limit: int | None = None
 ) -> list[Pattern]:
     rows = await connection.execute(
-        sa.select(patterns, agents.c.name.label("owner"))
+        sa.select(patterns, agents.c.name.label("owner"), *PRIOR)
         .join(agents, agents.c.id == patterns.c.owner_id)
+        .join(namespaces, namespaces.c.name == patterns.c.namespace)
         .where(*conditions)
         .order_by(patterns.c.created_at.desc(), patterns.c.id.desc())
         .limit(limit)
@@ -255,17 +194,5 @@ def _pattern(row: sa.Row[*tuple[Any, ...]], tags: tuple[str, ...]) -> Pattern:
         level=AccessLevel(row.level),
         version=row.version,
         created_at=row.created_at,
-        usage=_usage(row),
-    )
-
-
-def _usage(row: sa.Row[*tuple[Any, ...]]) -> Usage:
-    return Usage(
-        successes=row.successes,
-        partials=row.partials,
-        failures=row.failures,
-        proven_successes=row.proven_successes,
-        proven_failures=row.proven_failures,
-        duration_seconds=row.duration_seconds,
-        last_used_at=row.last_used_at,
+        usage=usage_of(row),
     )

@@ -58,6 +58,9 @@ namespaces = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False, default=0),
     # The least level that verdicts in it have to reach; None for the installation's.
     sa.Column("least_level", sa.String(16)),
+    # What uses of its open patterns were worth: what is expected of a new pattern.
+    sa.Column("evidence_good", sa.Double, nullable=False, default=0.0),
+    sa.Column("evidence_bad", sa.Double, nullable=False, default=0.0),
 )
 
 agents = sa.Table(
@@ -106,6 +109,10 @@ patterns = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, default=0),
     sa.Column("proven_successes", sa.Integer, nullable=False, default=0),
     sa.Column("proven_failures", sa.Integer, nullable=False, default=0),
+    sa.Column("credit", sa.Double, nullable=False, default=0.0),
+    sa.Column("credit_good", sa.Double, nullable=False, default=0.0),
+    sa.Column("evidence_good", sa.Double, nullable=False, default=0.0),
+    sa.Column("evidence_bad", sa.Double, nullable=False, default=0.0),
     sa.Column("duration_seconds", sa.Double),
     sa.Column("last_used_at", Moment),
     sa.UniqueConstraint("namespace", "owner_id", "name"),
@@ -141,8 +148,59 @@ uses = sa.Table(
     sa.Column("duration_seconds", sa.Double),
     sa.Column("context", sa.Text, nullable=False),
     sa.Column("at", Moment, nullable=False),
+    # Less than one where only the receipt was named, not which pattern served.
+    sa.Column("share", sa.Double, nullable=False, default=1.0),
+    # Without a reference: receipts are forgotten, what they led to is not.
+    sa.Column("receipt_id", sa.String(40)),
     # One claim proves one use of one pattern, however often it is reported.
     sa.UniqueConstraint("pattern_id", "claim_id"),
+    # And one receipt leads to one use of one pattern.
+    sa.Index(None, "receipt_id", "pattern_id", unique=True),
+)
+
+# What uses were for, one vector for each embedder that answered.
+use_vectors = sa.Table(
+    "use_vectors",
+    metadata,
+    sa.Column("use_id", sa.ForeignKey("uses.id"), primary_key=True),
+    sa.Column("embedder", sa.String(64), primary_key=True),
+    sa.Column("namespace", sa.ForeignKey("namespaces.name"), nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Index(None, "namespace", "embedder", "revision"),
+)
+
+# The same counts as in `patterns`, for each agent that reported.
+agent_usage = sa.Table(
+    "agent_usage",
+    metadata,
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Column("successes", sa.Integer, nullable=False),
+    sa.Column("partials", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("proven_successes", sa.Integer, nullable=False),
+    sa.Column("proven_failures", sa.Integer, nullable=False),
+    sa.Column("credit", sa.Double, nullable=False),
+    sa.Column("credit_good", sa.Double, nullable=False),
+    sa.Column("evidence_good", sa.Double, nullable=False),
+    sa.Column("evidence_bad", sa.Double, nullable=False),
+    sa.Column("duration_seconds", sa.Double),
+    sa.Column("last_used_at", Moment),
+)
+
+# What was shown to whom for which request, so that an outcome can be traced to it.
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    # JSON: share of the credit by pattern id.
+    sa.Column("shares", sa.Text, nullable=False),
+    sa.Index(None, "agent_id", "at"),
+    sa.Index(None, "at"),
 )
 
 memories = sa.Table(

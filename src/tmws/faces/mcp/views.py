@@ -13,13 +13,14 @@ _LONGEST_EXCERPT = 300
 
 def usage(seen: Usage) -> dict[str, Any]:
     """Return how often a pattern was applied and how that went."""
-    return {
+    told = {
         "count": seen.count,
         "success_rate": rounded(seen.success_rate),
         "confidence": rounded(seen.confidence),
-        "proven": seen.proven_successes + seen.proven_failures,
+        "proven": seen.proven,
         "duration_seconds": rounded(seen.duration_seconds),
     }
+    return told | ({"credit": rounded(seen.credit)} if seen.credit else {})
 
 
 def pattern(stored: Pattern) -> dict[str, Any]:

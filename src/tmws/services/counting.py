@@ -1,0 +1,59 @@
+"""The step that counts uses: in the pattern's statistics, its reporter's, and the prior."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tmws.domain.agents import AccessLevel
+from tmws.domain.usage import Usage
+from tmws.storage import usage, uses
+from tmws.storage.database import Transaction
+from tmws.storage.uses import Use
+
+_OPEN = (AccessLevel.PUBLIC.value, AccessLevel.SYSTEM.value)
+
+
+async def count(tx: Transaction, reported: Sequence[Use]) -> dict[str, Usage]:
+    """Store uses of different patterns and return the statistics that include them.
+
+    Patterns are locked in the order of their ids and namespaces written last, so that
+    writers who count at once wait for each other in turn.
+
+    Raises:
+        InvalidInput: a duration breaks its rule.
+    """
+    ordered = sorted(reported, key=lambda use: use.pattern_id)
+    locked = {use.pattern_id: await usage.lock(tx, use.pattern_id, use.agent_id) for use in ordered}
+    counted: dict[str, Usage] = {}
+    for use in ordered:
+        before = locked[use.pattern_id]
+        after = _after(before.usage, use, before.own)
+        await usage.keep(tx, use.pattern_id, after)
+        own = _after(before.own or Usage(), use, before.own)
+        await usage.keep_own(tx, use.pattern_id, use.agent_id, own, known=before.own is not None)
+        counted[use.pattern_id] = after
+    for use in sorted(ordered, key=lambda use: locked[use.pattern_id].namespace):
+        before, after = locked[use.pattern_id], counted[use.pattern_id]
+        await uses.add(tx, use, namespace=before.namespace)
+        # What only some may read must not move what everybody is shown.
+        moves = before.level in _OPEN
+        prior = await usage.expect(
+            tx,
+            before.namespace,
+            good=(after.evidence_good - before.usage.evidence_good) * moves,
+            bad=(after.evidence_bad - before.usage.evidence_bad) * moves,
+        )
+        counted[use.pattern_id] = dataclasses.replace(after, prior=prior)
+    return counted
+
+
+def _after(before: Usage, use: Use, own: Usage | None) -> Usage:
+    return before.after(
+        use.outcome,
+        duration_seconds=use.duration_seconds,
+        proven=use.claim_id is not None,
+        at=use.at,
+        share=use.share,
+        own=own,
+    )

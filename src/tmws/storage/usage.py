@@ -1,0 +1,108 @@
+"""The statistics of patterns: over all agents, by agent, and what a namespace expects."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain.usage import Prior, Usage
+from tmws.storage.tables import agent_usage, namespaces, patterns
+
+_COUNTS = tuple(field.name for field in dataclasses.fields(Usage) if field.name != "prior")
+
+PRIOR = (
+    namespaces.c.evidence_good.label("prior_good"),
+    namespaces.c.evidence_bad.label("prior_bad"),
+)
+"""Columns that `usage_of` needs beside those of a pattern."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Locked:
+    """What one more use of a pattern is counted on.
+
+    Attributes:
+        own: what the same agent reported before, None for nothing.
+        level: who may read the pattern.
+    """
+
+    namespace: str
+    level: str
+    usage: Usage
+    own: Usage | None
+
+
+def usage_of(row: sa.Row[*tuple[Any, ...]]) -> Usage:
+    """Return the statistics that a row holds, with the prior where it has one."""
+    known = row._mapping
+    prior = Prior(known["prior_good"], known["prior_bad"]) if "prior_good" in known else Prior()
+    return Usage(**{name: known[name] for name in _COUNTS}, prior=prior)
+
+
+async def lock(connection: AsyncConnection, pattern_id: str, agent_id: str) -> Locked:
+    """Return the statistics of a pattern and keep others from changing them meanwhile."""
+    # The namespace is not locked: writers take patterns first, namespaces last.
+    row = (
+        await connection.execute(
+            sa.select(patterns).where(patterns.c.id == pattern_id).with_for_update()
+        )
+    ).one()
+    own = await of_agent(connection, pattern_id, agent_id)
+    return Locked(row.namespace, row.level, usage_of(row), own)
+
+
+async def of_agent(connection: AsyncConnection, pattern_id: str, agent_id: str) -> Usage | None:
+    """Return what one agent reported of a pattern, None for nothing."""
+    row = (
+        await connection.execute(
+            sa.select(agent_usage).where(
+                agent_usage.c.pattern_id == pattern_id, agent_usage.c.agent_id == agent_id
+            )
+        )
+    ).one_or_none()
+    return usage_of(row) if row else None
+
+
+async def keep(connection: AsyncConnection, pattern_id: str, usage: Usage) -> None:
+    """Store the new statistics of a locked pattern."""
+    await connection.execute(
+        patterns.update().where(patterns.c.id == pattern_id).values(_counts(usage))
+    )
+
+
+async def keep_own(
+    connection: AsyncConnection, pattern_id: str, agent_id: str, own: Usage, *, known: bool
+) -> None:
+    """Store what an agent reported of a locked pattern; `known` when it had before."""
+    row = {"pattern_id": pattern_id, "agent_id": agent_id, **_counts(own)}
+    if not known:
+        await connection.execute(agent_usage.insert().values(row))
+        return
+    await connection.execute(
+        agent_usage.update()
+        .where(agent_usage.c.pattern_id == pattern_id, agent_usage.c.agent_id == agent_id)
+        .values(row)
+    )
+
+
+async def expect(connection: AsyncConnection, namespace: str, *, good: float, bad: float) -> Prior:
+    """Add evidence to what a namespace expects of its patterns, and return that."""
+    row = (
+        await connection.execute(
+            namespaces.update()
+            .where(namespaces.c.name == namespace)
+            .values(
+                evidence_good=namespaces.c.evidence_good + good,
+                evidence_bad=namespaces.c.evidence_bad + bad,
+            )
+            .returning(*PRIOR)
+        )
+    ).one()
+    return Prior(row.prior_good, row.prior_bad)
+
+
+def _counts(usage: Usage) -> dict[str, Any]:
+    return {name: getattr(usage, name) for name in _COUNTS}

@@ -1,0 +1,88 @@
+"""Uses: what a pattern was applied to, how that went, and by what the use is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain.usage import UseOutcome
+from tmws.storage.documents import next_revision
+from tmws.storage.tables import use_vectors, uses
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One reported use.
+
+    Attributes:
+        claim_id: the checked claim that proves it, None for the agent's word alone.
+        context: what it was for; its words are the reporter's and shown to nobody else.
+        share: how much of the use is credited to the pattern, in (0, 1].
+        vectors: of the context, by embedder id.
+    """
+
+    id: str
+    pattern_id: str
+    agent_id: str
+    claim_id: str | None
+    outcome: UseOutcome
+    duration_seconds: float | None
+    context: str
+    at: datetime
+    share: float = 1.0
+    receipt_id: str | None = None
+    vectors: Mapping[str, bytes] = field(default_factory=dict)
+
+
+async def add(connection: AsyncConnection, use: Use, *, namespace: str) -> None:
+    """Store a use of a pattern of this namespace, and make its context findable."""
+    await connection.execute(
+        uses.insert().values(
+            id=use.id,
+            pattern_id=use.pattern_id,
+            agent_id=use.agent_id,
+            claim_id=use.claim_id,
+            outcome=use.outcome.value,
+            duration_seconds=use.duration_seconds,
+            context=use.context,
+            at=use.at,
+            share=use.share,
+            receipt_id=use.receipt_id,
+        )
+    )
+    if not use.vectors:
+        return
+    revision = await next_revision(connection, namespace)
+    await connection.execute(
+        use_vectors.insert(),
+        [
+            {
+                "use_id": use.id,
+                "embedder": embedder,
+                "namespace": namespace,
+                "revision": revision,
+                "vector": vector,
+            }
+            for embedder, vector in use.vectors.items()
+        ],
+    )
+
+
+async def has_proof(connection: AsyncConnection, *, pattern_id: str, claim_id: str) -> bool:
+    """Say whether this claim already counts as a use of this pattern."""
+    found = await connection.scalar(
+        sa.select(uses.c.id).where(uses.c.pattern_id == pattern_id, uses.c.claim_id == claim_id)
+    )
+    return found is not None
+
+
+async def of_receipt(connection: AsyncConnection, receipt_id: str) -> set[str]:
+    """Return the ids of the patterns that a receipt was counted for already."""
+    rows = await connection.execute(
+        sa.select(uses.c.pattern_id).where(uses.c.receipt_id == receipt_id)
+    )
+    return set(rows.scalars())
