@@ -55,6 +55,7 @@ class App:
     agents: Agents
     learning: Learning
     outcomes: Outcomes
+    receipts: Receipts
     verification: Verification
     trust: Trust
     corrections: Corrections
@@ -142,6 +143,7 @@ def _app(
         learning=Learning(
             database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
         ),
+        receipts=receipts,
         outcomes=Outcomes(
             database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
         ),

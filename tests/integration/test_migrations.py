@@ -20,6 +20,8 @@ from alembic.script import ScriptDirectory
 from tests.integration.services import Installation, agent, learned, timed_out, verified
 from tmws.domain import events
 from tmws.domain.errors import BackendUnavailable
+from tmws.domain.usage import UseOutcome
+from tmws.services.outcomes import OutcomeReport
 from tmws.storage import migrations
 from tmws.storage.database import Database
 from tmws.storage.tables import metadata
@@ -94,6 +96,10 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
         kept = await learned(app, alice)
         made = await verified(app, alice, confidence=0.9, effort_minutes=5.0)
         await verified(app, bob)
+        for outcome in UseOutcome:
+            await app.outcomes.report(alice, OutcomeReport(kept.id, outcome, 2.0, "tried"))
+        kept = await app.learning.get(alice, kept.id)
+        own = await app.outcomes.by_owner(alice, kept.id)
         await app.corrections.link("bob", "alice", reason="one owner", by="ann")
         await app.corrections.withdraw(made.claim.id, reason="by mistake", by="ann")
         seen = await app.trust.show(alice)
@@ -102,6 +108,7 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
         await moved(installation, "upgrade", "head")
     async with installation.open() as app:
         assert await app.learning.get(alice, kept.id) == kept
+        assert await app.outcomes.by_owner(alice, kept.id) == own
         assert await app.trust.show(alice) == seen
         report = await app.audit.verify()
         assert report.holds, report.problems

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmws.domain.errors import InvalidInput
-from tmws.domain.usage import LONGEST_DURATION_SECONDS, Usage, UseOutcome
+from tmws.domain.usage import (
+    LONGEST_DURATION_SECONDS,
+    MOST_ON_ONES_WORD,
+    WORD_WEIGHT,
+    Prior,
+    Usage,
+    UseOutcome,
+)
 from tmws.testing.clock import START
 
 USES = st.lists(
@@ -79,9 +86,59 @@ def test_a_success_never_lowers_confidence_and_a_failure_never_raises_it(uses: U
 
 
 def test_one_lucky_use_does_not_outrank_a_long_record() -> None:
-    lucky, proven = Usage(successes=1), Usage(successes=45, failures=5)
+    lucky = proven_uses(1, 0)
+    proven = proven_uses(45, 5)
     assert (lucky.success_rate or 0) > (proven.success_rate or 0)
     assert lucky.confidence < proven.confidence
+
+
+def proven_uses(good: int, bad: int) -> Usage:
+    outcomes = [UseOutcome.SUCCESS] * good + [UseOutcome.FAILURE] * bad
+    return counted([(outcome, None, True) for outcome in outcomes])
+
+
+def test_a_proven_use_says_more_than_somebodys_word() -> None:
+    said = counted([(UseOutcome.SUCCESS, None, False)])
+    assert Usage().confidence < said.confidence < proven_uses(1, 0).confidence
+    assert said.success_rate == proven_uses(1, 0).success_rate == 1.0
+
+
+@given(st.integers(1, 200))
+def test_however_often_one_agent_says_it_its_word_is_worth_two_proven_uses(times: int) -> None:
+    usage = own = Usage()
+    for _ in range(times):
+        told = {"duration_seconds": None, "proven": False, "at": START, "own": own}
+        usage = usage.after(UseOutcome.SUCCESS, **told)  # type: ignore[arg-type]
+        own = own.after(UseOutcome.SUCCESS, **told)  # type: ignore[arg-type]
+    assert usage.evidence_good == min(times * WORD_WEIGHT, MOST_ON_ONES_WORD)
+    assert usage.confidence <= proven_uses(2, 0).confidence
+    assert usage.count == times
+
+
+@given(st.lists(st.tuples(st.sampled_from(UseOutcome), st.floats(0.01, 0.99)), max_size=20))
+def test_shares_are_credit_and_no_uses_of_their_own(shares: list[tuple[UseOutcome, float]]) -> None:
+    usage = Usage()
+    for outcome, share in shares:
+        usage = usage.after(outcome, duration_seconds=9.0, proven=False, at=START, share=share)
+    assert (usage.count, usage.proven, usage.duration_seconds) == (0, 0, None)
+    assert usage.credit == pytest.approx(sum(share for _, share in shares))
+    assert usage.success_rate is None or 0 <= usage.success_rate <= 1
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_prior_follows_its_namespace_and_stays_as_weak_as_two_uses(
+    good: float, bad: float
+) -> None:
+    a, b = Prior(good, bad).parameters
+    assert a + b == pytest.approx(2.0)
+    assert a > 0
+    assert b > 0
+    assert (a >= b) is (good >= bad) or a == pytest.approx(b)
+
+
+def test_in_a_namespace_where_things_fail_less_is_expected() -> None:
+    hopeful, wary = Usage(prior=Prior(90, 10)), Usage(prior=Prior(10, 90))
+    assert hopeful.confidence > Usage().confidence > wary.confidence
 
 
 def test_a_partial_use_counts_half() -> None:
