@@ -29,6 +29,7 @@ from tmws.services.outcomes import Outcomes
 from tmws.services.proofs import Proofs
 from tmws.services.receipts import Receipts
 from tmws.services.recording import Recorder
+from tmws.services.running import Running
 from tmws.services.search import Search
 from tmws.services.switches import Switches
 from tmws.services.trust import Trust
@@ -92,7 +93,9 @@ async def open_app(
         clock = clock or SystemClock()
         receipts = Receipts(database, clock, secrets.token_bytes)
         stack.push_async_callback(receipts.settle)
-        yield _app(settings, database, sandbox, receipts, clock)
+        app = _app(settings, database, sandbox, receipts, clock)
+        stack.push_async_callback(app.verification.aclose)
+        yield app
 
 
 def _key(settings: Settings) -> Path:
@@ -137,6 +140,8 @@ def _app(
     limits = Limits(
         wall_seconds=settings.check_seconds, memory_bytes=settings.check_memory_mib * MEBIBYTE
     )
+    checker = Checker(sandbox, limits)
+    recorder = Recorder(database, notary=notary, search=search, clock=clock, chance=chance)
     return App(
         settings=settings,
         agents=Agents(database, notary, clock, chance),
@@ -150,8 +155,8 @@ def _app(
         verification=Verification(
             database,
             gate=gate,
-            checker=Checker(sandbox, limits),
-            recorder=Recorder(database, notary=notary, search=search, clock=clock, chance=chance),
+            checker=checker,
+            running=Running(database, checker=checker, recorder=recorder, clock=clock),
             reader=reader,
             least=Level(settings.least_level),
             clock=clock,

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tmws.domain.errors import InvalidInput
+from tmws.domain.verifications import LONGEST_WAIT_SECONDS
 
 
 class Settings(BaseSettings):
@@ -25,6 +26,8 @@ class Settings(BaseSettings):
         embedder: `minilm` compares meanings too; `hashing` only spelling.
         check_seconds: wall time that one check may take.
         least_level: what a verdict has to reach, at least, in any namespace.
+        verify_wait_seconds: how long verify_claim waits for a verdict before it answers with
+            the claim's id; below the minute after which many clients give up.
         check_memory_mib: memory that one check may use, temporary files included.
     """
 
@@ -44,6 +47,7 @@ class Settings(BaseSettings):
     sandbox_image: str | None = None
     warm_slots: int = Field(default=0, ge=0, le=16)
     check_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
+    verify_wait_seconds: float = Field(default=50.0, ge=0.0, le=LONGEST_WAIT_SECONDS)
     check_memory_mib: int = Field(default=512, ge=64, le=16384)
     least_level: Literal["reproduced", "pinned", "independent"] = "reproduced"
     embedder: str = "hashing"

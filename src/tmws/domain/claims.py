@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,6 +104,11 @@ class PythonCheck:
 Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck
 
 
+_UNFINISHED = frozenset(
+    {Reason.TIMED_OUT, Reason.OUT_OF_MEMORY, Reason.OUTPUT_EXCEEDED, Reason.SIGNALED}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A verdict with all that it rests on.
@@ -113,6 +119,7 @@ class Judgement:
         counts: numbers from the machine report, e.g. passed, failed, findings.
         items: ids of what failed or was found, at most 50.
         flags: what in the workspace lowered the level, `file: what` each.
+        flaky: the same check of the same snapshot came out otherwise, now or before.
     """
 
     verdict: Verdict
@@ -122,3 +129,15 @@ class Judgement:
     counts: dict[str, int]
     items: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    flaky: bool = False
+
+    def differs_from(self, earlier: Iterable[Judgement]) -> bool:
+        """Say whether one snapshot both held and failed, or once came to no end."""
+        ends = {end for each in (self, *earlier) if (end := each._end()) is not None}
+        return len(ends) > 1
+
+    def _end(self) -> Verdict | None:
+        """Return how the run came out; None where something else than the run decided."""
+        if self.verdict is Verdict.INCONCLUSIVE and self.reason not in _UNFINISHED:
+            return None
+        return self.verdict

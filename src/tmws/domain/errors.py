@@ -15,14 +15,22 @@ class TmwsError(Exception):
         code: stable machine name, upper case.
         message: at most about 300 characters, safe to show to the caller.
         retryable: the same request may succeed later without a change.
+        retry_after_seconds: when, if nothing was even begun now.
     """
 
     code = "INTERNAL"
     retryable = False
 
-    def __init__(self, message: str, *, retryable: bool | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_after_seconds = retry_after_seconds
         if retryable is not None:
             self.retryable = retryable
 

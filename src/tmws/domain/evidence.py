@@ -72,11 +72,12 @@ def statement(
 def summary(claim: Claim, judgement: Judgement) -> str:
     """Say in a few lines what was claimed and found: the words of the evidence memory."""
     failed = f"\nFailed: {', '.join(judgement.items[:10])}" if judgement.items else ""
+    flaky = "\nFlaky: the same check of this snapshot also came out otherwise." * judgement.flaky
     return (
         f"{judgement.verdict.value}: {claim.statement}\n"
         f"{judgement.detail}\n"
         f"Workspace {claim.workspace}, level {judgement.level.value}, "
-        f"reason {judgement.reason.value}.{failed}"
+        f"reason {judgement.reason.value}.{failed}{flaky}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,12 @@ from tmws.domain.wording import require_text
 LONGEST_STATEMENT = 500
 MOST_APPLIED = 20
 LONGEST_EFFORT_MINUTES = 60 * 24 * 30.0
+LEASE = timedelta(seconds=10)
+"""How long a claim is somebody's without a word from him: a dead server's is free soon."""
+
+LONGEST_WAIT_SECONDS = 300.0
+MOST_ATTEMPTS = 3
+"""Runs that a fault of the sandbox or of a server may cost a claim before it is given up."""
 
 _PROFILES: dict[str, type[Check]] = {profile.name: profile.check for profile in PROFILES}
 
@@ -71,7 +77,7 @@ class Claim:
 
     Attributes:
         attempt: which try at checking it holds the lease; a late one is fenced off.
-        lease_until: until when somebody is at work on it.
+        lease_until: until when somebody is at work on it, unless he says so again.
         ledger_index: where the ledger holds the verdict.
         level: the least level that the verdict has to reach.
     """

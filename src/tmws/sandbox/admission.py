@@ -42,10 +42,12 @@ class Admission:
             LimitExceeded: the line is full; the message says when to come back.
         """
         if self._free.locked() and self._waiting >= self._waiting_limit:
+            seconds = self._seconds_until_free()
             raise LimitExceeded(
                 f"The sandbox is busy: {self._places} checks are running and {self._waiting} "
-                f"are waiting. Retry after {self._seconds_until_free()} s.",
+                f"are waiting. Retry after {seconds} s.",
                 retryable=True,
+                retry_after_seconds=seconds,
             )
         self._waiting += 1
         try:
@@ -94,9 +96,11 @@ class Breaker:
         """
         now = self._now()
         if now < self._closed_until:
+            seconds = math.ceil(self._closed_until - now)
             raise SandboxUnavailable(
                 "The Docker engine failed repeatedly. Nothing was judged; retry after "
-                f"{math.ceil(self._closed_until - now)} s, and see 'tmws doctor'."
+                f"{seconds} s, and see 'tmws doctor'.",
+                retry_after_seconds=seconds,
             )
         if self._is_tripped(now):
             # One call tries; the others keep away until it has an answer.

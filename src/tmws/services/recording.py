@@ -10,7 +10,7 @@ import structlog
 
 from tmws.domain import events, evidence
 from tmws.domain.agents import AccessLevel
-from tmws.domain.claims import Verdict
+from tmws.domain.claims import Judgement, Verdict
 from tmws.domain.errors import Conflict
 from tmws.domain.execution import ExecutionResult
 from tmws.domain.ids import CHANCE_BYTES, new_id
@@ -82,7 +82,7 @@ class Recorder:
 
     async def _verified(self, claim: Claim, checked: Checked) -> _Verified:
         """Prepare and sign everything before the transaction, so that it stays short."""
-        judgement = checked.judgement
+        judgement = await self._compared(claim, checked.judgement)
         envelope = self._notary.signed(
             evidence.statement(claim, judgement, checked.request, checked.result)
         )
@@ -115,6 +115,13 @@ class Recorder:
         )
         vectors = await self._search.vectors(claim.statement) if claim.applied else {}
         return _Verified(closed, envelope, memory, document, vectors)
+
+    async def _compared(self, claim: Claim, judgement: Judgement) -> Judgement:
+        """Say of a verdict that it is flaky when the same check came out otherwise before."""
+        async with self._database.read() as connection:
+            earlier = await claims.judgements_on(connection, claim)
+        flaky = judgement.flaky or judgement.differs_from(earlier)
+        return dataclasses.replace(judgement, flaky=flaky)
 
     async def _write(self, verified: _Verified) -> Recorded:
         now = self._clock.now()

@@ -5,26 +5,39 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from dataclasses import dataclass
-from datetime import timedelta
+
+import structlog
 
 from tmws.domain import levels, verifications
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
 from tmws.domain.claims import Level
 from tmws.domain.commands import validate
-from tmws.domain.errors import Conflict, NotFound
+from tmws.domain.errors import Conflict, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
-from tmws.domain.verifications import Claim, ClaimDraft, ClaimState
+from tmws.domain.verifications import (
+    LEASE,
+    LONGEST_WAIT_SECONDS,
+    MOST_ATTEMPTS,
+    Claim,
+    ClaimDraft,
+    ClaimState,
+)
 from tmws.ports import Chance, Clock, Progress, WorkspaceReader
 from tmws.services.checking import Checker, Plan
 from tmws.services.gate import Gate
-from tmws.services.recording import Recorder
+from tmws.services.recording import Recorded
+from tmws.services.running import Running, Work
 from tmws.services.scoring import TrustChange
 from tmws.storage import agents, claims, namespaces, patterns, workspaces
 from tmws.storage.database import Database
 
-_LEASE_MARGIN = timedelta(seconds=60)
-"""Beyond the check's own time: queueing, starting the container, recording."""
+_log = structlog.get_logger()
+
+LOOKS_EVERY_SECONDS = 0.5
+"""How often one server looks whether another has a verdict."""
+
+_RECOVERED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,14 @@ class VerificationReport:
     stalled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A claim that is ours to check, or that was there before."""
+
+    claim: Claim
+    ours: bool
+
+
 class Verification:
     """Opens claims, has them checked in the sandbox, and records what that showed."""
 
@@ -53,7 +74,7 @@ class Verification:
         *,
         gate: Gate,
         checker: Checker,
-        recorder: Recorder,
+        running: Running,
         reader: WorkspaceReader,
         least: Level,
         clock: Clock,
@@ -62,45 +83,85 @@ class Verification:
         self._database = database
         self._gate = gate
         self._checker = checker
-        self._recorder = recorder
+        self._running = running
         self._reader = reader
         self._least = least
         self._clock = clock
         self._chance = chance
 
     async def verify(
-        self, caller: Agent, draft: ClaimDraft, *, progress: Progress
+        self,
+        caller: Agent,
+        draft: ClaimDraft,
+        *,
+        progress: Progress,
+        wait_seconds: float = LONGEST_WAIT_SECONDS,
     ) -> VerificationReport:
-        """Check the claim by running it and return the recorded verdict.
+        """Have the claim checked, and return it once it is recorded, or after the wait.
 
-        Cancelling kills the run and abandons the claim.
+        A claim that is still open then goes on being checked; `get` waits for it. The same
+        claim sent again is not run again. Cancelling breaks the check off, unless
+        somebody else waits for it, or was told to ask later.
 
         Raises:
             InvalidInput: the claim is malformed, or names what the workspace lacks.
             NotFound: no workspace of this name, or no such applied pattern.
-            Conflict: the same check of the same snapshot is running.
-            SandboxUnavailable: nothing ran; the claim is abandoned, trust unchanged.
+            LimitExceeded: too many claims are being checked; nothing was started.
+            SandboxUnavailable: no run took place; the claim is given up, trust unchanged.
         """
         await self._gate.require(Action.VERIFY_CLAIM)
         draft = verifications.validated(draft, caller)
         validate(draft.check)
-        await progress(f"copying workspace {draft.workspace}")
-        snapshot = await self._reader.capture(await self._root(caller, draft))
-        plan = self._checker.plan(draft.check, snapshot, await self._level(draft))
-        claim = self._claim(caller, draft, plan)
-        earlier = await self._open(claim)
-        if earlier:
-            return VerificationReport(earlier, repeated=True)
-        try:
-            await progress(f"running {verifications.profile_of(claim.check)} in the sandbox")
-            checked = await self._checker.check(plan, progress=progress)
-            await progress(f"recording verdict {checked.judgement.verdict.value}")
-            recorded = await self._recorder.record(claim, checked)
-        except BaseException:
-            # Shielded: a second cancellation must not leave the claim under its lease.
-            await asyncio.shield(self._abandon(claim))
-            raise
-        return VerificationReport(recorded.claim, recorded.trust)
+        until = asyncio.get_running_loop().time() + wait_seconds
+        with self._running.room():
+            await progress(f"copying workspace {draft.workspace}")
+            snapshot = await self._reader.capture(await self._root(caller, draft))
+            plan = self._checker.plan(draft.check, snapshot, await self._level(draft))
+            self._running.require_memory(plan)
+            claim = self._claim(caller, draft, plan)
+            opened = await self._open(claim)
+            work = self._running.start(opened.claim, plan) if opened.ours else None
+        if work is not None:
+            if not await work.finished(_left(until), progress=progress):
+                return VerificationReport(work.claim)
+            recorded = work.outcome()
+            return VerificationReport(recorded.claim, recorded.trust)
+        return await self._joined(opened.claim, until, progress)
+
+    async def get(
+        self, caller: Agent, claim_id: str, *, wait_seconds: float = 0.0
+    ) -> VerificationReport:
+        """Return a claim of the caller's, or of one of its namespaces.
+
+        Args:
+            wait_seconds: how long to wait for the verdict of a claim that is being checked.
+
+        Raises:
+            NotFound: there is none; one that is hidden looks the same.
+        """
+        await self._gate.require(Action.GET_VERIFICATION)
+        until = asyncio.get_running_loop().time() + wait_seconds
+        report = await self._read(caller, claim_id)
+        while report.claim.state is ClaimState.OPEN and not report.stalled and _left(until):
+            await self._looked(claim_id, until)
+            report = await self._read(caller, claim_id)
+        return report
+
+    async def tend(self) -> None:
+        """Look after the claims of dead servers, as long as this one lives.
+
+        What is as it was claimed is checked for them; the rest is given up.
+        """
+        while True:
+            try:
+                await self._recover()
+            except TmwsError as error:
+                _log.warning("claims_not_recovered", reason=error.message)
+            await asyncio.sleep(LEASE.total_seconds())
+
+    async def aclose(self) -> None:
+        """Stop checking; nothing keeps its lease."""
+        await self._running.aclose()
 
     async def prepare(self) -> int:
         """Make the sandbox ready for checks; return how many dead owners' runs it removed.
@@ -109,21 +170,6 @@ class Verification:
             SandboxUnavailable: no check can run now.
         """
         return await self._checker.prepare()
-
-    async def get(self, caller: Agent, claim_id: str) -> VerificationReport:
-        """Return a claim of the caller's, or of one of its namespaces.
-
-        Raises:
-            NotFound: there is none; one that is hidden looks the same.
-        """
-        await self._gate.require(Action.GET_VERIFICATION)
-        async with self._database.read() as connection:
-            claim = await claims.readable(connection, caller, claim_id)
-        if claim is None:
-            raise NotFound(f"No verification {claim_id[:40]!r} is visible to you. Check the id.")
-        if claim.agent_id != caller.id:
-            claim = dataclasses.replace(claim, applied=())  # its author's private patterns
-        return VerificationReport(claim, stalled=claim.is_stalled(at=self._clock.now()))
 
     async def newest(self, *, limit: int) -> list[Claim]:
         """Return the newest claims of all agents, for the installation's administrator."""
@@ -134,6 +180,82 @@ class Verification:
         """Return any claim, for the installation's administrator."""
         async with self._database.read() as connection:
             return await claims.find(connection, claim_id)
+
+    async def _read(self, caller: Agent, claim_id: str) -> VerificationReport:
+        async with self._database.read() as connection:
+            claim = await claims.readable(connection, caller, claim_id)
+        if claim is None:
+            raise NotFound(f"No verification {claim_id[:40]!r} is visible to you. Check the id.")
+        if claim.agent_id != caller.id:
+            claim = dataclasses.replace(claim, applied=())  # its author's private patterns
+        return VerificationReport(claim, stalled=claim.is_stalled(at=self._clock.now()))
+
+    async def _joined(self, claim: Claim, until: float, progress: Progress) -> VerificationReport:
+        """Wait for a check that is running already, here or in another server."""
+        while claim.state is ClaimState.OPEN and _left(until):
+            if (work := self._running.find(claim.id)) is not None:
+                if await work.finished(_left(until), progress=progress):
+                    return VerificationReport(work.outcome().claim, repeated=True)
+                return VerificationReport(work.claim)
+            await self._looked(claim.id, until)
+            claim = await self.find(claim.id) or claim
+        at = self._clock.now()
+        return VerificationReport(
+            claim, repeated=claim.judgement is not None, stalled=claim.is_stalled(at=at)
+        )
+
+    async def _looked(self, claim_id: str, until: float) -> None:
+        """Wait until the claim may have changed, or the time is over."""
+        work = self._running.find(claim_id)
+        if work is None or work.task is None:
+            await asyncio.sleep(min(LOOKS_EVERY_SECONDS, _left(until)))
+        else:
+            await asyncio.wait([work.task], timeout=_left(until))
+
+    async def _recover(self) -> None:
+        at = self._clock.now()
+        async with self._database.read() as connection:
+            stalled = await claims.stalled(connection, at=at)
+        at_work: set[asyncio.Task[Recorded]] = set()
+        for claim in reversed(stalled):
+            while len(at_work) >= _RECOVERED_AT_ONCE:
+                _, at_work = await asyncio.wait(at_work, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                work = await self._resumed(claim)
+            except TmwsError as error:
+                _log.warning("claim_given_up", claim_id=claim.id, reason=error.message)
+                async with self._database.write() as tx:
+                    await claims.abandon(tx, claim, at=at)
+            else:
+                if work is not None and work.task is not None:
+                    at_work.add(work.task)
+
+    async def _resumed(self, claim: Claim) -> Work | None:
+        """Go on with a claim whose owner is gone; None when somebody else does.
+
+        Raises:
+            TmwsError: it cannot be checked as it was claimed.
+        """
+        if claim.attempt >= MOST_ATTEMPTS:
+            raise SandboxUnavailable(f"Each of {MOST_ATTEMPTS} attempts at it was cut off.")
+        with self._running.room():
+            async with self._database.read() as connection:
+                root = await workspaces.root_of(connection, claim.workspace)
+            if root is None:
+                raise NotFound(f"Its workspace {claim.workspace} is not registered any more.")
+            snapshot = await self._reader.capture(root)
+            plan = self._checker.plan(claim.check, snapshot, claim.level)
+            if plan.snapshot.digest != claim.snapshot_digest:
+                raise Conflict("Its workspace has changed since.")
+            self._running.require_memory(plan)
+            async with self._database.write() as tx:
+                again = await claims.take_over(tx, claim, at=self._clock.now())
+            if again is None:
+                return None
+            work = self._running.start(again, plan)
+        work.keep()
+        _log.info("claim_taken_over", claim_id=again.id, attempt=again.attempt)
+        return work
 
     async def _root(self, caller: Agent, draft: ClaimDraft) -> str:
         async with self._database.read() as connection:
@@ -171,17 +293,17 @@ class Verification:
             effort_minutes=draft.effort_minutes,
             state=ClaimState.OPEN,
             attempt=1,
-            lease_until=now + timedelta(seconds=plan.request.limits.wall_seconds) + _LEASE_MARGIN,
+            lease_until=now + LEASE,
             created_at=now,
             snapshot_digest=plan.snapshot.digest,
             level=plan.level,
         )
 
-    async def _open(self, claim: Claim) -> Claim | None:
-        """Store the claim, or return the one that already decided it.
+    async def _open(self, claim: Claim) -> _Opened:
+        """Store the claim, unless it was decided before, or is being checked.
 
         One check of one snapshot counts once for an agent, so repeating what is
-        known to hold earns nothing. A stalled claim is given up here, so that a worker
+        known to hold earns nothing. A stalled claim is taken over, so that a worker
         that wakes up late finds its lease gone.
         """
         async with self._database.write() as tx:
@@ -189,22 +311,22 @@ class Verification:
             await agents.lock(tx, claim.agent_id)
             for known in await claims.same(tx, claim):
                 if known.answers(claim):
-                    return known
-                if known.is_stalled(at=claim.created_at):
-                    await claims.abandon(tx, known, at=claim.created_at)
-                elif known.state is ClaimState.OPEN:
-                    raise Conflict(
-                        f"This check of this snapshot is already running as {known.id}. "
-                        "Read it with get_verification.",
-                        retryable=True,
-                    )
+                    return _Opened(known, ours=False)
+                if known.state is not ClaimState.OPEN or not known.level.reaches(claim.level):
+                    continue
+                if not known.is_stalled(at=claim.created_at):
+                    return _Opened(known, ours=False)
+                if known.level is claim.level and known.attempt < MOST_ATTEMPTS:
+                    again = await claims.take_over(tx, known, at=claim.created_at)
+                    return _Opened(again or known, ours=again is not None)
+                await claims.abandon(tx, known, at=claim.created_at)
             await claims.add(tx, claim)
-        return None
-
-    async def _abandon(self, claim: Claim) -> None:
-        """Give up a claim that got no verdict; one that has its verdict stays as it is."""
-        async with self._database.write() as tx:
-            await claims.abandon(tx, claim, at=self._clock.now())
+        return _Opened(claim, ours=True)
 
     def _id(self, kind: str) -> str:
         return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
+
+
+def _left(until: float) -> float:
+    """Return the seconds until then, by the clock of the event loop."""
+    return max(0.0, until - asyncio.get_running_loop().time())

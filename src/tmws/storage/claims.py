@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Agent
 from tmws.domain.canonical import canonical_bytes
-from tmws.domain.claims import Level, Verdict
+from tmws.domain.claims import Judgement, Level, Verdict
 from tmws.domain.verifications import (
+    LEASE,
     Claim,
     ClaimState,
     Run,
@@ -95,6 +96,44 @@ async def abandon(connection: AsyncConnection, claim: Claim, *, at: datetime) ->
         .values(state=ClaimState.ABANDONED.value, closed_at=at, lease_until=None)
     )
     return bool(result.rowcount)
+
+
+async def renew(connection: AsyncConnection, claim: Claim, *, until: datetime) -> bool:
+    """Hold the lease longer, or let it end, if it is still ours; say whether it was."""
+    result = await connection.execute(
+        claims.update().where(*_leased(claim)).values(lease_until=until)
+    )
+    return bool(result.rowcount)
+
+
+async def take_over(connection: AsyncConnection, claim: Claim, *, at: datetime) -> Claim | None:
+    """Begin the claim's next attempt, unless another did; what the last one does is void."""
+    again = dataclasses.replace(claim, attempt=claim.attempt + 1, lease_until=at + LEASE)
+    result = await connection.execute(
+        claims.update()
+        .where(*_leased(claim))
+        .values(attempt=again.attempt, lease_until=again.lease_until)
+    )
+    return again if result.rowcount else None
+
+
+async def stalled(connection: AsyncConnection, *, at: datetime) -> list[Claim]:
+    """Return the claims whose lease ended before their verdict, newest first."""
+    return await _select(
+        connection, claims.c.state == ClaimState.OPEN.value, claims.c.lease_until < at
+    )
+
+
+async def judgements_on(connection: AsyncConnection, claim: Claim) -> list[Judgement]:
+    """Return what came of everybody's same check of this snapshot."""
+    found = await connection.scalars(
+        sa.select(claims.c.judgement).where(
+            claims.c.snapshot_digest == claim.snapshot_digest,
+            claims.c.check == _check(claim),
+            claims.c.judgement.is_not(None),
+        )
+    )
+    return [judgement_from_json(json.loads(judgement)) for judgement in found]
 
 
 async def readable(connection: AsyncConnection, caller: Agent, claim_id: str) -> Claim | None:

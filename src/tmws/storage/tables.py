@@ -282,6 +282,9 @@ claims = sa.Table(
     sa.Column("level", sa.String(16), nullable=False, server_default="reproduced"),
     sa.Index(None, "agent_id", "created_at"),
     sa.Index(None, "agent_id", "snapshot_digest"),
+    sa.Index(None, "snapshot_digest"),
+    # Those that a dead server left are looked for again and again.
+    sa.Index(None, "state", "lease_until"),
 )
 
 artifacts = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from mcp import Client
 
 from tests.unit.faces.toys import ALICE, FakeApp
 from tmws.app import App
+from tmws.config import Settings
 from tmws.domain.agents import Agent
 from tmws.domain.claims import (
     Judgement,
@@ -74,8 +75,12 @@ CLOSED = replace(
 class Verification:
     report: VerificationReport
     draft: ClaimDraft | None = None
+    waited: float | None = None
 
-    async def get(self, _caller: Agent, _claim_id: str) -> VerificationReport:
+    async def get(
+        self, _caller: Agent, _claim_id: str, *, wait_seconds: float
+    ) -> VerificationReport:
+        self.waited = wait_seconds
         return self.report
 
     async def verify(
@@ -84,14 +89,16 @@ class Verification:
         draft: ClaimDraft,
         *,
         progress: object,  # noqa: ARG002
+        wait_seconds: float,
     ) -> VerificationReport:
-        self.draft = draft
+        self.draft, self.waited = draft, wait_seconds
         return self.report
 
 
 @dataclass
 class ClaimsApp(FakeApp):
     verification: Verification | None = None
+    settings: Settings = field(default_factory=Settings)
 
 
 async def shown(
@@ -181,6 +188,32 @@ async def test_each_profile_becomes_its_typed_check(sent: dict[str, Any], check:
         applied=("pattern_1",),
         confidence=0.9,
     )
+
+
+@pytest.mark.parametrize(
+    ("tool", "sent", "waited"),
+    [
+        ("verify_claim", {}, 50.0),
+        ("verify_claim", {"wait_seconds": 0}, 0),
+        ("get_verification", {}, 0),
+        ("get_verification", {"wait_seconds": 30}, 30),
+    ],
+)
+async def test_a_caller_waits_as_long_as_it_says_or_as_is_usual(
+    tool: str, sent: dict[str, Any], waited: float
+) -> None:
+    service = Verification(VerificationReport(OPEN))
+    named: dict[str, Any] = {"claim_id": "claim_1"}
+    if tool == "verify_claim":
+        named = {"statement": "It holds.", "workspace": "project", "check": {"profile": "mypy"}}
+    assert (await shown(service, tool, **named, **sent))["state"] == "open"
+    assert service.waited == waited
+
+
+async def test_a_flaky_verdict_says_so() -> None:
+    flaky = replace(CLOSED, judgement=replace(JUDGEMENT, flaky=True))
+    answer = await shown(Verification(VerificationReport(flaky)), claim_id="claim_1")
+    assert answer["flaky"] is True
 
 
 async def test_the_largest_verdict_still_fits_its_shape() -> None:

@@ -47,21 +47,22 @@ def serve(
 
 
 @asynccontextmanager
-async def _prepared(app: App) -> AsyncIterator[None]:
-    """Warm the sandbox in the background, where warm slots are asked for.
+async def _tended(app: App) -> AsyncIterator[None]:
+    """Do in the background what nobody asks for, until the block ends.
 
-    Otherwise the first check does what is needed: most sessions never have one, and
-    reaching the engine at each start would cost all of them.
+    The sandbox is warmed where warm slots are asked for. Otherwise the first check does
+    what is needed: most sessions never have one, and reaching the engine at each start
+    would cost all of them.
     """
-    if not app.settings.warm_slots:
-        yield
-        return
-    task = asyncio.create_task(_prepare(app))
+    tasks = [asyncio.create_task(app.verification.tend())]
+    if app.settings.warm_slots:
+        tasks.append(asyncio.create_task(_prepare(app)))
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _prepare(app: App) -> None:
@@ -74,12 +75,12 @@ async def _prepare(app: App) -> None:
 
 
 async def _stdio(settings: Settings) -> None:
-    async with open_app(settings) as app, _prepared(app):
+    async with open_app(settings) as app, _tended(app):
         await serve_stdio(app)
 
 
 async def _http(
     settings: Settings, host: str, port: int, hosts: tuple[str, ...], origins: tuple[str, ...]
 ) -> None:
-    async with open_app(settings) as app, _prepared(app):
+    async with open_app(settings) as app, _tended(app):
         await serve_http(app, host, port, allowed_hosts=hosts, allowed_origins=origins)

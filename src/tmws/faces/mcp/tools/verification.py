@@ -12,6 +12,7 @@ from tmws.domain.commands import MAX_ARGUMENTS, MAX_COUNT
 from tmws.domain.verifications import (
     LONGEST_EFFORT_MINUTES,
     LONGEST_STATEMENT,
+    LONGEST_WAIT_SECONDS,
     MOST_APPLIED,
     ClaimDraft,
     ClaimState,
@@ -110,12 +111,18 @@ class VerifyClaim(Arguments):
         Field(description="Least level that the verdict shall reach."),
     ] = None
     namespace: Namespace = None
+    wait_seconds: Annotated[
+        int | None, Field(ge=0, le=LONGEST_WAIT_SECONDS, description="Then answer with an id.")
+    ] = None
 
 
 class GetVerification(Arguments):
     """Which claim."""
 
     claim_id: Identifier
+    wait_seconds: Annotated[
+        int, Field(ge=0, le=LONGEST_WAIT_SECONDS, description="For a verdict.")
+    ] = 0
 
 
 class TrustMoved(Result):
@@ -141,6 +148,7 @@ class Verified(Result):
     check: Json
     snapshot_digest: str
     repeated: bool
+    flaky: bool | None = None
     verdict: Verdict | None = None
     reason: str | None = None
     level: str | None = None
@@ -169,7 +177,7 @@ async def verify_claim(call: Call, claim: VerifyClaim) -> Verified:
     or a Python script of the workspace; no other commands run. SUPPORTED and REFUTED move your
     trust; INCONCLUSIVE (time limit, missing package, ...) does not, and `detail` says what to do.
     The same check of an unchanged workspace returns its earlier verdict. Takes seconds to a
-    minute and reports progress.
+    minute; `state` open: it goes on, ask get_verification.
     """
     draft = ClaimDraft(
         statement=claim.statement,
@@ -181,7 +189,15 @@ async def verify_claim(call: Call, claim: VerifyClaim) -> Verified:
         namespace=claim.namespace,
         level=Level(claim.level) if claim.level else None,
     )
-    return _shown(await call.app.verification.verify(call.caller, draft, progress=call.progress))
+    given, usual = claim.wait_seconds, call.app.settings.verify_wait_seconds
+    return _shown(
+        await call.app.verification.verify(
+            call.caller,
+            draft,
+            progress=call.progress,
+            wait_seconds=usual if given is None else given,
+        )
+    )
 
 
 @tool(
@@ -194,10 +210,14 @@ async def verify_claim(call: Call, claim: VerifyClaim) -> Verified:
 async def get_verification(call: Call, wanted: GetVerification) -> Verified:
     """Show a claim and its verdict, yours or one of your namespaces', by claim id.
 
-    Use it when a client gave up waiting for verify_claim, or to see what another agent's claim
-    rests on. It runs nothing. `state` open means that the check still runs.
+    Use it when verify_claim answered with `state` open, or to see what another agent's claim
+    rests on. It starts nothing.
     """
-    return _shown(await call.app.verification.get(call.caller, wanted.claim_id))
+    return _shown(
+        await call.app.verification.get(
+            call.caller, wanted.claim_id, wait_seconds=wanted.wait_seconds
+        )
+    )
 
 
 def _shown(report: VerificationReport) -> Verified:
@@ -224,6 +244,7 @@ def _shown(report: VerificationReport) -> Verified:
         closed_at=claim.closed_at,
         trust=_moved(report.trust) if report.trust else None,
         repeated=report.repeated,
+        flaky=True if judgement and judgement.flaky else None,
     )
 
 
@@ -232,7 +253,7 @@ def _without_verdict(report: VerificationReport) -> str:
         return "The check was given up without a verdict; nothing was counted. Send it again."
     if report.stalled:
         return "Nobody is at work on this check any more. Send the same claim again."
-    return "The check is running. Ask again in a few seconds."
+    return "The check is running. Call get_verification with this claim_id and wait_seconds."
 
 
 def _moved(change: TrustChange) -> TrustMoved:
