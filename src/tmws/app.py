@@ -16,6 +16,7 @@ from tmws.domain.errors import BackendUnavailable
 from tmws.domain.execution import MEBIBYTE, Limits
 from tmws.domain.ranking import Arm
 from tmws.ports import Clock, Embedder, Sandbox
+from tmws.services.acts import Acts
 from tmws.services.agents import Agents
 from tmws.services.audit import Audit
 from tmws.services.checking import Checker
@@ -29,8 +30,11 @@ from tmws.services.outcomes import Outcomes
 from tmws.services.proofs import Proofs
 from tmws.services.receipts import Receipts
 from tmws.services.recording import Recorder
+from tmws.services.removal import Removal
+from tmws.services.revisions import Revisions
 from tmws.services.running import Running
 from tmws.services.search import Search
+from tmws.services.sharing import Sharing
 from tmws.services.switches import Switches
 from tmws.services.trust import Trust
 from tmws.services.verification import Verification
@@ -57,6 +61,9 @@ class App:
     learning: Learning
     outcomes: Outcomes
     receipts: Receipts
+    revisions: Revisions
+    sharing: Sharing
+    removal: Removal
     verification: Verification
     trust: Trust
     corrections: Corrections
@@ -137,6 +144,7 @@ def _app(
     search = Search(embedders(settings), backends.deferred("vectors", "exact"))
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
+    acts = Acts(database, notary, clock, chance)
     limits = Limits(
         wall_seconds=settings.check_seconds, memory_bytes=settings.check_memory_mib * MEBIBYTE
     )
@@ -152,6 +160,9 @@ def _app(
         outcomes=Outcomes(
             database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
         ),
+        revisions=Revisions(database, gate, acts, search, clock),
+        sharing=Sharing(database, gate, acts),
+        removal=Removal(database, gate, acts, search),
         verification=Verification(
             database,
             gate=gate,

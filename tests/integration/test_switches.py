@@ -14,6 +14,7 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound, ToolDisabled
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.usage import UseOutcome
+from tmws.domain.versions import Revision
 from tmws.services.learning import PatternQuery
 from tmws.services.memory import MemoryQuery
 from tmws.services.outcomes import OutcomeReport
@@ -25,6 +26,11 @@ CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
     Action.REPORT_OUTCOME: lambda app, who: app.outcomes.report(
         who, OutcomeReport("pattern_0", UseOutcome.SUCCESS)
     ),
+    Action.REVISE_PATTERN: lambda app, who: app.revisions.revise(
+        who, "pattern_0", Revision(name="x"), version=1
+    ),
+    Action.SHARE_PATTERN: lambda app, who: app.sharing.change(who, "pattern_0"),
+    Action.REMOVE_PATTERN: lambda app, who: app.removal.remove(who, "pattern_0"),
     Action.VERIFY_CLAIM: lambda app, who: app.verification.verify(who, claim(), progress=silent),
     Action.GET_VERIFICATION: lambda app, who: app.verification.get(who, "claim_0"),
     Action.GET_TRUST: lambda app, who: app.trust.show(who),

@@ -56,6 +56,21 @@ class Agent:
         return self.namespaces[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """Whoever owns the store, at its command line; sees everything, writes no pattern.
+
+    Attributes:
+        name: the user of this machine, for the ledger.
+    """
+
+    name: str
+
+
+Reader = Agent | Administrator
+"""Who looks: an agent sees what it may, an administrator all that there is."""
+
+
 def require_name(value: str, *, what: str) -> str:
     """Return `value` if it can name an agent, a namespace or a workspace.
 

@@ -124,3 +124,18 @@ def least_level_set(namespace: str, level: str | None, *, by: str, at: datetime)
 def workspace_registered(name: str, root: str, *, by: str, at: datetime) -> Event:
     """A folder was opened for checks."""
     return Event("workspace_registered", at, {"workspace": name, "root": root, "by": by})
+
+
+def pattern_revised(pattern_id: str, version: int, *, by: str, at: datetime) -> Event:
+    """A pattern got a new version; what it says stays out, so that it can be forgotten."""
+    return Event("pattern_revised", at, {"pattern": pattern_id, "version": version, "by": by})
+
+
+def pattern_act(
+    what: str, pattern_id: str, detail: Mapping[str, Json], *, by: str, at: datetime
+) -> Event:
+    """A pattern was opened, closed, removed, restored or forgotten.
+
+    `detail` holds ids and levels only: nothing of what the pattern says.
+    """
+    return Event(f"pattern_{what}", at, {"pattern": pattern_id, **detail, "by": by})

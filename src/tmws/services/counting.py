@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from tmws.domain.agents import AccessLevel
 from tmws.domain.usage import Usage
 from tmws.storage import usage, uses
 from tmws.storage.database import Transaction
 from tmws.storage.uses import Use
-
-_OPEN = (AccessLevel.PUBLIC.value, AccessLevel.SYSTEM.value)
 
 
 async def count(tx: Transaction, reported: Sequence[Use]) -> dict[str, Usage]:
@@ -37,7 +34,7 @@ async def count(tx: Transaction, reported: Sequence[Use]) -> dict[str, Usage]:
         before, after = locked[use.pattern_id], counted[use.pattern_id]
         await uses.add(tx, use, namespace=before.namespace)
         # What only some may read must not move what everybody is shown.
-        moves = before.level in _OPEN
+        moves = before.level in usage.OPEN
         prior = await usage.expect(
             tx,
             before.namespace,

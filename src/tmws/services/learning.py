@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tmws.domain import patterns as rules
 from tmws.domain.actions import Action
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.canonical import Json
 from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
-from tmws.domain.errors import Conflict, InvalidInput, NotFound
+from tmws.domain.errors import InvalidInput
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.patterns import Pattern, PatternDraft
 from tmws.domain.ranking import Arm
 from tmws.domain.usage import Usage
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
+from tmws.services import shelf
 from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
+from tmws.services.scoring import reliance
 from tmws.services.search import Search, named_parts
-from tmws.storage import agents, documents, patterns
+from tmws.storage import documents, patterns
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
 from tmws.storage.patterns import PatternFilter
@@ -111,17 +113,15 @@ class Learning:
         """
         await self._gate.require(Action.LEARN_PATTERN)
         pattern = self._pattern(caller, rules.validated(draft, caller))
-        document = await self._search.document(
-            pattern.searchable(),
-            item_id=pattern.id,
-            kind=Kind.PATTERN,
-            namespace=pattern.namespace,
-            owner_id=caller.id,
-            level=pattern.level,
-        )
+        document = await self._search.of_pattern(pattern)
         async with self._database.write() as tx:
-            await _require_new(tx, pattern)
-            granted = await _agent_ids(tx, draft.shared_with)
+            await shelf.require_free_name(tx, pattern)
+            granted = list((await shelf.agent_ids(tx, draft.shared_with)).values())
+            pattern = replace(
+                pattern,
+                provenance=await shelf.provenance(tx, caller, draft),
+                author_trust=await reliance(tx, caller.id, at=pattern.created_at),
+            )
             await patterns.add(tx, pattern, granted)
             await documents.add(tx, document)
         return pattern
@@ -156,7 +156,7 @@ class Learning:
         """
         await self._gate.require(Action.GET_PATTERN)
         async with self._database.read() as connection:
-            return await _readable(connection, caller, pattern_id)
+            return await shelf.visible(connection, caller, pattern_id)
 
     async def fill(self, arm: Arm, *, limit: int) -> int:
         """Let a newly installed embedder read at most `limit` older patterns; return how many.
@@ -230,6 +230,7 @@ class Learning:
         return self._receipts.issue(caller, request, weights)
 
     def _pattern(self, author: Agent, draft: PatternDraft) -> Pattern:
+        now = self._clock.now()
         return Pattern(
             id=self._id("pattern"),
             namespace=draft.namespace or author.home,
@@ -242,46 +243,22 @@ class Learning:
             tags=draft.tags,
             level=draft.level,
             version=1,
-            created_at=self._clock.now(),
+            created_at=now,
             usage=Usage(),
+            subcategory=draft.subcategory,
+            complexity=draft.complexity,
+            learning_weight=draft.learning_weight,
+            author_id=author.id,
+            author=author.name,
+            written_at=now,
         )
 
     def _id(self, kind: str) -> str:
         return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
 
 
-async def _require_new(tx: Transaction, pattern: Pattern) -> None:
-    known = await patterns.id_of(
-        tx, namespace=pattern.namespace, owner_id=pattern.owner_id, name=pattern.name
-    )
-    if known:
-        raise Conflict(
-            f"You already have a pattern of this name in {pattern.namespace}: {known}. "
-            "Choose another name, or report outcomes to that one."
-        )
-
-
-async def _agent_ids(tx: Transaction, names: Sequence[str]) -> list[str]:
-    if not names:
-        return []
-    known = await agents.ids_of(tx, names)
-    missing = sorted(set(names) - known.keys())
-    if missing:
-        raise NotFound(f"No agent {missing[0][:64]!r}. Share with agents that exist.")
-    return list(known.values())
-
-
-async def _readable(connection: Transaction, caller: Agent, pattern_id: str) -> Pattern:
-    found = await patterns.readable(connection, caller, [pattern_id])
-    if pattern_id not in found:
-        raise NotFound(
-            f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
-        )
-    return found[pattern_id]
-
-
 async def _text_of(connection: Transaction, caller: Agent, pattern_id: str) -> str:
-    return (await _readable(connection, caller, pattern_id)).searchable()
+    return (await shelf.visible(connection, caller, pattern_id)).searchable()
 
 
 def _mark(query: PatternQuery) -> Json:

@@ -103,6 +103,14 @@ async def keep(tx: Transaction, scored: Scored, *, ledger_index: int) -> TrustCh
     )
 
 
+async def reliance(tx: Transaction, agent_id: str, *, at: datetime) -> float | None:
+    """Return what an agent can be relied on at least, None before its first decided claim."""
+    owner = await evidence.owner_of(tx, agent_id)
+    state = await trust.load_agent(tx, owner)
+    seen = standing(state.model, owner, state.reference.mix, at)
+    return seen.bound if seen.known else None
+
+
 async def _counted_today(tx: Transaction, seen: Evidence) -> float:
     if seen.verdict is Verdict.INCONCLUSIVE:
         return 0.0

@@ -10,6 +10,7 @@ import structlog
 
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.errors import BackendUnavailable
+from tmws.domain.patterns import Pattern
 from tmws.domain.ranking import (
     CANDIDATES,
     SHOWN_FROM,
@@ -96,6 +97,17 @@ class Search:
         """Return what each embedder that answers makes of a text, by the embedder's id."""
         made = await self._embedded(text)
         return {self._embedders[arm].id: vector.tobytes() for arm, vector in made.items()}
+
+    async def of_pattern(self, pattern: Pattern) -> Document:
+        """Return the searchable side of a pattern."""
+        return await self.document(
+            pattern.searchable(),
+            item_id=pattern.id,
+            kind=Kind.PATTERN,
+            namespace=pattern.namespace,
+            owner_id=pattern.owner_id,
+            level=pattern.level,
+        )
 
     async def asked(self, text: str) -> Asked:
         """Prepare a query before any transaction is open."""

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.agents import AccessLevel, Administrator, Agent, Reader, Role
 from tmws.storage import tables
 
 
-def readable_patterns(caller: Agent) -> sa.ColumnElement[bool]:
+def readable_patterns(caller: Reader) -> sa.ColumnElement[bool]:
     """Return the condition on `patterns` that holds for what the caller may read."""
-    return sa.or_(
-        _readable(tables.patterns, caller), _granted(tables.patterns, tables.patterns.c.id, caller)
+    patterns = tables.patterns
+    living = patterns.c.removed_at.is_(None)
+    if isinstance(caller, Administrator):
+        return living
+    return sa.and_(
+        living, sa.or_(_readable(patterns, caller), _granted(patterns, patterns.c.id, caller))
     )
+
+
+def removed_patterns(caller: Reader) -> sa.ColumnElement[bool]:
+    """Return the condition on `patterns` that holds for what the caller may restore."""
+    patterns = tables.patterns
+    removed = sa.and_(patterns.c.removed_at.is_not(None), patterns.c.forgotten_at.is_(None))
+    return removed if isinstance(caller, Administrator) else sa.and_(removed, _own(caller))
+
+
+def _own(caller: Agent) -> sa.ColumnElement[bool]:
+    """Return the same as `tmws.domain.versions.may_write`, as a condition on `patterns`."""
+    patterns = tables.patterns
+    system = patterns.c.level == AccessLevel.SYSTEM.value
+    mine = sa.and_(patterns.c.owner_id == caller.id, ~system)
+    return sa.or_(mine, system) if caller.role is Role.ADMIN else mine
 
 
 def readable_memories(caller: Agent) -> sa.ColumnElement[bool]:
@@ -26,7 +45,10 @@ def readable_documents(caller: Agent) -> sa.ColumnElement[bool]:
     Search asks it of every match, so it must not need the thing itself.
     """
     documents = tables.documents
-    return sa.or_(_readable(documents, caller), _granted(documents, documents.c.item_id, caller))
+    return sa.and_(
+        ~documents.c.removed,
+        sa.or_(_readable(documents, caller), _granted(documents, documents.c.item_id, caller)),
+    )
 
 
 def _granted(

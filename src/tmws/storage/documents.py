@@ -12,7 +12,7 @@ from enum import StrEnum
 from math import log1p
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import AccessLevel, Agent
@@ -20,7 +20,7 @@ from tmws.storage.access import readable_documents
 from tmws.storage.tables import documents, namespaces, vectors
 
 _WORDS_SQLITE = sa.table("words", sa.column("rowid"), sa.column("terms"))
-_WORDS_POSTGRESQL = sa.table("words", sa.column("rowid"), sa.column("terms", TSVECTOR))
+_WORDS_POSTGRESQL = sa.table("words", sa.column("rowid"), sa.column("terms", postgresql.TSVECTOR))
 
 MOST_TERMS = 60
 """Of a longer query the first different terms are looked for: as many as an integer has bits."""
@@ -63,7 +63,7 @@ class StoredVector:
     owner_id: str
     level: str
     revision: int
-    vector: bytes
+    vector: bytes | None
 
 
 async def add(connection: AsyncConnection, document: Document) -> None:
@@ -82,7 +82,54 @@ async def add(connection: AsyncConnection, document: Document) -> None:
     )
     await _index_words(connection, row_id, " ".join(document.terms))
     for embedder, vector in document.vectors.items():
-        await _add_vector(connection, row_id, embedder, vector, revision)
+        await _put_vector(connection, row_id, embedder, vector, revision)
+
+
+async def replace(connection: AsyncConnection, document: Document) -> None:
+    """Make a thing findable by what it says now, and a removed one findable again.
+
+    What only an embedder that did not answer knows of the old text is taken away.
+    """
+    row_id, revision = await _at(connection, document.item_id)
+    await _drop_words(connection, row_id)
+    await _index_words(connection, row_id, " ".join(document.terms))
+    await _empty_vectors(connection, row_id, revision)
+    for embedder, vector in document.vectors.items():
+        await _put_vector(connection, row_id, embedder, vector, revision)
+    await connection.execute(
+        documents.update()
+        .where(documents.c.id == row_id)
+        .values(level=document.level.value, removed=False)
+    )
+
+
+async def remove(connection: AsyncConnection, item_id: str) -> None:
+    """Take words and vectors away; every index of vectors learns of it at its next look."""
+    row_id, revision = await _at(connection, item_id)
+    await _drop_words(connection, row_id)
+    await _empty_vectors(connection, row_id, revision)
+    await connection.execute(
+        documents.update().where(documents.c.id == row_id).values(removed=True)
+    )
+
+
+async def forget(connection: AsyncConnection, item_id: str) -> None:
+    """Take words and vectors away and leave no trace of them in the index of words."""
+    await remove(connection, item_id)
+    if connection.dialect.name == "sqlite":
+        # What FTS5 deletes stays in its old segments until they are merged.
+        await connection.exec_driver_sql("INSERT INTO words(words) VALUES ('optimize')")
+
+
+async def relevel(connection: AsyncConnection, item_id: str, level: AccessLevel) -> None:
+    """Change who may find a thing, in every index too."""
+    row_id, revision = await _at(connection, item_id)
+    await connection.execute(
+        documents.update().where(documents.c.id == row_id).values(level=level.value)
+    )
+    await connection.execute(
+        vectors.update().where(vectors.c.document_id == row_id).values(revision=revision)
+    )
 
 
 async def lacking(
@@ -90,11 +137,13 @@ async def lacking(
 ) -> list[str]:
     """Return ids of items that this embedder has not seen yet."""
     seen = sa.exists().where(
-        vectors.c.document_id == documents.c.id, vectors.c.embedder == embedder
+        vectors.c.document_id == documents.c.id,
+        vectors.c.embedder == embedder,
+        sa.func.length(vectors.c.vector) > 0,
     )
     rows = await connection.execute(
         sa.select(documents.c.item_id)
-        .where(documents.c.kind == kind.value, ~seen)
+        .where(documents.c.kind == kind.value, ~documents.c.removed, ~seen)
         .order_by(documents.c.id)
         .limit(limit)
     )
@@ -105,13 +154,18 @@ async def add_vector(
     connection: AsyncConnection, item_id: str, *, embedder: str, vector: bytes
 ) -> None:
     """Add what another embedder makes of an item that is stored already."""
+    row_id, revision = await _at(connection, item_id)
+    await _put_vector(connection, row_id, embedder, vector, revision)
+
+
+async def _at(connection: AsyncConnection, item_id: str) -> tuple[int, int]:
+    """Return where an item stands and the revision that the coming change gets."""
     row = (
         await connection.execute(
             sa.select(documents.c.id, documents.c.namespace).where(documents.c.item_id == item_id)
         )
     ).one()
-    revision = await next_revision(connection, row.namespace)
-    await _add_vector(connection, row.id, embedder, vector, revision)
+    return row.id, await next_revision(connection, row.namespace)
 
 
 async def next_revision(connection: AsyncConnection, namespace: str) -> int:
@@ -127,14 +181,32 @@ async def next_revision(connection: AsyncConnection, namespace: str) -> int:
     return revision
 
 
-async def _add_vector(
+async def _put_vector(
     connection: AsyncConnection, document_id: int, embedder: str, vector: bytes, revision: int
 ) -> None:
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    new = insert(vectors).values(
+        document_id=document_id, embedder=embedder, revision=revision, vector=vector
+    )
     await connection.execute(
-        vectors.insert().values(
-            document_id=document_id, embedder=embedder, revision=revision, vector=vector
+        new.on_conflict_do_update(
+            index_elements=["document_id", "embedder"],
+            set_={"revision": revision, "vector": vector},
         )
     )
+
+
+async def _empty_vectors(connection: AsyncConnection, document_id: int, revision: int) -> None:
+    await connection.execute(
+        vectors.update()
+        .where(vectors.c.document_id == document_id)
+        .values(revision=revision, vector=b"")
+    )
+
+
+async def _drop_words(connection: AsyncConnection, row_id: int) -> None:
+    words = _WORDS_SQLITE if connection.dialect.name == "sqlite" else _WORDS_POSTGRESQL
+    await connection.execute(sa.delete(words).where(words.c.rowid == row_id))
 
 
 async def _index_words(connection: AsyncConnection, row_id: int, terms: str) -> None:
@@ -168,7 +240,7 @@ async def ids(connection: AsyncConnection, selected: Ids) -> frozenset[str]:
 async def vectors_since(
     connection: AsyncConnection, *, kind: Kind, namespace: str, embedder: str, revision: int
 ) -> list[StoredVector]:
-    """Return the vectors written after a revision, oldest first."""
+    """Return the vectors written or taken away after a revision, oldest first."""
     rows = await connection.execute(
         sa.select(
             documents.c.item_id,
@@ -186,7 +258,7 @@ async def vectors_since(
         )
         .order_by(vectors.c.revision)
     )
-    return [StoredVector(*row) for row in rows]
+    return [StoredVector(*row[:4], row.vector or None) for row in rows]
 
 
 async def count(connection: AsyncConnection, caller: Agent, *, kind: Kind) -> int:

@@ -15,7 +15,8 @@ from tmws.domain.claims import Verdict
 from tmws.domain.trust.evidence import Correction, Evidence, Task
 from tmws.domain.trust.logistic import Belief
 from tmws.domain.trust.state import Step
-from tmws.storage.tables import evidence, links, microseconds, moment
+from tmws.storage.columns import microseconds, moment
+from tmws.storage.tables import evidence, links
 
 _ROWS_AT_ONCE = 50
 

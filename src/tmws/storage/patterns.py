@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.agents import AccessLevel, Agent, Reader
 from tmws.domain.canonical import canonical_bytes
-from tmws.domain.patterns import Pattern
-from tmws.storage.access import readable_patterns
+from tmws.domain.patterns import Origin, Pattern, Provenance
+from tmws.storage.access import readable_patterns, removed_patterns
 from tmws.storage.ordering import older_than
 from tmws.storage.tables import agents, namespaces, pattern_grants, pattern_tags, patterns
 from tmws.storage.usage import PRIOR, usage_of
@@ -47,12 +47,17 @@ async def add(connection: AsyncConnection, pattern: Pattern, granted: Sequence[s
             level=pattern.level.value,
             version=pattern.version,
             created_at=pattern.created_at,
+            subcategory=pattern.subcategory,
+            complexity=pattern.complexity,
+            learning_weight=pattern.learning_weight,
+            origin=pattern.provenance.origin.value,
+            source=pattern.provenance.source,
+            author_id=pattern.author_id,
+            author_trust=pattern.author_trust,
+            written_at=pattern.written_at,
         )
     )
-    if pattern.tags:
-        await connection.execute(
-            pattern_tags.insert(), [{"pattern_id": pattern.id, "tag": tag} for tag in pattern.tags]
-        )
+    await add_tags(connection, pattern.id, pattern.tags)
     if granted:
         await connection.execute(
             pattern_grants.insert(),
@@ -60,25 +65,49 @@ async def add(connection: AsyncConnection, pattern: Pattern, granted: Sequence[s
         )
 
 
+async def add_tags(connection: AsyncConnection, pattern_id: str, tags: Sequence[str]) -> None:
+    """Store the tags of a pattern that has none."""
+    if tags:
+        await connection.execute(
+            pattern_tags.insert(), [{"pattern_id": pattern_id, "tag": tag} for tag in tags]
+        )
+
+
 async def id_of(
     connection: AsyncConnection, *, namespace: str, owner_id: str, name: str
 ) -> str | None:
-    """Return the id of the owner's pattern of this name."""
+    """Return the id of the owner's living pattern of this name."""
     return await connection.scalar(
         sa.select(patterns.c.id).where(
             patterns.c.namespace == namespace,
             patterns.c.owner_id == owner_id,
             patterns.c.name == name,
+            patterns.c.removed_at.is_(None),
         )
     )
 
 
 async def readable(
-    connection: AsyncConnection, caller: Agent, ids: Sequence[str]
+    connection: AsyncConnection, caller: Reader, ids: Sequence[str]
 ) -> dict[str, Pattern]:
     """Return those of the patterns that the caller may read, by id."""
     found = await _load(connection, patterns.c.id.in_(ids), readable_patterns(caller))
     return {pattern.id: pattern for pattern in found}
+
+
+async def removed(
+    connection: AsyncConnection, caller: Reader, ids: Sequence[str] | None = None
+) -> list[Pattern]:
+    """Return the removed patterns that the caller may restore, all or those of these ids."""
+    named = sa.true() if ids is None else patterns.c.id.in_(ids)
+    return await _load(connection, named, removed_patterns(caller))
+
+
+async def lock(connection: AsyncConnection, pattern_id: str) -> None:
+    """Make others who change the same pattern wait until the transaction ends."""
+    await connection.execute(
+        sa.select(patterns.c.id).where(patterns.c.id == pattern_id).with_for_update()
+    )
 
 
 async def newest(
@@ -109,7 +138,7 @@ async def newest_of_all(
 ) -> list[Pattern]:
     """Return the newest patterns whoever may read them: for the owner of the store."""
     condition = sa.true() if category is None else patterns.c.category == category
-    return await _load(connection, condition, limit=limit)
+    return await _load(connection, condition, patterns.c.removed_at.is_(None), limit=limit)
 
 
 def matching_ids(caller: Agent, wanted: PatternFilter) -> sa.Select[str]:
@@ -153,9 +182,11 @@ def _matching(caller: Agent, wanted: PatternFilter) -> list[sa.ColumnElement[boo
 async def _load(
     connection: AsyncConnection, *conditions: sa.ColumnElement[bool], limit: int | None = None
 ) -> list[Pattern]:
+    author = agents.alias("author")
     rows = await connection.execute(
-        sa.select(patterns, agents.c.name.label("owner"), *PRIOR)
+        sa.select(patterns, agents.c.name.label("owner"), author.c.name.label("author"), *PRIOR)
         .join(agents, agents.c.id == patterns.c.owner_id)
+        .join(author, author.c.id == patterns.c.author_id)
         .join(namespaces, namespaces.c.name == patterns.c.namespace)
         .where(*conditions)
         .order_by(patterns.c.created_at.desc(), patterns.c.id.desc())
@@ -195,4 +226,13 @@ def _pattern(row: sa.Row[*tuple[Any, ...]], tags: tuple[str, ...]) -> Pattern:
         version=row.version,
         created_at=row.created_at,
         usage=usage_of(row),
+        subcategory=row.subcategory,
+        complexity=row.complexity,
+        learning_weight=row.learning_weight,
+        provenance=Provenance(Origin(row.origin), row.source),
+        author_id=row.author_id,
+        author=row.author,
+        author_trust=row.author_trust,
+        written_at=row.written_at,
+        removed_at=row.removed_at,
     )

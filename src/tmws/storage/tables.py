@@ -2,53 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from tmws.storage.columns import Moment, metadata
+from tmws.storage.ledger_tables import ledger_entries, ledger_head, ledger_payloads
 
-
-def microseconds(at: datetime) -> int:
-    """Return the time since 1970 UTC; a naive one is refused rather than guessed at."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def moment(stored: int) -> datetime:
-    """Return the time, in UTC, that is stored as this number."""
-    return _EPOCH + stored * _MICROSECOND
-
-
-class Moment(sa.types.TypeDecorator[datetime]):
-    """A point in time as microseconds since 1970 UTC: exact and sortable on both dialects."""
-
-    impl = sa.BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Return the number that is stored."""
-        return None if value is None else microseconds(value)
-
-    def process_result_value(
-        self,
-        value: int | None,
-        dialect: Dialect,  # noqa: ARG002
-    ) -> datetime | None:
-        """Return the time in UTC."""
-        return None if value is None else moment(value)
-
-
-metadata = sa.MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
+__all__ = ["Moment", "ledger_entries", "ledger_head", "ledger_payloads", "metadata"]
 
 namespaces = sa.Table(
     "namespaces",
@@ -115,10 +74,65 @@ patterns = sa.Table(
     sa.Column("evidence_bad", sa.Double, nullable=False, default=0.0),
     sa.Column("duration_seconds", sa.Double),
     sa.Column("last_used_at", Moment),
-    sa.UniqueConstraint("namespace", "owner_id", "name"),
+    sa.Column("subcategory", sa.String(50)),
+    sa.Column("complexity", sa.Integer),
+    sa.Column("learning_weight", sa.Double, nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    # Of the newest version; the ones before stand in `pattern_versions`.
+    sa.Column("author_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("author_trust", sa.Double),
+    sa.Column("written_at", Moment, nullable=False),
+    sa.Column("removed_at", Moment),
+    # Nothing is left but the id, and what was counted under it.
+    sa.Column("forgotten_at", Moment),
+    # A removed pattern gives its name back.
+    sa.Index(
+        "uq_patterns_living_name",
+        "namespace",
+        "owner_id",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    ),
     # Listings walk one of these from its new end and stop at a full page.
     sa.Index(None, "category", "created_at"),
     sa.Index(None, "created_at"),
+)
+
+# What a pattern said before it was revised; nothing here ever changes.
+pattern_versions = sa.Table(
+    "pattern_versions",
+    metadata,
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(120), nullable=False),
+    sa.Column("category", sa.String(50), nullable=False),
+    sa.Column("subcategory", sa.String(50)),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("complexity", sa.Integer),
+    sa.Column("learning_weight", sa.Double, nullable=False),
+    sa.Column("author_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("author_trust", sa.Double),
+    sa.Column("written_at", Moment, nullable=False),
+    sa.Index(None, "author_id", "written_at"),
+)
+
+# Who opened, closed, removed or restored what: so that it can be undone.
+pattern_acts = sa.Table(
+    "pattern_acts",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), nullable=False),
+    # None for the administrator of the store.
+    sa.Column("agent_id", sa.ForeignKey("agents.id")),
+    sa.Column("act", sa.String(16), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Index(None, "agent_id", "at"),
 )
 
 pattern_tags = sa.Table(
@@ -152,6 +166,8 @@ uses = sa.Table(
     sa.Column("share", sa.Double, nullable=False, default=1.0),
     # Without a reference: receipts are forgotten, what they led to is not.
     sa.Column("receipt_id", sa.String(40)),
+    # The newest version at that time.
+    sa.Column("version", sa.Integer, nullable=False),
     # One claim proves one use of one pattern, however often it is reported.
     sa.UniqueConstraint("pattern_id", "claim_id"),
     # And one receipt leads to one use of one pattern.
@@ -234,10 +250,13 @@ documents = sa.Table(
     sa.Column("namespace", sa.ForeignKey("namespaces.name"), nullable=False),
     sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
     sa.Column("level", sa.String(16), nullable=False),
+    # The row stays, so that every index of vectors learns that the thing is gone.
+    sa.Column("removed", sa.Boolean(create_constraint=False), nullable=False, default=False),
     sa.Index(None, "namespace", "kind"),
 )
 
 # One for each embedder that answered; a document without any is found by its words.
+# An empty vector says that there was one, to indexes that have it still.
 vectors = sa.Table(
     "vectors",
     metadata,
@@ -346,31 +365,4 @@ switches = sa.Table(
     sa.Column("tool", sa.String(64), primary_key=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("disabled_at", Moment, nullable=False),
-)
-
-ledger_entries = sa.Table(
-    "ledger_entries",
-    metadata,
-    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("leaf", sa.Text, nullable=False),
-    sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
-)
-
-# Apart from the entries, so that an erasure never touches what is proven.
-ledger_payloads = sa.Table(
-    "ledger_payloads",
-    metadata,
-    sa.Column("index", sa.ForeignKey("ledger_entries.index"), primary_key=True),
-    sa.Column("salt", sa.LargeBinary, nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
-)
-
-ledger_head = sa.Table(
-    "ledger_head",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    # Names the log in its checkpoints, so that two stores are never taken for one.
-    sa.Column("origin", sa.String(64), nullable=False),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("peaks", sa.Text, nullable=False),
 )

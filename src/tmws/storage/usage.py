@@ -8,10 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tmws.domain.agents import AccessLevel
 from tmws.domain.usage import Prior, Usage
 from tmws.storage.tables import agent_usage, namespaces, patterns
 
 _COUNTS = tuple(field.name for field in dataclasses.fields(Usage) if field.name != "prior")
+
+OPEN = (AccessLevel.PUBLIC.value, AccessLevel.SYSTEM.value)
+"""Levels of patterns whose uses tell what a namespace expects."""
 
 PRIOR = (
     namespaces.c.evidence_good.label("prior_good"),
@@ -51,7 +55,9 @@ async def lock(connection: AsyncConnection, pattern_id: str, agent_id: str) -> L
         )
     ).one()
     own = await of_agent(connection, pattern_id, agent_id)
-    return Locked(row.namespace, row.level, usage_of(row), own)
+    # What is counted while nobody can read it moves nothing for others.
+    level = row.level if row.removed_at is None else AccessLevel.PRIVATE.value
+    return Locked(row.namespace, level, usage_of(row), own)
 
 
 async def of_agent(connection: AsyncConnection, pattern_id: str, agent_id: str) -> Usage | None:
@@ -102,6 +108,35 @@ async def expect(connection: AsyncConnection, namespace: str, *, good: float, ba
         )
     ).one()
     return Prior(row.prior_good, row.prior_bad)
+
+
+async def expect_anew(connection: AsyncConnection, pattern_id: str) -> None:
+    """Let a namespace expect what its open patterns show, after one was opened or closed."""
+    changed = (
+        await connection.execute(sa.select(patterns).where(patterns.c.id == pattern_id))
+    ).one()
+    if not changed.evidence_good and not changed.evidence_bad:
+        return
+
+    def total(column: sa.Column[float]) -> sa.ScalarSelect[float]:
+        return (
+            sa.select(sa.func.coalesce(sa.func.sum(column), 0.0))
+            .where(
+                patterns.c.namespace == changed.namespace,
+                patterns.c.level.in_(OPEN),
+                patterns.c.removed_at.is_(None),
+            )
+            .scalar_subquery()
+        )
+
+    await connection.execute(
+        namespaces.update()
+        .where(namespaces.c.name == changed.namespace)
+        .values(
+            evidence_good=total(patterns.c.evidence_good),
+            evidence_bad=total(patterns.c.evidence_bad),
+        )
+    )
 
 
 def _counts(usage: Usage) -> dict[str, Any]:

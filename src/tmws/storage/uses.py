@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.usage import UseOutcome
 from tmws.storage.documents import next_revision
-from tmws.storage.tables import use_vectors, uses
+from tmws.storage.tables import patterns, use_vectors, uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,9 @@ async def add(connection: AsyncConnection, use: Use, *, namespace: str) -> None:
             at=use.at,
             share=use.share,
             receipt_id=use.receipt_id,
+            version=sa.select(patterns.c.version)
+            .where(patterns.c.id == use.pattern_id)
+            .scalar_subquery(),
         )
     )
     if not use.vectors:
@@ -86,3 +89,24 @@ async def of_receipt(connection: AsyncConnection, receipt_id: str) -> set[str]:
         sa.select(uses.c.pattern_id).where(uses.c.receipt_id == receipt_id)
     )
     return set(rows.scalars())
+
+
+async def forget(connection: AsyncConnection, pattern_id: str) -> None:
+    """Erase what the uses of a pattern were for; that they happened stays counted.
+
+    Empty vectors tell every index that there was one.
+    """
+    mine = sa.select(uses.c.id).where(uses.c.pattern_id == pattern_id)
+    namespace = await connection.scalar(
+        sa.select(patterns.c.namespace).where(patterns.c.id == pattern_id)
+    )
+    assert namespace is not None
+    revision = await next_revision(connection, namespace)
+    await connection.execute(
+        use_vectors.update()
+        .where(use_vectors.c.use_id.in_(mine))
+        .values(vector=b"", revision=revision)
+    )
+    await connection.execute(
+        uses.update().where(uses.c.pattern_id == pattern_id).values(context="")
+    )

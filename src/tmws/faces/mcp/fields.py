@@ -8,6 +8,8 @@ from pydantic import Field, JsonValue, WithJsonSchema
 
 from tmws.domain.patterns import MOST_GRANTS, MOST_TAGS
 
+MOST_VERSIONS = 1_000_000
+
 Slug = Annotated[str, Field(min_length=1, max_length=50, pattern="^[a-z0-9_-]+$")]
 Tags = Annotated[tuple[Slug, ...], Field(max_length=MOST_TAGS)]
 AgentName = Annotated[str, Field(min_length=1, max_length=64)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tmws.domain.memories import Memory
-from tmws.domain.patterns import Pattern
+from tmws.domain.patterns import Origin, Pattern
 from tmws.domain.usage import Usage
+from tmws.domain.versions import Change, Version
 
 _LONGEST_EXCERPT = 300
 
@@ -37,6 +39,37 @@ def pattern(stored: Pattern) -> dict[str, Any]:
         "version": stored.version,
         "created_at": stored.created_at,
         "usage": usage(stored.usage),
+        **_from_elsewhere(stored),
+    }
+
+
+def _from_elsewhere(stored: Pattern) -> dict[str, Any]:
+    made = stored.provenance
+    if made.origin is Origin.OWN:
+        return {}
+    return {"origin": made.origin, "source": made.source}
+
+
+def version(seen: Version) -> dict[str, Any]:
+    """Return what one version says otherwise than the pattern's newest, and who wrote it."""
+    told = seen.content.as_json() | {
+        "version": seen.number,
+        "author": seen.author,
+        "author_trust": rounded(seen.author_trust),
+        "written_at": seen.written_at,
+        "data": None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def difference(old: Version, new: Version, changes: Sequence[Change]) -> dict[str, Any]:
+    """Return what changed as a JSON Patch, and who wrote it."""
+    return {
+        "from": old.number,
+        "to": new.number,
+        "author": new.author,
+        "written_at": new.written_at,
+        "changes": [change.as_json() for change in changes],
     }
 
 

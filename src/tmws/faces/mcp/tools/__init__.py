@@ -10,6 +10,7 @@ from tmws.faces.mcp.tools.learning import (
     report_outcome,
 )
 from tmws.faces.mcp.tools.memory import recall, remember
+from tmws.faces.mcp.tools.patterns import remove_pattern, revise_pattern, share_pattern
 from tmws.faces.mcp.tools.trust import compare_trust, get_trust
 from tmws.faces.mcp.tools.verification import get_verification, verify_claim
 
@@ -19,6 +20,9 @@ REGISTRY = Registry(
         get_pattern,
         learn_pattern,
         report_outcome,
+        revise_pattern,
+        share_pattern,
+        remove_pattern,
         verify_claim,
         get_verification,
         get_trust,

@@ -1,0 +1,86 @@
+"""The step before an act on a pattern: find it for whoever asks, or refuse without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tmws.domain.agents import Agent, Reader
+from tmws.domain.errors import Conflict, NotFound, PermissionDenied
+from tmws.domain.patterns import OWN, Origin, Pattern, PatternDraft, Provenance
+from tmws.domain.versions import may_write
+from tmws.storage import agents, patterns
+from tmws.storage.database import Transaction
+
+
+async def visible(connection: Transaction, reader: Reader, pattern_id: str) -> Pattern:
+    """Return a pattern that the reader may see.
+
+    Raises:
+        NotFound: there is none; one that is hidden looks the same.
+    """
+    found = await patterns.readable(connection, reader, [pattern_id])
+    if pattern_id not in found:
+        raise NotFound(
+            f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
+        )
+    return found[pattern_id]
+
+
+async def writable(tx: Transaction, caller: Agent, pattern_id: str) -> Pattern:
+    """Return a pattern that the caller may write, and keep others from changing it meanwhile.
+
+    Raises:
+        NotFound: there is none that the caller may even see.
+        PermissionDenied: the caller sees it, and it is somebody else's.
+    """
+    await patterns.lock(tx, pattern_id)
+    found = await visible(tx, caller, pattern_id)
+    if not may_write(caller, owner_id=found.owner_id, level=found.level):
+        raise PermissionDenied(
+            f"Pattern {found.id} is {found.owner}'s. Learn one of your own, with derived_from, "
+            "to say it otherwise."
+        )
+    return found
+
+
+async def require_free_name(tx: Transaction, pattern: Pattern) -> None:
+    """Return if the owner has no other living pattern of this name in its namespace.
+
+    Raises:
+        Conflict: there is one.
+    """
+    known = await patterns.id_of(
+        tx, namespace=pattern.namespace, owner_id=pattern.owner_id, name=pattern.name
+    )
+    if known not in {None, pattern.id}:
+        raise Conflict(
+            f"{pattern.owner} already has a pattern of this name in {pattern.namespace}: {known}. "
+            "Choose another name, or revise that one."
+        )
+
+
+async def agent_ids(tx: Transaction, names: Sequence[str]) -> dict[str, str]:
+    """Return name to id of these agents.
+
+    Raises:
+        NotFound: one does not exist.
+    """
+    if not names:
+        return {}
+    known = await agents.ids_of(tx, names)
+    missing = sorted(set(names) - known.keys())
+    if missing:
+        raise NotFound(f"No agent {missing[0][:64]!r}. Share with agents that exist.")
+    return known
+
+
+async def provenance(connection: Transaction, author: Agent, draft: PatternDraft) -> Provenance:
+    """Return what a new pattern is made from.
+
+    Raises:
+        NotFound: it is derived from a pattern that its author may not see.
+    """
+    if draft.derived_from is None:
+        return OWN
+    source = await visible(connection, author, draft.derived_from)
+    return Provenance(Origin.DERIVED, f"{source.id} version {source.version}")
