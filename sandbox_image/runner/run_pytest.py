@@ -1,8 +1,9 @@
 """Runs pytest on the workspace and reports from inside what really happened.
 
-Started as `python -I run_pytest.py [--keyword=EXPR] /workspace/... ...`. The project's
-own configuration, conftest files and paths hold, as they must for honest projects;
-`addopts` and plugin autoload do not, since both can load code or hide tests.
+Started as `python -I run_pytest.py [--keyword=EXPR] [--marker=EXPR] /workspace/... ...`.
+The project's own configuration, conftest files and paths hold, as they must for honest
+projects; plugin autoload does not, and of `addopts` only what can neither load code nor
+hide tests.
 """
 
 from __future__ import annotations
@@ -11,29 +12,37 @@ import importlib
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 sys.path.append("/opt/tmws")
 sys.path.append("/opt/tools")
 
 import pytest
+from _pytest import doctest
 from _pytest.config import default_plugins
 from _pytest.config.exceptions import UsageError
 from _pytest.config.findpaths import determine_setup
-from tmws_channel import OUR_FOLDER, TOOLS, WORKSPACE, open_channel
+from tmws_channel import OUR_FOLDER, TOOLS, WORKSPACE, Send, open_channel
 from tmws_guard import Guard
+from tmws_options import Choice, chosen
 from tmws_sources import Sources
-from tmws_witness import Witness
+from tmws_witness import Selection, Witness
 
 
-def safe_options(targets: list[str]) -> list[str]:
-    """Return those of the project's own options that are obeyed.
+class Measurement(Protocol):
+    """Something that is measured while the tests run."""
 
-    Only how test modules are imported matters for honest projects and cannot hide
-    a test; everything else in `addopts` is dropped.
-    """
+    def of(self, sources: Sources, send: Send, tests: Callable[[], int]) -> int:
+        """Run the tests, report what was measured, and return their status."""
+        ...
+
+
+def own_options(targets: list[str], plugins: list[str]) -> Choice:
+    """Return what of the project's own options holds; see `tmws_options`."""
     try:
-        *_, config, _ = determine_setup(
+        root, _, config, _ = determine_setup(
             inifile=None,
             override_ini=None,
             args=targets,
@@ -41,12 +50,19 @@ def safe_options(targets: list[str]) -> list[str]:
             invocation_dir=Path(WORKSPACE),
         )
         value = getattr(config.get("addopts"), "value", "")
-        words = list(value) if isinstance(value, list) else shlex.split(str(value))
+        words = list(map(str, value)) if isinstance(value, list) else shlex.split(str(value))
     except (UsageError, ValueError):  # pytest itself will say so
-        return []
-    text = " ".join(map(str, words)).replace("--import-mode ", "--import-mode=")
-    modes = {f"--import-mode={mode}" for mode in ("prepend", "append", "importlib")}
-    return [word for word in text.split() if word in modes]
+        return Choice()
+    return chosen(words, root, plugins)
+
+
+def prepare() -> None:
+    """Import whatever decides outcomes before any code of the workspace can."""
+    for name in default_plugins:
+        importlib.import_module(f"_pytest.{name}")
+    # Made on first use otherwise, from classes that could have been replaced by then.
+    doctest._init_runner_class()
+    doctest._get_checker()
 
 
 def open_paths() -> None:
@@ -58,22 +74,25 @@ def open_paths() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([*paths, TOOLS])
 
 
-def main() -> None:
-    """Run what the arguments name, and end with pytest's own status."""
-    options = [word for word in sys.argv[1:] if word.startswith("--keyword=")]
-    targets = [word for word in sys.argv[1:] if word.startswith(WORKSPACE + "/")]
-    keyword = options[0].partition("=")[2] if options else None
+def option(name: str, words: list[str]) -> str | None:
+    """Return the value of an option of ours, None if it is not given."""
+    return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), None)
+
+
+def run(words: list[str], measurement: Measurement | None = None) -> None:
+    """Run what the words name, and end with pytest's own status."""
+    targets = [word for word in words if word.startswith(WORKSPACE + "/")]
+    keyword, marker = (option(name, words) for name in ("--keyword", "--marker"))
     os.chdir(WORKSPACE)
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    obeyed = safe_options(targets)
-    for name in default_plugins:
-        importlib.import_module(f"_pytest.{name}")
-    run, leave, flush = pytest.main, os._exit, (sys.stdout.flush, sys.stderr.flush)
-    send = open_channel("pytest")
+    own = own_options(targets, plugins=[])
+    prepare()
+    start, leave, flush = pytest.main, os._exit, (sys.stdout.flush, sys.stderr.flush)
+    send = open_channel("pytest" if measurement is None else "coverage")
     sources = Sources()
-    witness = Witness(send, Guard(), sources, keyword)
+    witness = Witness(send, Guard(), sources, Selection.of(keyword, marker))
     finish = witness.finish
     open_paths()
     arguments = [
@@ -87,16 +106,21 @@ def main() -> None:
         # Fifty failures tell as much as fifty thousand, and can be read.
         "--maxfail=50",
         "-q",
-        *obeyed,
+        *own.obeyed,
         *(["-k", keyword] if keyword is not None else []),
+        *(["-m", marker] if marker is not None else []),
         *targets,
     ]
-    status = int(run(arguments, plugins=[witness]))
-    finish(send, status)
+    if measurement is None:
+        status = int(start(arguments, plugins=[witness]))
+    else:
+        status = measurement.of(sources, send, lambda: int(start(arguments, plugins=[witness])))
+    finish(send, status, own.overruled)
     for stream in flush:
         stream()
     # Nothing that the workspace left behind, threads or exit handlers, has a say now.
     leave(status & 0xFF)
 
 
-main()
+if __name__ == "__main__":
+    run(sys.argv[1:])

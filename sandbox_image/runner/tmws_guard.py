@@ -13,10 +13,15 @@ from typing import Any
 
 FRAMEWORK = (
     "_pytest",
+    "coverage",
+    "doctest",
     "pluggy",
     "pytest",
+    "run_pytest",
     "tmws_channel",
+    "tmws_coverage",
     "tmws_guard",
+    "tmws_options",
     "tmws_sources",
     "tmws_witness",
     "unittest",
@@ -24,6 +29,7 @@ FRAMEWORK = (
 # Where outcomes are made: looked at after every test, the rest once at the end.
 CRITICAL = (
     "_pytest.assertion",
+    "_pytest.doctest",
     "_pytest.outcomes",
     "_pytest.python",
     "_pytest.python_api",
@@ -32,6 +38,7 @@ CRITICAL = (
     "_pytest.runner",
     "_pytest.skipping",
     "_pytest.unittest",
+    "doctest",
     "pluggy._callers",
     "pluggy._hooks",
     "tmws_witness",

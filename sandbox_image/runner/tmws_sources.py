@@ -8,6 +8,7 @@ plainly must be the function that pytest is about to call.
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import sys
 import types
@@ -18,10 +19,14 @@ from typing import Any
 
 import pytest
 from _pytest.assertion import rewrite
+from _pytest.doctest import DoctestItem
 from tmws_channel import WORKSPACE
 
 # Where code of the workspace can put files, beside the workspace itself.
 WRITABLE = ("/tmp/", "/dev/shm/")  # noqa: S108
+
+# Where tests may stand: modules, and texts with examples in them.
+KINDS = ("*.py", "*.txt", "*.rst", "*.md")
 
 _compile: Callable[..., Any] = compile
 _stat, _rewrite_asserts, _rewrite_others = os.stat, rewrite.rewrite_asserts, rewrite._rewrite_test
@@ -31,11 +36,12 @@ class Sources:
     """The Python files below the workspace, as they were sent."""
 
     def __init__(self) -> None:
-        paths = sorted(Path(WORKSPACE).rglob("*.py"))
+        paths = [path for kind in KINDS for path in sorted(Path(WORKSPACE).rglob(kind))]
         self._texts = {str(path): path.read_bytes() for path in paths if path.is_file()}
         self._stamps = {path: _stamp(path) for path in self._texts}
         self._plain: dict[str, set[str]] = {}
         self._codes: dict[str, set[types.CodeType]] = {}
+        self._strings: dict[str, set[str]] = {}
         rewrite._rewrite_test = self._rewrite_test
 
     def changed(self) -> Iterator[str]:
@@ -54,9 +60,18 @@ class Sources:
                 ends = (f"{path}.py", f"{path}/__init__.py")
                 yield from (sent for sent in self._texts if sent.endswith(ends))
 
+    def compiles_to(self, path: str, code: types.CodeType) -> bool:
+        """Tell whether `code` is a part of what the file at `path` says, as it was sent."""
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError, KeyError):
+            self._read(path)
+            return code in self._codes[path]
+        return False
+
     def explain(self, item: pytest.Item, code: object) -> bool:
         """Tell whether `code` is what the item's file defines, as far as that is plain."""
         path = str(item.path)
+        if isinstance(item, DoctestItem):
+            return self._explain_examples(item, path)
         if not isinstance(item, pytest.Function) or path not in self._texts:
             return True
         try:
@@ -64,6 +79,15 @@ class Sources:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False  # yet something was imported in its place
         return _qualified(item) not in self._plain[path] or code in self._codes[path]
+
+    def _explain_examples(self, item: DoctestItem, path: str) -> bool:
+        """Tell whether the examples stand in the file as they are about to be tried."""
+        text = self._texts.get(path, b"")
+        if not path.endswith(".py"):
+            return item.dtest.docstring == text.decode("utf-8", "replace").replace("\r\n", "\n")
+        if path not in self._strings:
+            self._strings[path] = set(_strings(text, path))
+        return item.dtest.docstring in self._strings[path]
 
     def _read(self, path: str) -> None:
         if path not in self._plain:
@@ -92,6 +116,19 @@ def _parsed(text: bytes, path: str) -> ast.Module:
     tree = _compile(text, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
     assert isinstance(tree, ast.Module)
     return tree
+
+
+def _strings(text: bytes, path: str) -> Iterator[str]:
+    """Return the string constants of a module, its docstrings among them."""
+    try:
+        nodes = ast.walk(_parsed(text, path))
+        yield from (
+            node.value
+            for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return  # nothing was plainly written here
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

@@ -7,17 +7,25 @@ not, something decides outcomes that is not the test.
 
 from __future__ import annotations
 
+import doctest
 import secrets
 import sys
 import unittest
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 from _pytest.config import ConftestImportFailure
+from _pytest.doctest import (
+    DoctestItem,
+    DoctestModule,
+    DoctestTextfile,
+    MultipleDoctestFailures,
+)
 from _pytest.fixtures import FixtureLookupError
-from _pytest.mark import KeywordMatcher
+from _pytest.mark import KeywordMatcher, MarkMatcher
 from _pytest.mark.expression import Expression
 from _pytest.outcomes import Failed, Skipped, XFailed
 from _pytest.unittest import TestCaseFunction
@@ -53,14 +61,36 @@ LIBRARY = str(Path(unittest.__file__).parent)
 ASYNC_REFUSAL = "async def functions are not natively supported"
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of the collected tests the claim is about."""
+
+    keyword: Expression | None
+    marker: Expression | None
+
+    @classmethod
+    def of(cls, keyword: str | None, marker: str | None) -> Selection:
+        """Return what pytest's own `-k` and `-m` would select."""
+        chosen = (None if text is None else Expression.compile(text) for text in (keyword, marker))
+        return cls(*chosen)
+
+    def holds(self, item: pytest.Item) -> bool:
+        """Tell whether the claim is about this test too."""
+        named = self.keyword is None or self.keyword.evaluate(KeywordMatcher.from_item(item))
+        return named and (
+            self.marker is None
+            or self.marker.evaluate(MarkMatcher.from_markers(item.iter_markers()))
+        )
+
+
 class Witness:
     """The plugin that sees everything and reports it at once."""
 
-    def __init__(self, send: Send, guard: Guard, sources: Sources, keyword: str | None) -> None:
+    def __init__(self, send: Send, guard: Guard, sources: Sources, selection: Selection) -> None:
         self._send = send
         self._guard = guard
         self._sources = sources
-        self._keyword = None if keyword is None else Expression.compile(keyword)
+        self._selection = selection
         self._numbers: dict[pytest.Item, int] = {}
         self._functions: dict[pytest.Item, tuple[object, object]] = {}
         self._unruly: list[str] = []
@@ -113,15 +143,12 @@ class Witness:
         for start in range(0, len(collected), IDS_PER_LINE):
             ids = [item.nodeid[:MAX_TEXT] for item in collected[start : start + IDS_PER_LINE]]
             self._send("collected", ids=ids)
-        chosen = [item for item in collected if self._is_chosen(item)]
+        chosen = [item for item in collected if self._selection.holds(item)]
         result = yield
         left, right = set(chosen), set(items)
         self._unruly = [item.nodeid[:MAX_TEXT] for item in (*(left - right), *(right - left))]
         self._selected = [item for item in items if item in self._numbers]
         return result
-
-    def _is_chosen(self, item: pytest.Item) -> bool:
-        return self._keyword is None or self._keyword.evaluate(KeywordMatcher.from_item(item))
 
     # ---- running
 
@@ -150,7 +177,7 @@ class Witness:
             mixed.append(item)
             module = item.getparent(pytest.Module)
             if module is not None and last[module] is item:
-                canary = make_canary(module, like=item.name)
+                canary = make_canary(module, like=item)
                 self._canaries[canary] = module.nodeid
                 self._canary_ids.add(canary.nodeid)
                 self._functions[canary] = function_of(canary)
@@ -279,7 +306,7 @@ class Witness:
                     code = getattr(implementation.function, "__code__", None)
                     yield f"{relative(getattr(code, 'co_filename', '?'))}: {name}"
 
-    def finish(self, send: Send, status: int) -> None:
+    def finish(self, send: Send, status: int, overruled: list[str]) -> None:
         """Report the end, and who could have had a hand in the outcomes."""
         if self._send is not send:
             self._patched["the reporter of the run"] = None
@@ -294,6 +321,7 @@ class Witness:
             status=status,
             hooks=list(self._hooks)[:MAX_LISTED],
             patched=list(self._patched)[:MAX_LISTED],
+            overruled=[option[:MAX_TEXT] for option in overruled[:MAX_LISTED]],
         )
 
     def _send_module(self, path: str, outcome: str, cause: BaseException | None) -> None:
@@ -317,7 +345,9 @@ def cause_of(call: pytest.CallInfo[None]) -> BaseException | None:
 
 
 def function_of(item: pytest.Item) -> tuple[object, object]:
-    """Return what the test calls: the function and its code."""
+    """Return what the test calls, and its code: a function, or examples in a text."""
+    if isinstance(item, DoctestItem):
+        return item.dtest, [(example.source, example.want) for example in item.dtest.examples]
     called = getattr(item, "obj", None)
     function = getattr(called, "__func__", called)
     return function, getattr(function, "__code__", None)
@@ -336,14 +366,18 @@ def is_foreign(case: object, name: str) -> bool:
     return name in vars(case) or not ours
 
 
-def make_canary(module: pytest.Module, *, like: str) -> pytest.Item:
-    """Return a test of this module that fails, named like its neighbour."""
+def make_canary(module: pytest.Module, *, like: pytest.Item) -> pytest.Item:
+    """Return a test of this module that fails, of the kind and name of its neighbour."""
     token = secrets.token_hex(8)
+    name = f"{like.name.partition('[')[0]}_{secrets.token_hex(3)}"
+    if isinstance(like, DoctestItem) and isinstance(module, DoctestModule | DoctestTextfile):
+        example = doctest.Example(f"{token!r}\n", f"{secrets.token_hex(8)!r}\n")
+        test = doctest.DocTest([example], {}, name, str(like.path), 0, example.source)
+        return DoctestItem.from_parent(module, name=name, runner=like.runner, dtest=test)
 
     def canary() -> None:
         raise AssertionError(token)
 
-    name = f"{like.partition('[')[0]}_{secrets.token_hex(3)}"
     return pytest.Function.from_parent(module, name=name, callobj=canary)
 
 
@@ -351,11 +385,24 @@ def why(causes: list[BaseException], outcome: str) -> dict[str, str | None]:
     """Return what to tell about a failure: its first line, and what was not there."""
     if not causes:
         return {}
+    causes = [within(cause) for cause in causes]
     names = [missing_from(cause) for cause in causes]
     return {
         "message": first_line(causes[0]) if outcome != "passed" else "",
         "missing": names[0] if all(names) else None,
     }
+
+
+def within(cause: BaseException) -> BaseException:
+    """Return what an example of a docstring raised, or what it gave in words."""
+    if isinstance(cause, MultipleDoctestFailures):
+        cause = cause.failures[0]
+    if isinstance(cause, doctest.UnexpectedException):
+        return cause.exc_info[1]
+    if isinstance(cause, doctest.DocTestFailure):
+        source, want = cause.example.source.strip(), cause.example.want.strip()
+        return AssertionError(f"{source} gives {cause.got.strip()}, not {want}")
+    return cause
 
 
 def first_line(error: BaseException) -> str:

@@ -11,16 +11,18 @@ import itertools
 import pytest
 
 from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck
-from tmws.domain.commands import parse, validate
+from tmws.domain.commands import validate
 from tmws.domain.errors import InvalidInput
+from tmws.domain.notation import parse
 
 DANGEROUS_OPTIONS = {
     "pytest": (
         "-p evil", "-pevil", "-c x.ini", "--rootdir=/", "--confcutdir=/", "--basetemp=src",
         "--junitxml=x", "--log-file=x", "--debug", "--pastebin=all", "--pdbcls=evil:X",
         "--import-mode=append", "-W error::evil.Cls", "-o addopts=-pevil", "--override-ini=a=b",
-        "-m slow", "--collect-only", "--co", "--deselect=x", "--ignore=tests", "--noconftest",
-        "-x", "-n4", "--lf", "--pyargs os", "--doctest-modules", "--plugins=evil", "-s",
+        "-m -pevil", "-m", "--collect-only", "--co", "--deselect=x", "--ignore=tests",
+        "--noconftest", "-x", "-n4", "--lf", "--pyargs os", "--doctest-modules", "--plugins=evil",
+        "-s",
     ),
     "ruff check": (
         "--config=x.toml", "--fix", "--unsafe-fixes", "--add-noqa", "--output-file=x",

@@ -16,8 +16,8 @@ import pytest
 
 from tests.checked import decided
 from tmws.domain.claims import Check, PytestCheck, Reason, Verdict
-from tmws.domain.commands import parse
 from tmws.domain.execution import Limits
+from tmws.domain.notation import parse
 from tmws.sandbox.docker import DockerSandbox
 
 pytestmark = pytest.mark.anyio

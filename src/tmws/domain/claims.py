@@ -65,17 +65,20 @@ class PytestCheck:
     """The named tests pass, and no more of them than allowed are skipped.
 
     Attributes:
-        targets: files, folders or `file::test` ids of the workspace; all if empty.
+        targets: files, folders or `file::test` ids of the workspace; all if empty. Texts
+            (.txt, .rst) are tested for the examples in them.
         keyword: pytest's `-k` in its plain form, or None.
         passed: exactly how many tests pass, or None for "at least one".
         allow_skipped: how many tests may be skipped or expected to fail; they never
             count as passed.
+        marker: pytest's `-m` in its plain form, or None.
     """
 
     targets: tuple[str, ...] = ()
     keyword: str | None = None
     passed: int | None = None
     allow_skipped: int = 0
+    marker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,35 @@ class PythonCheck:
     exit_code: int = 0
 
 
-Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck
+@dataclass(frozen=True, slots=True)
+class CoverageCheck:
+    """The named tests pass and execute at least so much of the named source.
+
+    Attributes:
+        source: the folder or Python file whose lines are counted, tests in it too.
+        percent: executed lines of a hundred, > 0 and at most 100; compared exactly to
+            two decimals, never rounded up.
+        branch: count branches beside lines, as `coverage --branch` does.
+        targets, keyword, marker, allow_skipped: which tests, as in `PytestCheck`.
+    """
+
+    source: str
+    percent: float
+    branch: bool = False
+    targets: tuple[str, ...] = ()
+    keyword: str | None = None
+    marker: str | None = None
+    allow_skipped: int = 0
+
+    @property
+    def tests(self) -> PytestCheck:
+        """The claim about the tests that this claim contains."""
+        return PytestCheck(
+            self.targets, self.keyword, allow_skipped=self.allow_skipped, marker=self.marker
+        )
+
+
+Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck | CoverageCheck
 
 
 _UNFINISHED = frozenset(

@@ -10,28 +10,38 @@ an argument file.
 
 from __future__ import annotations
 
-import re
-import shlex
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck
+from tmws.domain.claims import (
+    Check,
+    CoverageCheck,
+    MypyCheck,
+    PytestCheck,
+    PythonCheck,
+    RuffCheck,
+)
 from tmws.domain.errors import InvalidInput
 from tmws.domain.execution import ExecutionRequest, Limits
+from tmws.domain.grammar import (
+    MAX_ARGUMENT_BYTES,
+    MAX_ARGUMENTS,
+    MAX_COUNT,
+    WORKSPACE,
+    refused,
+    require,
+    require_range,
+    shown,
+    split_node_id,
+    validate_keyword,
+    validate_node_id,
+    validate_path,
+    validate_percent,
+)
 from tmws.domain.snapshots import PYTHON_SUFFIXES, Snapshot
 
-WORKSPACE = "/workspace"
-MAX_ARGUMENTS = 32
-MAX_ARGUMENT_BYTES = 4096
-MAX_PARAMETER_CHARACTERS = 200
-MAX_COUNT = 1_000_000
-
-_PATH_PUNCTUATION = frozenset(" _-.+=,()[]{}@~%#^")
-_KEYWORD = re.compile(r"[A-Za-z0-9_(\[][A-Za-z0-9_ ()\[\].-]{0,127}")
-# Control, format (bidirectional marks, zero width), surrogate, private, unassigned,
-# line and paragraph separators.
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Files beside Python's that hold examples for doctest.
+TEXT_SUFFIXES = (".rst", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class Profile:
         name: also the `profile` of a check in evidence and policy.
         check: the type of check it decides.
         prefix: first words of every command of this profile.
-        form: the notation that `parse` accepts.
+        form: its command line as notation; see `notation`.
     """
 
     name: str
@@ -56,12 +66,19 @@ def _runner(name: str) -> tuple[str, ...]:
 
 
 PROFILES = (
-    Profile("pytest", PytestCheck, _runner("pytest"), "pytest [TARGET ...] [-k EXPRESSION]"),
+    Profile(
+        "pytest", PytestCheck, _runner("pytest"), "pytest [TARGET ...] [-k EXPRESSION] [-m MARKERS]"
+    ),
     Profile("ruff", RuffCheck, _runner("ruff"), "ruff check [TARGET ...]"),
     Profile("mypy", MypyCheck, _runner("mypy"), "mypy [--strict] [TARGET ...]"),
     Profile("python", PythonCheck, _runner("python"), "python SCRIPT.py"),
+    Profile(
+        "coverage",
+        CoverageCheck,
+        _runner("coverage"),
+        "coverage run --source=PATH --fail-under=PERCENT [--branch] -m pytest [TARGET ...]",
+    ),
 )
-FORMS = "; ".join(profile.form for profile in PROFILES)
 
 
 def profile_of(check: Check) -> Profile:
@@ -80,12 +97,16 @@ def validate(check: Check) -> None:
             _validate_tests(check)
         case RuffCheck() | MypyCheck():
             _validate_targets(check.targets, validate_path)
+        case CoverageCheck():
+            validate_path(check.source)
+            validate_percent(check.percent)
+            _validate_tests(check.tests)
         case PythonCheck():
-            _require(
+            require(
                 check.script.endswith(".py"), "script", check.script, "a .py file of the workspace"
             )
             validate_path(check.script)
-            _require_range("exit_code", check.exit_code, 0, 125)
+            require_range("exit_code", check.exit_code, 0, 125)
 
 
 def build_request(check: Check, snapshot: Snapshot, limits: Limits) -> ExecutionRequest:
@@ -106,100 +127,15 @@ def build_request(check: Check, snapshot: Snapshot, limits: Limits) -> Execution
     return ExecutionRequest((*profile_of(check).prefix, *arguments), snapshot.files, limits)
 
 
-def parse(text: str) -> Check:
-    """Read a command line as notation for a check; it is never executed as text.
-
-    Raises:
-        InvalidInput: with the allowed forms.
-    """
-    _require_clean("command", text, "one line of printable NFC text")
-    _require(len(text.encode()) <= MAX_ARGUMENT_BYTES, "command", text, "at most 4096 bytes")
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise _refused("command", text, f"{FORMS} (with closed quotes)") from error
-    check = _read(words, text)
-    validate(check)
-    return check
-
-
-def validate_path(path: str) -> None:
-    """Refuse anything but a plain relative path.
-
-    Raises:
-        InvalidInput: naming the allowed form.
-    """
-    form = "a relative path such as src/app.py, without .., ., empty parts or shell characters"
-    _require_clean("target", path, form)
-    _require(
-        bool(path)
-        and len(path.encode()) <= MAX_ARGUMENT_BYTES - len(WORKSPACE) - 1
-        and path[0] not in "-@~"
-        and all(_is_path_character(character) for character in path)
-        and not any(
-            part in {"", ".", ".."} or part != part.strip() or len(part.encode()) > 255
-            for part in path.split("/")
-        ),
-        "target",
-        path,
-        form,
-    )
-
-
-def validate_node_id(target: str) -> None:
-    """Refuse anything but `file.py::name::name[parameters]`.
-
-    Raises:
-        InvalidInput: naming the allowed form.
-    """
-    form = "a test id such as tests/test_app.py::TestApp::test_start[case]"
-    _require_clean("target", target, form)
-    path, names, parameters = split_node_id(target)
-    validate_path(path)
-    _require(
-        path.endswith(".py")
-        and bool(names)
-        and all(name.isidentifier() for name in names)
-        and (parameters is None or len(parameters) <= MAX_PARAMETER_CHARACTERS)
-        and (parameters is None or target.endswith("]")),
-        "target",
-        target,
-        form,
-    )
-
-
-def validate_keyword(keyword: str) -> None:
-    """Refuse anything but the plain form of pytest's `-k`.
-
-    Raises:
-        InvalidInput: naming the allowed form.
-    """
-    _require(
-        _KEYWORD.fullmatch(keyword) is not None,
-        "keyword",
-        keyword,
-        "at most 128 of letters, digits, space, _ . - ( ) [ ], such as 'parser and not slow'",
-    )
-
-
-def split_node_id(target: str) -> tuple[str, tuple[str, ...], str | None]:
-    """Return path, names and parameters of a test id; a plain path has no names."""
-    path, separator, tail = target.partition("::")
-    names, bracket, parameters = tail.partition("[")
-    return (
-        path,
-        tuple(names.split("::")) if separator else (),
-        parameters.removesuffix("]") if bracket else None,
-    )
-
-
 def _validate_tests(check: PytestCheck) -> None:
     _validate_targets(check.targets, _validate_test_target)
     if check.keyword is not None:
         validate_keyword(check.keyword)
+    if check.marker is not None:
+        validate_keyword(check.marker, what="marker")
     if check.passed is not None:
-        _require_range("passed", check.passed, 1, MAX_COUNT)
-    _require_range("allow_skipped", check.allow_skipped, 0, MAX_COUNT)
+        require_range("passed", check.passed, 1, MAX_COUNT)
+    require_range("allow_skipped", check.allow_skipped, 0, MAX_COUNT)
 
 
 def _validate_test_target(target: str) -> None:
@@ -224,8 +160,11 @@ def _validate_targets(targets: tuple[str, ...], validate_one: Callable[[str], No
 def _arguments(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
     match check:
         case PytestCheck():
-            keyword = () if check.keyword is None else (f"--keyword={check.keyword}",)
-            return (*keyword, *(_tests(target, snapshot) for target in check.targets))
+            return _test_arguments(check, snapshot)
+        case CoverageCheck():
+            branch = ("--branch",) if check.branch else ()
+            source = f"--source={_measured(check.source, snapshot)}"
+            return (source, *branch, *_test_arguments(check.tests, snapshot))
         case RuffCheck():
             return tuple(_sources(target, snapshot) for target in check.targets) or (WORKSPACE,)
         case MypyCheck():
@@ -237,20 +176,39 @@ def _arguments(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
             return (_absolute(check.script),)
 
 
+def _test_arguments(check: PytestCheck, snapshot: Snapshot) -> tuple[str, ...]:
+    options = {"keyword": check.keyword, "marker": check.marker}
+    return (
+        *(f"--{name}={value}" for name, value in options.items() if value is not None),
+        *(_tests(target, snapshot) for target in check.targets),
+    )
+
+
 def _tests(target: str, snapshot: Snapshot) -> str:
     path, names, _ = split_node_id(target)
     if names:
         _require_file(path, snapshot)
-    else:
+    elif not (path.endswith(TEXT_SUFFIXES) and snapshot.file(path) is not None):
         _sources(path, snapshot)
     return _absolute(target)
+
+
+def _measured(source: str, snapshot: Snapshot) -> str:
+    place = _sources(source, snapshot)
+    require(
+        any(file.path.endswith(".py") for file in snapshot.below(source)),
+        "source",
+        source,
+        "a Python file, or a folder that holds some",
+    )
+    return place
 
 
 def _sources(target: str, snapshot: Snapshot) -> str:
     if not snapshot.below(target):
         raise InvalidInput(_absent(target, snapshot))
     if snapshot.file(target) is not None and not target.endswith(PYTHON_SUFFIXES):
-        raise _refused("target", target, "a folder or a Python file")
+        raise refused("target", target, "a folder or a Python file")
     return _absolute(target)
 
 
@@ -272,65 +230,3 @@ def _absent(path: str, snapshot: Snapshot) -> str:
 
 def _absolute(target: str) -> str:
     return f"{WORKSPACE}/{target}"
-
-
-def _read(words: list[str], text: str) -> Check:
-    match words:
-        case ["pytest", *rest]:
-            return _read_pytest(rest, text)
-        case ["ruff", "check", *targets]:
-            return RuffCheck(tuple(targets))
-        case ["mypy", *rest]:
-            return MypyCheck(
-                tuple(word for word in rest if word != "--strict"), strict="--strict" in rest
-            )
-        case ["python", script]:
-            return PythonCheck(script)
-    raise _refused("command", text, FORMS)
-
-
-def _read_pytest(words: list[str], text: str) -> PytestCheck:
-    if words.count("-k") > 1 or words[-1:] == ["-k"]:
-        raise _refused("command", text, PROFILES[0].form)
-    if "-k" not in words:
-        return PytestCheck(tuple(words))
-    at = words.index("-k")
-    return PytestCheck((*words[:at], *words[at + 2 :]), keyword=words[at + 1])
-
-
-def _is_path_character(character: str) -> bool:
-    return (
-        character == "/"
-        or character in _PATH_PUNCTUATION
-        or unicodedata.category(character)[0] in "LMN"
-    )
-
-
-def _require_clean(what: str, text: str, form: str) -> None:
-    clean = unicodedata.is_normalized("NFC", text) and not any(
-        unicodedata.category(character) in _UNPRINTABLE for character in text
-    )
-    _require(clean, what, text, form)
-
-
-def _require_range(what: str, value: int, low: int, high: int) -> None:
-    _require(
-        not isinstance(value, bool) and low <= value <= high,
-        what,
-        str(value),
-        f"a whole number from {low} to {high}",
-    )
-
-
-def _require(condition: bool, what: str, value: str, form: str) -> None:
-    if not condition:
-        raise _refused(what, value, form)
-
-
-def _refused(what: str, value: str, form: str) -> InvalidInput:
-    return InvalidInput(f"The {what} {shown(value)} is not allowed. Give {form}.")
-
-
-def shown(text: str) -> str:
-    """Return untrusted text in a form that is safe and short enough for a message."""
-    return ascii(text[:60]) + ("..." if len(text) > 60 else "")

@@ -13,7 +13,14 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck
+from tmws.domain.claims import (
+    Check,
+    CoverageCheck,
+    MypyCheck,
+    PytestCheck,
+    PythonCheck,
+    RuffCheck,
+)
 from tmws.domain.reading import SHADOWABLE, Reading, is_test_file
 from tmws.domain.settings_files import read_config, table
 from tmws.domain.silencers import mypy_flags, ruff_flags
@@ -31,6 +38,9 @@ _SUSPICIOUS = re.compile(
 )
 
 
+_MEASURES = re.compile(rb"\b(import|from)\b[^\n]*\bcoverage\b|[\"']coverage[\"'.]")
+
+
 def scan(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
     """Return `file: what` for everything that could bend the result, at most 50."""
     return tuple(sorted(set(_found(check, snapshot))))[:MAX_FLAGS]
@@ -40,6 +50,9 @@ def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:
     match check:
         case PytestCheck():
             yield from _pytest_flags(check, snapshot)
+        case CoverageCheck():
+            yield from _pytest_flags(check.tests, snapshot)
+            yield from _measuring(snapshot)
         case RuffCheck():
             yield from ruff_flags(check, snapshot)
         case MypyCheck():
@@ -73,6 +86,13 @@ def _pytest_flags(check: PytestCheck, snapshot: Snapshot) -> Iterator[str]:
         tree = syntax_tree(file)
         if tree is not None:
             yield from (f"{file.path}: {what}" for what in _read(file.path, tree))
+
+
+def _measuring(snapshot: Snapshot) -> Iterator[str]:
+    """Name the files that take the measuring tool in hand themselves."""
+    for file in snapshot.python_files():
+        if file.path != "setup.py" and _MEASURES.search(file.content):
+            yield f"{file.path}: takes part in measuring coverage"
 
 
 def _read(path: str, tree: ast.Module) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from tmws.domain.cases import Case, is_passed_over, number
 from tmws.domain.claims import (
     Check,
+    CoverageCheck,
     Judgement,
     MypyCheck,
     PytestCheck,
@@ -20,11 +21,14 @@ from tmws.domain.claims import (
     Reason,
     RuffCheck,
 )
+from tmws.domain.coverage import judge_coverage
 from tmws.domain.execution import ExecutionResult, Outcome
 from tmws.domain.flags import scan
 from tmws.domain.reports import (
+    CoverageReport,
     LintReport,
     PytestReport,
+    Report,
     ReportInvalid,
     ScriptReport,
     parse_report,
@@ -63,13 +67,21 @@ def judge(check: Check, snapshot: Snapshot, result: ExecutionResult) -> Judgemen
         report = parse_report(result.report or b"")
     except ReportInvalid as error:
         return _unreported(case, result, error)
+    return _judge_report(check, snapshot, report, case, result.exit_code)
+
+
+def _judge_report(
+    check: Check, snapshot: Snapshot, report: Report, case: Case, exit_code: int
+) -> Judgement:
     match check, report:
         case (PytestCheck(), PytestReport()):
-            return judge_tests(check, snapshot, report, case.flags, result.exit_code)
+            return judge_tests(check, snapshot, report, case.flags, exit_code)
+        case (CoverageCheck(), CoverageReport()):
+            return judge_coverage(check, snapshot, report, case.flags, exit_code)
         case ((RuffCheck() | MypyCheck()), LintReport()):
-            return _judge_findings(check, snapshot, report, case.flags, result.exit_code)
+            return _judge_findings(check, snapshot, report, case.flags, exit_code)
         case (PythonCheck(), ScriptReport()):
-            return _judge_script(check, report, result.exit_code)
+            return _judge_script(check, report, exit_code)
     return case.distrusted("The report comes from another tool than the one that was started.")
 
 

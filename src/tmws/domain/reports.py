@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
 from tmws.domain.canonical import Json
+from tmws.domain.measured import Executed, Measured
 
 MAX_REPORT_BYTES = 16 * 1024 * 1024
 MAX_RECORDS = 100_000
@@ -73,6 +75,7 @@ class PytestReport:
         unruly: ids that vanished from or were added to the selection by other hands.
         hooks: foreign implementations of hooks that decide outcomes.
         patched: functions of pytest, pluggy, unittest or builtins that were replaced.
+        overruled: options of the project's `addopts` that could hide tests or load code.
         status: pytest's exit status, None when the run never came to its end.
     """
 
@@ -85,6 +88,7 @@ class PytestReport:
     hooks: tuple[str, ...]
     patched: tuple[str, ...]
     status: int | None
+    overruled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,22 @@ class ScriptReport:
     missing: str | None
 
 
-Report = PytestReport | LintReport | ScriptReport
+@dataclass(frozen=True, slots=True)
+class CoverageReport:
+    """What the tests executed, beside how they ended.
+
+    Attributes:
+        foreign: files in whose name other code was executed.
+        beyond: settings of the project that measure more than this one process.
+    """
+
+    tests: PytestReport
+    files: tuple[Measured, ...]
+    foreign: tuple[str, ...]
+    beyond: tuple[str, ...]
+
+
+Report = PytestReport | LintReport | ScriptReport | CoverageReport
 
 
 def parse_report(raw: bytes) -> Report:
@@ -145,6 +164,8 @@ def parse_report(raw: bytes) -> Report:
     match started.get("tool"):
         case "pytest":
             return _pytest_report(records)
+        case "coverage":
+            return _coverage_report(records)
         case "ruff" | "mypy":
             return _lint_report(records)
         case "python":
@@ -221,6 +242,7 @@ def _pytest_report(records: list[_Record]) -> PytestReport:
         hooks=_texts(finished, "hooks"),
         patched=_texts(finished, "patched"),
         status=_status(finished),
+        overruled=_texts(finished, "overruled"),
     )
 
 
@@ -233,6 +255,33 @@ def _endings(records: list[_Record], collected: tuple[str, ...]) -> Iterator[tup
         elif record.get("kind") == "test":
             (index,) = _indices({"index": [record.get("index")]}, "index", len(collected))
             yield index, _ran(record, collected[index])
+
+
+def _coverage_report(records: list[_Record]) -> CoverageReport:
+    measured = _only(records, "coverage") or {}
+    rows = [row for record in _of(records, "measured") for row in _rows(record)]
+    if len({row[0] for row in rows}) != len(rows):
+        raise ReportInvalid("a file was measured twice")
+    return CoverageReport(
+        tests=_pytest_report(records),
+        files=tuple(Measured(path, Executed(*ours), Executed(*own)) for path, ours, own in rows),
+        foreign=_texts(measured, "foreign"),
+        beyond=_texts(measured, "beyond"),
+    )
+
+
+def _rows(record: _Record) -> Iterator[tuple[str, list[int], list[int]]]:
+    """Return path and twice four counts of each file: of all, the executed are a part."""
+    rows = record.get("files")
+    for row in rows if isinstance(rows, list) else [None]:
+        match row:
+            case [str(path), *counts] if len(counts) == 8:
+                numbers = [number for number in counts if type(number) is int and number >= 0]
+                wholes, parts = numbers[::2], numbers[1::2]
+                if len(numbers) == 8 and all(map(operator.le, parts, wholes)):
+                    yield _plain(path[:MAX_TEXT]), numbers[:4], numbers[4:]
+                    continue
+        raise ReportInvalid("what was measured of a file is not eight counts")
 
 
 def _lint_report(records: list[_Record]) -> LintReport:

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from tmws.domain.cases import Case, is_passed_over, number
 from tmws.domain.claims import Judgement, PytestCheck, Reason
-from tmws.domain.commands import split_node_id
 from tmws.domain.flags import syntax_tree
+from tmws.domain.grammar import split_node_id
 from tmws.domain.reading import is_test_file
 from tmws.domain.reports import PytestReport, Ran, RanOutcome
 from tmws.domain.snapshots import Snapshot
@@ -72,6 +72,8 @@ def _by_failures(
             "network, and files, descriptors and threads are bounded. Name targets that need less.",
             (ran.id for ran in own),
         )
+    if report.overruled:
+        case = Case(case.counts, (*case.flags, *_overruled(report)))
     contradicted = report.status == 0 or exit_code == 0 or any(ran.changed for ran in own)
     if contradicted:
         hidden = (*case.flags, "the run: hid a failure from its exit status or its report")
@@ -138,10 +140,7 @@ def _by_claim(case: Case, check: PytestCheck, report: PytestReport) -> Judgement
     if empty := [target for target in check.targets if not _is_covered(target, report)]:
         return case.refuted(Reason.NOTHING_CHECKED, f"No test was run in {empty[0]}.", empty)
     if check.passed is not None and passed != check.passed:
-        return case.refuted(
-            Reason.COUNT_DIFFERS,
-            f"{number(passed, 'test')} passed, the claim says {check.passed}.",
-        )
+        return _by_count(case, report, check.passed)
     if len(skipped) > check.allow_skipped:
         return case.open(
             Reason.SKIPPED,
@@ -152,6 +151,17 @@ def _by_claim(case: Case, check: PytestCheck, report: PytestReport) -> Judgement
     if case.flags:
         return case.only_observed(f"All {number(passed, 'test')} passed")
     return case.supported(f"{number(passed, 'test')} passed, none failed.")
+
+
+def _by_count(case: Case, report: PytestReport, claimed: int) -> Judgement:
+    seen = f"{number(case.counts['passed'], 'test')} passed, the claim says {claimed}"
+    if report.overruled:
+        return case.open(
+            Reason.OBSERVED_ONLY,
+            f"{seen}; but the project's own option {report.overruled[0]!r} is not obeyed. Say in "
+            "the claim which tests are meant (targets, keyword, marker).",
+        )
+    return case.refuted(Reason.COUNT_DIFFERS, f"{seen}.")
 
 
 def _test_counts(report: PytestReport) -> dict[str, int]:
@@ -168,6 +178,10 @@ def _test_counts(report: PytestReport) -> dict[str, int]:
         "xpassed": outcomes.count(RanOutcome.XPASSED),
         "unfinished": outcomes.count(RanOutcome.UNFINISHED),
     }
+
+
+def _overruled(report: PytestReport) -> Iterator[str]:
+    return (f"the settings: addopts {option!r} is not obeyed" for option in report.overruled)
 
 
 def _is_covered(target: str, report: PytestReport) -> bool:

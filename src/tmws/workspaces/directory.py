@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from tmws.domain.commands import shown
 from tmws.domain.errors import Conflict, InvalidInput
 from tmws.domain.execution import MEBIBYTE
+from tmws.domain.grammar import shown
 from tmws.domain.snapshots import Snapshot, SnapshotFile
 
 ATTEMPTS = 3

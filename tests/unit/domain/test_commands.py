@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck
 from tmws.domain.commands import (
     PROFILES,
-    WORKSPACE,
     Profile,
     build_request,
-    parse,
     profile_of,
     validate,
 )
 from tmws.domain.errors import InvalidInput
 from tmws.domain.execution import Limits
+from tmws.domain.grammar import WORKSPACE
+from tmws.domain.notation import parse
 from tmws.domain.snapshots import Snapshot, SnapshotFile
 
 SNAPSHOT = Snapshot.of(

@@ -112,7 +112,10 @@ def test_only_what_programs_read_publishes_its_shape() -> None:
     ("check", "said"),
     [
         ({}, "check: 'profile' is required"),
-        ({"profile": "bash"}, "check: 'profile' is none of 'pytest', 'ruff', 'mypy', 'python'"),
+        (
+            {"profile": "bash"},
+            "check: 'profile' is none of 'pytest', 'ruff', 'mypy', 'python', 'coverage'",
+        ),
     ],
 )
 def test_a_check_of_no_known_profile_is_told_which_there_are(

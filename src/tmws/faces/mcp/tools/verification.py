@@ -7,8 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tmws.domain.claims import Check, Level, MypyCheck, PytestCheck, PythonCheck, RuffCheck, Verdict
-from tmws.domain.commands import MAX_ARGUMENTS, MAX_COUNT
+from tmws.domain.claims import (
+    Check,
+    CoverageCheck,
+    Level,
+    MypyCheck,
+    PytestCheck,
+    PythonCheck,
+    RuffCheck,
+    Verdict,
+)
+from tmws.domain.grammar import MAX_ARGUMENTS, MAX_COUNT
 from tmws.domain.verifications import (
     LONGEST_EFFORT_MINUTES,
     LONGEST_STATEMENT,
@@ -42,9 +51,12 @@ class Pytest(Arguments):
         int | None, Field(ge=1, le=MAX_COUNT, description="Exactly so many pass.")
     ] = None
     allow_skipped: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 0
+    marker: Annotated[
+        str | None, Field(min_length=1, max_length=128, description="As pytest -m.")
+    ] = None
 
     def check(self) -> Check:
-        return PytestCheck(self.targets, self.keyword, self.passed, self.allow_skipped)
+        return PytestCheck(self.targets, self.keyword, self.passed, self.allow_skipped, self.marker)
 
 
 class Ruff(Arguments):
@@ -79,6 +91,19 @@ class Python(Arguments):
         return PythonCheck(self.script, self.exit_code)
 
 
+class Coverage(Arguments):
+    """Passing tests execute so much of `source`."""
+
+    profile: Literal["coverage"]
+    source: Path
+    percent: Annotated[float, Field(gt=0, le=100)]
+    branch: bool = False
+    targets: Targets = ()
+
+    def check(self) -> Check:
+        return CoverageCheck(self.source, self.percent, self.branch, self.targets)
+
+
 class VerifyClaim(Arguments):
     """A claim as its author makes it."""
 
@@ -94,7 +119,7 @@ class VerifyClaim(Arguments):
         str, Field(min_length=1, max_length=64, description="Name of a registered workspace.")
     ]
     check: Annotated[
-        Pytest | Ruff | Mypy | Python,
+        Pytest | Ruff | Mypy | Python | Coverage,
         Field(discriminator="profile", description="Paths are relative to the workspace."),
     ]
     patterns: Annotated[
@@ -173,11 +198,11 @@ async def verify_claim(call: Call, claim: VerifyClaim) -> Verified:
     """Have a claim about a workspace checked by really running it, and get the verdict.
 
     Use it before you say that tests pass, code is clean, or a script works. A copy of the
-    workspace is checked without network, under limits of time and memory, by pytest, ruff, mypy
-    or a Python script of the workspace; no other commands run. SUPPORTED and REFUTED move your
-    trust; INCONCLUSIVE (time limit, missing package, ...) does not, and `detail` says what to do.
-    The same check of an unchanged workspace returns its earlier verdict. Takes seconds to a
-    minute; `state` open: it goes on, ask get_verification.
+    workspace is checked without network, under limits of time and memory, by pytest, ruff,
+    mypy, coverage or a Python script of the workspace; nothing else runs. SUPPORTED and REFUTED
+    move your trust; INCONCLUSIVE (time limit, missing package, ...) does not, and `detail` says
+    what to do. The same check of an unchanged workspace returns its earlier verdict. Takes
+    seconds to a minute; `state` open: it goes on, ask get_verification.
     """
     draft = ClaimDraft(
         statement=claim.statement,

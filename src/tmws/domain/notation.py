@@ -1,0 +1,101 @@
+"""Command lines as notation for a check; none is ever executed as text."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from tmws.domain.claims import (
+    Check,
+    CoverageCheck,
+    MypyCheck,
+    PytestCheck,
+    PythonCheck,
+    RuffCheck,
+)
+from tmws.domain.commands import PROFILES, validate
+from tmws.domain.grammar import MAX_ARGUMENT_BYTES, refused, require, require_clean
+
+FORMS = "; ".join(profile.form for profile in PROFILES)
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
+
+
+def parse(text: str) -> Check:
+    """Read a command line as notation for a check; it is never executed as text.
+
+    Raises:
+        InvalidInput: with the allowed forms.
+    """
+    require_clean("command", text, "one line of printable NFC text")
+    require(len(text.encode()) <= MAX_ARGUMENT_BYTES, "command", text, "at most 4096 bytes")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise refused("command", text, f"{FORMS} (with closed quotes)") from error
+    check = _read(words, text)
+    validate(check)
+    return check
+
+
+def _read(words: list[str], text: str) -> Check:
+    match words:
+        case ["pytest", *rest]:
+            return _read_pytest(rest, text)
+        case ["ruff", "check", *targets]:
+            return RuffCheck(tuple(targets))
+        case ["mypy", *rest]:
+            return MypyCheck(
+                tuple(word for word in rest if word != "--strict"), strict="--strict" in rest
+            )
+        case ["python", script]:
+            return PythonCheck(script)
+        case ["coverage", "run", *rest]:
+            return _read_coverage(rest, text)
+    raise refused("command", text, FORMS)
+
+
+def _read_pytest(words: list[str], text: str) -> PytestCheck:
+    options, targets = _split_options(words, {"-k", "-m"}, text)
+    return PytestCheck(targets, options.get("-k"), marker=options.get("-m"))
+
+
+def _read_coverage(words: list[str], text: str) -> CoverageCheck:
+    at = words.index("-m") if "-m" in words else len(words)
+    given = {name: value for name, _, value in (word.partition("=") for word in words[:at])}
+    percent = _PERCENT.fullmatch(given.get("--fail-under", ""))
+    known = {"--branch", "--fail-under", "--source"}
+    if words[at + 1 : at + 2] != ["pytest"] or len(given) != at or percent is None:
+        raise refused("command", text, _form("coverage"))
+    if not given.keys() <= known or "--source" not in given or given.get("--branch"):
+        raise refused("command", text, _form("coverage"))
+    tests = _read_pytest(words[at + 2 :], text)
+    return CoverageCheck(
+        given["--source"],
+        float(percent[0]),
+        "--branch" in given,
+        tests.targets,
+        tests.keyword,
+        tests.marker,
+    )
+
+
+def _split_options(
+    words: list[str], names: set[str], text: str
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the options of these names with their values, and the other words."""
+    found: dict[str, str] = {}
+    rest = []
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if word not in names:
+            rest.append(word)
+        elif word in found or not waiting:
+            raise refused("command", text, _form("pytest"))
+        else:
+            found[word] = waiting.pop(0)
+    return found, tuple(rest)
+
+
+def _form(name: str) -> str:
+    return next(profile.form for profile in PROFILES if profile.name == name)
