@@ -19,6 +19,7 @@ from tmws.ports import Clock, Embedder, Sandbox
 from tmws.services.acts import Acts
 from tmws.services.agents import Agents
 from tmws.services.audit import Audit
+from tmws.services.batches import Batches
 from tmws.services.checking import Checker
 from tmws.services.corrections import Corrections
 from tmws.services.gate import Gate
@@ -35,6 +36,7 @@ from tmws.services.revisions import Revisions
 from tmws.services.running import Running
 from tmws.services.search import Search
 from tmws.services.sharing import Sharing
+from tmws.services.storing import Storing
 from tmws.services.switches import Switches
 from tmws.services.trust import Trust
 from tmws.services.verification import Verification
@@ -59,6 +61,7 @@ class App:
     settings: Settings
     agents: Agents
     learning: Learning
+    batches: Batches
     outcomes: Outcomes
     receipts: Receipts
     revisions: Revisions
@@ -145,6 +148,7 @@ def _app(
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
     acts = Acts(database, notary, clock, chance)
+    storing = Storing(database, search, clock, chance)
     limits = Limits(
         wall_seconds=settings.check_seconds, memory_bytes=settings.check_memory_mib * MEBIBYTE
     )
@@ -153,9 +157,8 @@ def _app(
     return App(
         settings=settings,
         agents=Agents(database, notary, clock, chance),
-        learning=Learning(
-            database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
-        ),
+        learning=Learning(database, gate=gate, search=search, storing=storing, receipts=receipts),
+        batches=Batches(gate, storing),
         receipts=receipts,
         outcomes=Outcomes(
             database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance

@@ -26,6 +26,9 @@ CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
     Action.REPORT_OUTCOME: lambda app, who: app.outcomes.report(
         who, OutcomeReport("pattern_0", UseOutcome.SUCCESS)
     ),
+    Action.LEARN_PATTERNS: lambda app, who: app.batches.learn(
+        who, [pattern("in a batch")], progress=silent
+    ),
     Action.REVISE_PATTERN: lambda app, who: app.revisions.revise(
         who, "pattern_0", Revision(name="x"), version=1
     ),

@@ -11,6 +11,7 @@ class Action(StrEnum):
     LEARN_PATTERN = "learn_pattern"
     FIND_PATTERNS = "find_patterns"
     GET_PATTERN = "get_pattern"
+    LEARN_PATTERNS = "learn_patterns"
     REVISE_PATTERN = "revise_pattern"
     SHARE_PATTERN = "share_pattern"
     REMOVE_PATTERN = "remove_pattern"

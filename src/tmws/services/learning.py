@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from tmws.domain import patterns as rules
 from tmws.domain.actions import Action
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.canonical import Json
 from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
 from tmws.domain.errors import InvalidInput
-from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.patterns import Pattern, PatternDraft
 from tmws.domain.ranking import Arm
-from tmws.domain.usage import Usage
 from tmws.domain.wording import require_text
-from tmws.ports import Chance, Clock
 from tmws.services import shelf
 from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
-from tmws.services.scoring import reliance
 from tmws.services.search import Search, named_parts
+from tmws.services.storing import Storing
 from tmws.storage import documents, patterns
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
@@ -92,16 +88,14 @@ class Learning:
         *,
         gate: Gate,
         search: Search,
+        storing: Storing,
         receipts: Receipts,
-        clock: Clock,
-        chance: Chance,
     ) -> None:
         self._database = database
         self._gate = gate
         self._search = search
+        self._storing = storing
         self._receipts = receipts
-        self._clock = clock
-        self._chance = chance
 
     async def learn(self, caller: Agent, draft: PatternDraft) -> Pattern:
         """Store a new pattern.
@@ -112,19 +106,7 @@ class Learning:
             Conflict: the caller already has a pattern of this name in this namespace.
         """
         await self._gate.require(Action.LEARN_PATTERN)
-        pattern = self._pattern(caller, rules.validated(draft, caller))
-        document = await self._search.of_pattern(pattern)
-        async with self._database.write() as tx:
-            await shelf.require_free_name(tx, pattern)
-            granted = list((await shelf.agent_ids(tx, draft.shared_with)).values())
-            pattern = replace(
-                pattern,
-                provenance=await shelf.provenance(tx, caller, draft),
-                author_trust=await reliance(tx, caller.id, at=pattern.created_at),
-            )
-            await patterns.add(tx, pattern, granted)
-            await documents.add(tx, document)
-        return pattern
+        return await self._storing.one(caller, draft)
 
     async def find(self, caller: Agent, query: PatternQuery) -> FoundPatterns:
         """Return what the caller may read and asked for, best or newest first.
@@ -228,33 +210,6 @@ class Learning:
             return None
         weights = {item.pattern.id: item.score or 0.0 for item in shown}
         return self._receipts.issue(caller, request, weights)
-
-    def _pattern(self, author: Agent, draft: PatternDraft) -> Pattern:
-        now = self._clock.now()
-        return Pattern(
-            id=self._id("pattern"),
-            namespace=draft.namespace or author.home,
-            owner_id=author.id,
-            owner=author.name,
-            name=draft.name,
-            category=draft.category,
-            summary=draft.summary,
-            data=draft.data or {},
-            tags=draft.tags,
-            level=draft.level,
-            version=1,
-            created_at=now,
-            usage=Usage(),
-            subcategory=draft.subcategory,
-            complexity=draft.complexity,
-            learning_weight=draft.learning_weight,
-            author_id=author.id,
-            author=author.name,
-            written_at=now,
-        )
-
-    def _id(self, kind: str) -> str:
-        return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
 
 
 async def _text_of(connection: Transaction, caller: Agent, pattern_id: str) -> str:

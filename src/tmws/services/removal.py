@@ -12,7 +12,7 @@ from tmws.services import shelf
 from tmws.services.acts import Acts
 from tmws.services.gate import Gate
 from tmws.services.search import Search
-from tmws.storage import documents, lifecycle, patterns, usage, uses
+from tmws.storage import batches, documents, lifecycle, patterns, usage, uses
 from tmws.storage.database import Database, Transaction
 from tmws.storage.lifecycle import ActKind
 
@@ -82,6 +82,7 @@ class Removal:
                 await _held(acts.tx, by, pattern_id)
             await lifecycle.forget(acts.tx, pattern_id, at=acts.at)
             await uses.forget(acts.tx, pattern_id)
+            await batches.forget(acts.tx, pattern_id)
             await usage.expect_anew(acts.tx, pattern_id)
             await documents.forget(acts.tx, pattern_id)
             await acts.add(by, pattern_id, ActKind.FORGOTTEN)

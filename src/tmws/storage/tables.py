@@ -135,6 +135,17 @@ pattern_acts = sa.Table(
     sa.Index(None, "agent_id", "at"),
 )
 
+# What a batch was answered, for whoever sends it again.
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Column("key", sa.String(100), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("pattern_ids", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
 pattern_tags = sa.Table(
     "pattern_tags",
     metadata,

@@ -19,19 +19,24 @@ from tmws.storage.patterns import add_tags
 from tmws.storage.tables import agents, pattern_tags, pattern_versions, patterns, uses
 
 
-async def add(connection: AsyncConnection, before: Pattern, after: Version) -> None:
-    """Put a new version in the place of the newest, which is kept as it was."""
+async def keep(connection: AsyncConnection, pattern_id: str, version: Version) -> None:
+    """Store a version that is not the newest."""
     await connection.execute(
         pattern_versions.insert().values(
-            pattern_id=before.id,
-            version=before.version,
-            **_columns(content_of(before)),
-            tags=json.dumps(before.tags),
-            author_id=before.author_id,
-            author_trust=before.author_trust,
-            written_at=before.written_at,
+            pattern_id=pattern_id,
+            version=version.number,
+            **_columns(version.content),
+            tags=json.dumps(version.content.tags),
+            author_id=version.author_id,
+            author_trust=version.author_trust,
+            written_at=version.written_at,
         )
     )
+
+
+async def add(connection: AsyncConnection, before: Pattern, after: Version) -> None:
+    """Put a new version in the place of the newest, which is kept as it was."""
+    await keep(connection, before.id, newest_of(before))
     await connection.execute(
         patterns.update()
         .where(patterns.c.id == before.id)

@@ -10,7 +10,12 @@ from tmws.faces.mcp.tools.learning import (
     report_outcome,
 )
 from tmws.faces.mcp.tools.memory import recall, remember
-from tmws.faces.mcp.tools.patterns import remove_pattern, revise_pattern, share_pattern
+from tmws.faces.mcp.tools.patterns import (
+    learn_patterns,
+    remove_pattern,
+    revise_pattern,
+    share_pattern,
+)
 from tmws.faces.mcp.tools.trust import compare_trust, get_trust
 from tmws.faces.mcp.tools.verification import get_verification, verify_claim
 
@@ -20,6 +25,7 @@ REGISTRY = Registry(
         get_pattern,
         learn_pattern,
         report_outcome,
+        learn_patterns,
         revise_pattern,
         share_pattern,
         remove_pattern,

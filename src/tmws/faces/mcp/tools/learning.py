@@ -8,53 +8,23 @@ from pydantic import Field
 
 from tmws.domain.agents import AccessLevel
 from tmws.domain.errors import InvalidInput
-from tmws.domain.patterns import LONGEST_NAME, LONGEST_SUMMARY, MOST_COMPLEX, PatternDraft
 from tmws.domain.usage import LONGEST_DURATION_SECONDS, UseOutcome
 from tmws.faces.mcp import views
+from tmws.faces.mcp.drafts import LearnPattern
 from tmws.faces.mcp.fields import (
     MOST_VERSIONS,
     AgentName,
     Cursor,
-    Grants,
     Identifier,
     Limit,
     Namespace,
     Query,
     Slug,
-    Structured,
     Tags,
 )
 from tmws.faces.mcp.registry import Arguments, Call, tool
 from tmws.services.learning import FoundPattern, PatternQuery
 from tmws.services.outcomes import LONGEST_CONTEXT, CreditReport, OutcomeReport
-
-
-class LearnPattern(Arguments):
-    """A pattern as its author writes it."""
-
-    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
-    category: Annotated[Slug, Field(description="A kind of task, e.g. testing, refactoring.")]
-    summary: Annotated[
-        str,
-        Field(max_length=LONGEST_SUMMARY, description="When it applies and why it works."),
-    ] = ""
-    data: Annotated[
-        Structured | None, Field(description="The steps or code, at most 64 KiB of JSON.")
-    ] = None
-    tags: Tags = ()
-    level: Annotated[
-        AccessLevel,
-        Field(
-            description="private: you alone. shared: those in shared_with. public: your "
-            "namespace. system: admins only."
-        ),
-    ] = AccessLevel.PRIVATE
-    shared_with: Annotated[Grants, Field(description="Names of agents, for level shared.")] = ()
-    namespace: Namespace = None
-    subcategory: Slug | None = None
-    complexity: Annotated[int | None, Field(ge=1, le=MOST_COMPLEX)] = None
-    learning_weight: Annotated[float, Field(ge=0, le=1)] = 1.0
-    derived_from: Annotated[Identifier | None, Field(description="A pattern's id.")] = None
 
 
 class FindPatterns(Arguments):
@@ -122,23 +92,7 @@ async def learn_pattern(call: Call, draft: LearnPattern) -> dict[str, Any]:
     secrets. Names are unique among your own. Private unless you choose another level. Next:
     report_outcome whenever it is applied, revise_pattern when you know better.
     """
-    stored = await call.app.learning.learn(
-        call.caller,
-        PatternDraft(
-            name=draft.name,
-            category=draft.category,
-            summary=draft.summary,
-            data=draft.data,
-            tags=draft.tags,
-            level=draft.level,
-            shared_with=draft.shared_with,
-            namespace=draft.namespace,
-            subcategory=draft.subcategory,
-            complexity=draft.complexity,
-            learning_weight=draft.learning_weight,
-            derived_from=draft.derived_from,
-        ),
-    )
+    stored = await call.app.learning.learn(call.caller, draft.as_draft())
     return {"id": stored.id, "namespace": stored.namespace, "level": stored.level}
 
 

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from tmws.domain.agents import AccessLevel
+from tmws.domain.batches import LONGEST_KEY, MOST_ITEMS
 from tmws.domain.patterns import LONGEST_NAME, LONGEST_SUMMARY, MOST_COMPLEX
 from tmws.domain.versions import Revision
+from tmws.faces.mcp.drafts import LearnPattern
 from tmws.faces.mcp.fields import MOST_VERSIONS, Grants, Identifier, Slug, Structured, Tags
 from tmws.faces.mcp.registry import Arguments, Call, tool
 
@@ -31,7 +33,7 @@ class RevisePattern(Arguments):
 
     pattern_id: Identifier
     version: Annotated[int, Field(ge=1, le=MOST_VERSIONS)]
-    # Told by name: models have just read these fields in learn_pattern.
+    # Told by name, like the items below.
     changes: Annotated[Changes, WithJsonSchema({"type": "object", "maxProperties": 8})]
 
 
@@ -90,3 +92,38 @@ async def remove_pattern(call: Call, wanted: RemovePattern) -> dict[str, Any]:
     acts = {"remove": removal.remove, "restore": removal.restore, "forget": removal.forget}
     await acts[wanted.act](caller, key)
     return {"id": key, "done": wanted.act}
+
+
+# Told by name: models have just read these fields in learn_pattern.
+Item = Annotated[LearnPattern, WithJsonSchema({"type": "object", "maxProperties": 12})]
+
+
+class LearnPatterns(Arguments):
+    """Several patterns, and how they are sent."""
+
+    # Told by name: models have just read these fields in learn_pattern.
+    items: Annotated[
+        tuple[
+            Annotated[LearnPattern, WithJsonSchema({"type": "object", "maxProperties": 12})], ...
+        ],
+        Field(min_length=1, max_length=MOST_ITEMS),
+    ]
+    key: Annotated[str | None, Field(min_length=1, max_length=LONGEST_KEY)] = None
+    dry_run: bool = False
+
+
+@tool(title="Learn patterns", read_only=False, destructive=False, idempotent=False, narrow="")
+async def learn_patterns(call: Call, batch: LearnPatterns) -> dict[str, Any]:
+    """Store many patterns at once, all or none; `items` take the fields of learn_pattern.
+
+    Sent again with the same `key`, nothing is stored twice. `dry_run` lists all problems.
+    """
+    drafts = [item.as_draft() for item in batch.items]
+    if batch.dry_run:
+        problems = await call.app.batches.check(call.caller, drafts)
+        told = [{"index": problem.index, "message": problem.message} for problem in problems]
+        return {"stored": 0, "problems": told}
+    stored = await call.app.batches.learn(
+        call.caller, drafts, key=batch.key, progress=call.progress
+    )
+    return {"ids": stored.ids, "stored": 0 if stored.repeated else len(stored.ids)}
