@@ -26,6 +26,7 @@ from tmws.services.gate import Gate
 from tmws.services.learning import Learning
 from tmws.services.levels import Levels
 from tmws.services.memory import Memory
+from tmws.services.nearest import Nearest
 from tmws.services.notary import Notary
 from tmws.services.outcomes import Outcomes
 from tmws.services.proofs import Proofs
@@ -100,10 +101,14 @@ async def open_app(
         await _require_key(settings, database)
         sandbox = sandbox or _sandbox(settings)
         stack.push_async_callback(sandbox.aclose)
+        nearest = _nearest(settings)
+        stack.push_async_callback(nearest.aclose)
         clock = clock or SystemClock()
         receipts = Receipts(database, clock, secrets.token_bytes)
         stack.push_async_callback(receipts.settle)
-        app = _app(settings, database, sandbox, receipts, clock)
+        app = _app(
+            settings, database, sandbox=sandbox, nearest=nearest, receipts=receipts, clock=clock
+        )
         stack.push_async_callback(app.verification.aclose)
         yield app
 
@@ -137,14 +142,31 @@ def _sandbox(settings: Settings) -> Sandbox:
     return sandbox
 
 
+def _nearest(settings: Settings) -> Nearest:
+    exact = backends.deferred("vectors", "exact")
+    if settings.vectors == "exact":
+        return Nearest(exact)
+    folder = settings.data_dir / "vectors" / settings.vectors
+    address = settings.vectors_address
+    return Nearest(
+        exact, backends.deferred("vectors", settings.vectors, folder=folder, address=address)
+    )
+
+
 def _app(
-    settings: Settings, database: Database, sandbox: Sandbox, receipts: Receipts, clock: Clock
+    settings: Settings,
+    database: Database,
+    *,
+    sandbox: Sandbox,
+    nearest: Nearest,
+    receipts: Receipts,
+    clock: Clock,
 ) -> App:
     chance = secrets.token_bytes
     signer = backends.find("signing", "file")(_key(settings))
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
     reader = backends.find("workspaces", "directory")()
-    search = Search(embedders(settings), backends.deferred("vectors", "exact"))
+    search = Search(embedders(settings), nearest)
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
     acts = Acts(database, notary, clock, chance)

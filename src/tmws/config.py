@@ -24,6 +24,9 @@ class Settings(BaseSettings):
         sandbox_image: name of another image that checks run in than `tmws sandbox build` makes.
         warm_slots: containers kept ready for checks; each costs about 20 MiB.
         embedder: `minilm` compares meanings too; `hashing` only spelling.
+        vectors: `exact` searches all; `chroma` and `pgvector` keep graphs, for very many.
+        vectors_url: where the index's server listens: `http://HOST:PORT` of Chroma, or a
+            database with pgvector if it is not the store's own.
         check_seconds: wall time that one check may take.
         least_level: what a verdict has to reach, at least, in any namespace.
         verify_wait_seconds: how long verify_claim waits for a verdict before it answers with
@@ -51,6 +54,8 @@ class Settings(BaseSettings):
     check_memory_mib: int = Field(default=512, ge=64, le=16384)
     least_level: Literal["reproduced", "pinned", "independent"] = "reproduced"
     embedder: str = "hashing"
+    vectors: str = "exact"
+    vectors_url: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("data_dir")
@@ -62,6 +67,12 @@ class Settings(BaseSettings):
     def model_folder(self) -> Path:
         """Where the files of the chosen language model lie."""
         return self.data_dir / "models" / self.embedder
+
+    @property
+    def vectors_address(self) -> str | None:
+        """Where the vector index's server listens, None for none."""
+        given = self.vectors_url or (self.database_url if self.vectors == "pgvector" else None)
+        return given.get_secret_value() if given else None
 
     @property
     def url(self) -> str:

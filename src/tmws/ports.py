@@ -155,18 +155,29 @@ class Match:
 class VectorIndex(Protocol):
     """Finds the nearest vectors among those the caller may know of.
 
-    A working copy: SQL is the truth and tells it what changed.
+    A working copy: SQL is the truth and tells it what changed. It may lie elsewhere, lag
+    behind, or be lost; every call may raise BackendUnavailable, and nothing is lost by it.
+
+    Made with two arguments: `folder`, a place of its own on this machine, and `address`,
+    where its server listens, None for none.
     """
 
-    def revision(self, namespace: str, embedder_id: str) -> int:
-        """Return the highest revision that was loaded, 0 when nothing is."""
+    async def revision(self, namespace: str, embedder_id: str) -> int:
+        """Return the highest revision that was taken over, 0 when nothing was.
+
+        A persistent index never names a revision whose rows a crash could still take away.
+        """
         ...
 
-    def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
-        """Take over what changed; the highest revision of an item wins."""
+    async def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
+        """Take over what changed; the highest revision of an item wins.
+
+        Raises:
+            InvalidInput: a vector has another length than those held; nothing was taken over.
+        """
         ...
 
-    def search(
+    async def search(
         self,
         query: Vector,
         *,
@@ -179,10 +190,25 @@ class VectorIndex(Protocol):
     ) -> list[Match]:
         """Return at most `limit` nearest readable items, nearest first, ties by id.
 
+        Access is part of the search, never applied to its result: what is hidden changes
+        neither order nor number of what is found.
+
         Args:
             granted: ids of shared items that were opened to the caller.
             among: look at these ids only.
         """
+        ...
+
+    async def count(self, namespace: str, embedder_id: str) -> int:
+        """Return how many vectors can be found."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget everything, even what is damaged; revisions are 0 afterwards."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of everything this object opened; what is persistent stays."""
         ...
 
 

@@ -85,9 +85,11 @@ class Installation:
         return Settings(data_dir=self.folder, database_url=SecretStr(self.url), **changes)
 
     @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[App]:
+    async def open(self, **changes: Any) -> AsyncIterator[App]:
         """Open one more process' worth of app on this installation."""
-        async with open_app(self.settings(), sandbox=self.sandbox, clock=self.clock) as app:
+        async with open_app(
+            self.settings(**changes), sandbox=self.sandbox, clock=self.clock
+        ) as app:
             yield app
 
     @contextlib.asynccontextmanager

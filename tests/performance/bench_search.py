@@ -52,7 +52,7 @@ async def rows(_: Bench) -> AsyncIterator[Row]:
 async def _searches(count: int) -> AsyncIterator[Row]:
     vectors = _unit_vectors(count)
     query = vectors[0]
-    index = _loaded(vectors)
+    index = await _loaded(vectors)
     floor = await measure(f"bare product with {count:,}", lambda: vectors @ query, repeats=60)
     for space, name in ((SPACE, f"nearest of {count:,}"), (SMALL, f"nearest of 5 % of {count:,}")):
         search = partial(
@@ -96,7 +96,7 @@ async def _rankings() -> AsyncIterator[Row]:
     yield Row(await measure("terms matched in a text", lambda: matched(asked, TEXT), repeats=200))
 
 
-def _loaded(vectors: Vector) -> ExactIndex:
+async def _loaded(vectors: Vector) -> ExactIndex:
     index = ExactIndex()
     for space, step in ((SPACE, 1), (SMALL, 20)):
         levels = ("private", "public", "system")
@@ -110,7 +110,7 @@ def _loaded(vectors: Vector) -> ExactIndex:
             )
             for number in range(0, len(vectors), step)
         ]
-        index.refresh(space, MODEL, some)
+        await index.refresh(space, MODEL, some)
     return index
 
 

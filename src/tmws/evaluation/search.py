@@ -176,7 +176,7 @@ class _Bench:
                     VectorRow(key, "", "public", 1, vector.tobytes())
                     for (key, _), vector in zip(step, vectors, strict=True)
                 ]
-                self._index.refresh(block, embedder.id, rows)
+                await self._index.refresh(block, embedder.id, rows)
 
     async def ask(self, text: str) -> _Answer:
         clock = _Stopwatch()
@@ -190,9 +190,9 @@ class _Bench:
                 continue
             with clock(arm):
                 vectors[arm] = (await embedder.embed([text]))[0]
-                found[arm] = self._near("texts", arm, vectors[arm], CANDIDATES)
+                found[arm] = await self._near("texts", arm, vectors[arm], CANDIDATES)
         with clock(Arm.USES):
-            past = self._past_uses(vectors)
+            past = await self._past_uses(vectors)
             said = precedents(past, recorded=len(self._served))
         with clock(FUSED):
             ranked = fuse(found, said)
@@ -217,8 +217,8 @@ class _Bench:
         )
         return {self._ids[row_id]: -score for row_id, score in rows}
 
-    def _near(self, block: str, arm: Arm, vector: Vector, limit: int) -> _Scores:
-        matches = self._index.search(
+    async def _near(self, block: str, arm: Arm, vector: Vector, limit: int) -> _Scores:
+        matches = await self._index.search(
             vector,
             namespace=block,
             embedder_id=self._embedders[arm].id,
@@ -228,14 +228,16 @@ class _Bench:
         )
         return {match.pattern_id: match.similarity for match in matches}
 
-    def _past_uses(self, vectors: Mapping[Arm, Vector]) -> list[PastUse]:
+    async def _past_uses(self, vectors: Mapping[Arm, Vector]) -> list[PastUse]:
         """Return near past uses; their similarity is the mean over the embedders.
 
         Spelling and meaning together picked the right one more often than either.
         """
         if not self._served or not vectors:
             return []
-        near = [self._near("uses", arm, vector, CANDIDATES) for arm, vector in vectors.items()]
+        near = [
+            await self._near("uses", arm, vector, CANDIDATES) for arm, vector in vectors.items()
+        ]
         both = set(near[0]).intersection(*near[1:]) or set(near[-1])
         return [
             PastUse(self._served[int(key)], fmean(each.get(key, 0.0) for each in near))

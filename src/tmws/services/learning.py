@@ -71,12 +71,14 @@ class FoundPatterns:
         next_cursor: where to go on, None at the end.
         embedder: which model compared meanings; None when only words were compared.
         receipt_id: to be given with the outcome of what was found; None for an empty page.
+        degraded: why less than what is configured served; None when all did.
     """
 
     items: tuple[FoundPattern, ...]
     next_cursor: str | None
     embedder: str | None
     receipt_id: str | None = None
+    degraded: str | None = None
 
 
 class Learning:
@@ -203,7 +205,8 @@ class Learning:
             for hit in page
             if hit.item_id in stored
         )
-        return FoundPatterns(items, following, asked.embedder, self._receipt(caller, text, items))
+        receipt_id = self._receipt(caller, text, items)
+        return FoundPatterns(items, following, asked.embedder, receipt_id, asked.degraded)
 
     def _receipt(self, caller: Agent, request: str, shown: Sequence[FoundPattern]) -> str | None:
         if not shown:

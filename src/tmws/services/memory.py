@@ -48,11 +48,15 @@ class RecalledMemory:
 
 @dataclass(frozen=True, slots=True)
 class RecalledMemories:
-    """One page; `embedder` is None when only words were compared."""
+    """One page; `embedder` is None when only words were compared.
+
+    `degraded` says why less than what is configured served; None when all did.
+    """
 
     items: tuple[RecalledMemory, ...]
     next_cursor: str | None
     embedder: str | None
+    degraded: str | None = None
 
 
 class Memory:
@@ -171,6 +175,7 @@ class Memory:
             ),
             cursor_at(end, query=mark) if len(ranked) > end else None,
             asked.embedder,
+            asked.degraded,
         )
 
 

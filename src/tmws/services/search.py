@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -23,7 +23,8 @@ from tmws.domain.ranking import (
     usefulness,
 )
 from tmws.domain.text import terms
-from tmws.ports import Embedder, Vector, VectorIndex, VectorRow
+from tmws.ports import Embedder, Vector
+from tmws.services.nearest import Block, Nearest
 from tmws.storage import documents, patterns
 from tmws.storage.database import Transaction
 from tmws.storage.documents import Document, Ids, Kind
@@ -33,27 +34,35 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query as search sees it; `vectors` holds only arms whose embedder answered."""
+    """A query as search sees it; `vectors` holds only arms whose embedder answered.
+
+    Attributes:
+        shortfalls: what could not serve as configured, added to as the search goes on.
+    """
 
     terms: tuple[str, ...]
     vectors: Mapping[Arm, Vector]
     embedder: str | None
+    shortfalls: set[str] = field(default_factory=set)
+
+    @property
+    def degraded(self) -> str | None:
+        """Why the answer is less than what was configured could give, None if it is not."""
+        return " ".join(sorted(self.shortfalls)) or None
 
 
 class Search:
     """Makes things findable and finds them. SQL decides what may be seen, in every arm."""
 
-    def __init__(
-        self, embedders: Mapping[Arm, Callable[[], Embedder]], index: Callable[[], VectorIndex]
-    ) -> None:
-        """Embedders and index are made when first needed: many processes never are.
+    def __init__(self, embedders: Mapping[Arm, Callable[[], Embedder]], nearest: Nearest) -> None:
+        """Embedders are made when first needed: many processes never are.
 
         Args:
             embedders: who serves `characters` and, if a language model is installed,
                 `meaning`.
         """
         self._make_embedders = embedders
-        self._make_index = index
+        self._nearest = nearest
 
     @functools.cached_property
     def _embedders(self) -> Mapping[Arm, Embedder]:
@@ -64,10 +73,6 @@ class Search:
             except BackendUnavailable as error:
                 _log.warning("embedder_unavailable", arm=arm.value, reason=error.message)
         return made
-
-    @functools.cached_property
-    def _index(self) -> VectorIndex:
-        return self._make_index()
 
     async def document(
         self,
@@ -212,41 +217,20 @@ class Search:
         for namespace in (*caller.namespaces, *foreign):
             # The index opens what is public to whoever asks; only members may.
             among = selected if filtered or namespace in foreign else None
-            block = f"{kind.value}/{namespace}"
             for arm, vector in asked.vectors.items():
-                embedder = self._embedders[arm].id
-                await self._refresh(connection, block, kind, namespace, embedder)
-                matches = self._index.search(
+                near = await self._nearest.search(
+                    connection,
                     vector,
-                    namespace=block,
-                    embedder_id=embedder,
+                    Block(kind, namespace, self._embedders[arm].id),
                     caller_id=caller.id,
                     granted=granted,
                     limit=CANDIDATES,
                     among=among,
                 )
-                found[arm].update({match.pattern_id: match.similarity for match in matches})
+                found[arm].update({match.pattern_id: match.similarity for match in near.matches})
+                if near.degraded:
+                    asked.shortfalls.add(near.degraded)
         return found
-
-    async def _refresh(
-        self, connection: Transaction, block: str, kind: Kind, namespace: str, embedder: str
-    ) -> None:
-        """Take over what this or another process wrote since the last look."""
-        rows = await documents.vectors_since(
-            connection,
-            kind=kind,
-            namespace=namespace,
-            embedder=embedder,
-            revision=self._index.revision(block, embedder),
-        )
-        self._index.refresh(
-            block,
-            embedder,
-            [
-                VectorRow(row.item_id, row.owner_id, row.level, row.revision, row.vector)
-                for row in rows
-            ],
-        )
 
 
 def _is_worth_showing(best: Evidence) -> bool:

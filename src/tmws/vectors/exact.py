@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from threading import Lock
 
 import numpy as np
@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tmws.ports import Match, Vector, VectorRow
+from tmws.vectors.order import (
+    DIGITS,
+    LEVELS,
+    OPEN_LEVELS,
+    SHARED,
+    dimension_of,
+    nearest_first,
+    require_alike,
+)
 
-_OPEN_LEVELS = ("public", "system")
-_SHARED = "shared"
-_LEVELS = {"private": 0, _SHARED: 1, "public": 2, "system": 3}
-_FIRST_OPEN = min(_LEVELS[level] for level in _OPEN_LEVELS)
+_CODES = {level: code for code, level in enumerate(LEVELS)}
+_FIRST_OPEN = min(_CODES[level] for level in OPEN_LEVELS)
 _GROWTH = 1.5
-
-# Equal vectors can differ in the last bit by their place in the matrix; rounded
-# they are equal again, and their order is by id wherever they lie.
-_DIGITS = 5
 
 
 class ExactIndex:
@@ -35,33 +38,33 @@ class ExactIndex:
         self._blocks: dict[tuple[str, str], _Block] = {}
         self._lock = Lock()
 
-    def revision(self, namespace: str, embedder_id: str) -> int:
+    async def revision(self, namespace: str, embedder_id: str) -> int:
         """Return the highest revision that was loaded, 0 when nothing is."""
         block = self._blocks.get((namespace, embedder_id))
         return block.revision if block else 0
 
-    def count(self, namespace: str, embedder_id: str) -> int:
+    async def count(self, namespace: str, embedder_id: str) -> int:
         """Return how many vectors can be found."""
         block = self._blocks.get((namespace, embedder_id))
         return block.count if block else 0
 
-    def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
+    async def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
         """Take over what changed.
 
         Raises:
-            ValueError: a vector has another length than the block's; nothing was taken over.
+            InvalidInput: a vector has another length than the block's; nothing was taken over.
         """
         if not rows:
             return
         with self._lock:
             block = self._blocks.get((namespace, embedder_id))
             if block is None:
-                block = _Block(_dimension(rows))
+                block = _Block(dimension_of(rows))
             block.check(rows)
             block.apply(rows)
             self._blocks[namespace, embedder_id] = block
 
-    def search(
+    async def search(
         self,
         query: Vector,
         *,
@@ -92,9 +95,13 @@ class ExactIndex:
                 readable &= block.mask(among)
             return block.nearest(query, readable, limit)
 
+    async def clear(self) -> None:
+        """Forget every block."""
+        with self._lock:
+            self._blocks.clear()
 
-def _dimension(rows: Iterable[VectorRow]) -> int:
-    return next((len(row.vector) // 4 for row in rows if row.vector is not None), 0)
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 class _Block:
@@ -113,19 +120,11 @@ class _Block:
         self._revisions: dict[str, int] = {}
 
     def check(self, rows: Sequence[VectorRow]) -> None:
-        dimension = self._dimension or _dimension(rows)
-        for row in rows:
-            if row.level not in _LEVELS:
-                raise ValueError(f"pattern {row.pattern_id}: no access level {row.level!r}")
-            if row.vector is not None and len(row.vector) != 4 * dimension:
-                raise ValueError(
-                    f"pattern {row.pattern_id}: a vector of {len(row.vector)} bytes; "
-                    f"this index holds {dimension} float32 each"
-                )
+        require_alike(rows, self._dimension or dimension_of(rows))
 
     def apply(self, rows: Sequence[VectorRow]) -> None:
         if not self._dimension:
-            self._dimension = _dimension(rows)
+            self._dimension = dimension_of(rows)
             self._matrix = np.empty((len(self._levels), self._dimension), np.float32)
         self._reserve(len({row.pattern_id for row in rows} - self._places.keys()))
         for row in rows:
@@ -148,7 +147,7 @@ class _Block:
             self._ids.append(row.pattern_id)
             self._places[row.pattern_id] = place
         self._matrix[place] = np.frombuffer(vector, np.float32)
-        self._levels[place] = _LEVELS[row.level]
+        self._levels[place] = _CODES[row.level]
         self._owners[place] = self._owner_codes.setdefault(row.owner_id, len(self._owner_codes))
 
     def _remove(self, pattern_id: str) -> None:
@@ -189,7 +188,7 @@ class _Block:
         if caller_id in self._owner_codes:
             seen |= self._owners[: self.count] == self._owner_codes[caller_id]
         if granted:
-            seen |= self.mask(granted) & (levels == _LEVELS[_SHARED])
+            seen |= self.mask(granted) & (levels == _CODES[SHARED])
         return seen
 
     def mask(self, pattern_ids: Collection[str]) -> NDArray[np.bool_]:
@@ -209,9 +208,7 @@ class _Block:
             similarities = (matrix @ query)[places]
         if limit < len(places):
             edge = np.partition(similarities, len(places) - limit)[len(places) - limit]
-            near = similarities >= edge - 2 * 10.0**-_DIGITS
+            near = similarities >= edge - 2 * 10.0**-DIGITS
             places, similarities = places[near], similarities[near]
-        rounded = np.clip(similarities.astype(np.float64), -1.0, 1.0).round(_DIGITS).tolist()
-        ids = [self._ids[place] for place in places.tolist()]
-        ranked = sorted(zip(rounded, ids, strict=True), key=lambda pair: (-pair[0], pair[1]))
-        return [Match(key, similarity) for similarity, key in ranked[:limit]]
+        ids = (self._ids[place] for place in places.tolist())
+        return nearest_first(zip(ids, similarities.tolist(), strict=True), limit)

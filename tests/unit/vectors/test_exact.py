@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tmws.ports import VectorRow
 from tmws.testing.vector_suite import (
-    DIMENSION,
     LEVELS,
     MODEL,
     OWNERS,
@@ -57,61 +55,42 @@ def newest(rows: Sequence[VectorRow]) -> list[VectorRow]:
 
 
 @pytest.mark.parametrize("check", SUITE, ids=lambda check: check.__name__)
-def test_it_keeps_the_promise(check: Check) -> None:
-    check(ExactIndex())
+async def test_it_keeps_the_promise(check: Check) -> None:
+    await check(ExactIndex())
 
 
 @given(histories(), st.integers(1, 5), st.sampled_from((*OWNERS, "stranger")))
-def test_any_history_in_any_order_and_pieces_ends_in_the_newest_state(
+async def test_any_history_in_any_order_and_pieces_ends_in_the_newest_state(
     rows: list[VectorRow], pieces: int, caller: str
 ) -> None:
     index = ExactIndex()
     for piece in range(pieces):
-        index.refresh(SPACE, MODEL, rows[piece::pieces])
+        await index.refresh(SPACE, MODEL, rows[piece::pieces])
     query = Query(unit_vectors(1, seed=2)[0], caller=caller, granted=frozenset("ab"))
     right = expected(newest(rows), query)
     agrees(
-        sorted(ask(index, query), key=lambda match: match.pattern_id),
+        sorted(await ask(index, query), key=lambda match: match.pattern_id),
         sorted(right, key=lambda pair: pair[1]),
     )
-    assert index.count(SPACE, MODEL) == sum(row.vector is not None for row in newest(rows))
+    assert await index.count(SPACE, MODEL) == sum(row.vector is not None for row in newest(rows))
 
 
-def test_a_vector_of_another_length_is_refused_and_nothing_is_taken_over() -> None:
-    index = ExactIndex()
-    index.refresh(SPACE, MODEL, random_rows(3))
-    longer = np.ones(DIMENSION + 1, np.float32).tobytes()
-    rows = [*random_rows(5, revision=50), VectorRow("odd", "ann", "public", 99, longer)]
-    with pytest.raises(ValueError, match="odd: a vector of 68 bytes"):
-        index.refresh(SPACE, MODEL, rows)
-    assert index.count(SPACE, MODEL) == 3
-    assert index.revision(SPACE, MODEL) == 3
-
-
-def test_an_unknown_level_is_refused_instead_of_being_open() -> None:
-    index = ExactIndex()
-    row = VectorRow("new", "ann", "friends", 1, VECTORS[0].tobytes())
-    with pytest.raises(ValueError, match="no access level 'friends'"):
-        index.refresh(SPACE, MODEL, [row])
-    assert index.count(SPACE, MODEL) == 0
-
-
-def test_hidden_rows_change_nothing_in_what_a_stranger_sees() -> None:
+async def test_hidden_rows_change_nothing_in_what_a_stranger_sees() -> None:
     rows = random_rows(200)
     open_rows = [row for row in rows if row.level in {"public", "system"}]
     full, sparse = ExactIndex(), ExactIndex()
-    full.refresh(SPACE, MODEL, rows)
-    sparse.refresh(SPACE, MODEL, open_rows)
+    await full.refresh(SPACE, MODEL, rows)
+    await sparse.refresh(SPACE, MODEL, open_rows)
     for vector in unit_vectors(10, seed=3):
         query = Query(vector, caller="stranger")
-        assert ask(full, query, limit=7) == ask(sparse, query, limit=7)
+        assert await ask(full, query, limit=7) == await ask(sparse, query, limit=7)
 
 
-def test_memory_shrinks_after_most_rows_are_removed() -> None:
+async def test_memory_shrinks_after_most_rows_are_removed() -> None:
     index = ExactIndex()
     rows = random_rows(4_000)
-    index.refresh(SPACE, MODEL, rows)
+    await index.refresh(SPACE, MODEL, rows)
     gone = [VectorRow(row.pattern_id, row.owner_id, row.level, 9_000, None) for row in rows[100:]]
-    index.refresh(SPACE, MODEL, gone)
+    await index.refresh(SPACE, MODEL, gone)
     query = Query(VECTORS[0])
-    agrees(ask(index, query), expected(rows[:100], query))
+    agrees(await ask(index, query), expected(rows[:100], query))

@@ -88,6 +88,11 @@ def memory(stored: Memory) -> dict[str, Any]:
     return seen | ({"claim_id": stored.claim_id} if stored.claim_id else {})
 
 
+def shortfall(reason: str | None) -> dict[str, str]:
+    """Return why a search was less than it should be; nothing when it was not."""
+    return {"degraded": reason} if reason else {}
+
+
 def excerpt(text: str) -> str:
     """Return the beginning of a text, for lists."""
     return text if len(text) <= _LONGEST_EXCERPT else text[:_LONGEST_EXCERPT] + "…"

@@ -130,7 +130,7 @@ async def find_patterns(call: Call, wanted: FindPatterns) -> dict[str, Any]:
         "next_cursor": found.next_cursor,
         "embedder": found.embedder,
         "receipt_id": found.receipt_id,
-    }
+    } | views.shortfall(found.degraded)
 
 
 @tool(

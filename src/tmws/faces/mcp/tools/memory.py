@@ -78,4 +78,4 @@ async def recall(call: Call, wanted: Recall) -> dict[str, Any]:
             views.memory(item.memory) | {"score": views.rounded(item.score)} for item in found.items
         ],
         "next_cursor": found.next_cursor,
-    }
+    } | views.shortfall(found.degraded)

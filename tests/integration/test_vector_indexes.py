@@ -1,0 +1,94 @@
+"""Another index than the exact one: it serves while it can, and costs nothing when it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.services import Installation, agent, learned
+from tests.integration.test_search import names
+from tests.postgres import PostgresServer
+from tmws.app import App
+from tmws.domain.errors import InvalidInput
+from tmws.domain.memories import MemoryDraft
+from tmws.services.learning import PatternQuery
+from tmws.services.memory import MemoryQuery
+from tmws.services.nearest import ROWS_A_QUERY
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str, tmp_path: Path) -> Installation:
+    return Installation(postgres_url, tmp_path / "data")
+
+
+async def found(app: App, text: str = "configuration parser") -> tuple[set[str], str | None]:
+    [alice] = await app.agents.every()
+    answer = await app.learning.find(alice, PatternQuery(text, limit=50))
+    for item in answer.items:
+        assert "characters" in (item.parts or {})
+    return set(names(answer)), answer.degraded
+
+
+async def test_the_chosen_index_serves_what_was_just_written(on_postgres: Installation) -> None:
+    async with on_postgres.open(vectors="pgvector") as app, on_postgres.open() as other:
+        alice = await agent(app, "alice")
+        await learned(app, alice, "first", summary="parse configuration files")
+        assert await found(app) == ({"first"}, None)
+        await learned(other, alice, "second", summary="parsing of configuration")
+        assert await found(app) == ({"first", "second"}, None)
+
+
+async def test_it_hides_what_the_exact_index_hides(on_postgres: Installation) -> None:
+    async with on_postgres.open(vectors="pgvector") as app, on_postgres.open() as exact:
+        alice, bob = await agent(app, "alice"), await agent(app, "bob")
+        for level in ("private", "shared", "public"):
+            shared_with = ("bob",) if level == "shared" else ()
+            await learned(app, alice, f"{level} retry", level=level, shared_with=shared_with)
+        for caller in (alice, bob):
+            query = PatternQuery("retry")
+            assert names(await app.learning.find(caller, query)) == names(
+                await exact.learning.find(caller, query)
+            )
+
+
+async def test_far_behind_it_lets_exact_vectors_serve(on_postgres: Installation) -> None:
+    async with on_postgres.open() as app:
+        alice = await agent(app, "alice")
+        for number in range(ROWS_A_QUERY + 1):
+            await learned(app, alice, f"parser {number}", summary="configuration")
+    async with on_postgres.open(vectors="pgvector") as app:
+        seen, degraded = await found(app)
+        assert len(seen) == 50
+        assert degraded == "The vector index is catching up; exact vectors serve."
+        assert (await found(app))[1] is None
+
+
+async def test_a_lost_index_costs_neither_an_answer_nor_a_write(
+    on_postgres: Installation, postgres: PostgresServer
+) -> None:
+    elsewhere = postgres.create_database("elsewhere")
+    async with on_postgres.open(vectors="pgvector", vectors_url=elsewhere) as app:
+        alice = await agent(app, "alice")
+        await learned(app, alice, "first", summary="parse configuration files")
+        assert await found(app) == ({"first"}, None)
+        postgres.drop_database("elsewhere")
+        await learned(app, alice, "second", summary="parsing of configuration")
+        await app.memory.remember(alice, MemoryDraft("configuration of the parser"))
+        seen, degraded = await found(app)
+        assert seen == {"first", "second"}
+        assert degraded is not None
+        assert "did not answer" in degraded
+        recalled = await app.memory.recall(alice, MemoryQuery("configuration parser"))
+        assert len(recalled.items) == 1
+        assert recalled.degraded == degraded
+    postgres.create_database("elsewhere")
+    async with on_postgres.open(vectors="pgvector", vectors_url=elsewhere) as app:
+        assert await found(app) == ({"first", "second"}, None)
+    postgres.drop_database("elsewhere")
+
+
+async def test_an_index_that_nobody_installed_is_refused(on_postgres: Installation) -> None:
+    with pytest.raises(InvalidInput, match="No vectors backend 'faiss'"):
+        async with on_postgres.open(vectors="faiss"):
+            pass
