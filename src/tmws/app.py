@@ -22,6 +22,7 @@ from tmws.services.audit import Audit
 from tmws.services.batches import Batches
 from tmws.services.checking import Checker
 from tmws.services.corrections import Corrections
+from tmws.services.exports import Exports
 from tmws.services.gate import Gate
 from tmws.services.learning import Learning
 from tmws.services.levels import Levels
@@ -77,6 +78,7 @@ class App:
     workspaces: Workspaces
     audit: Audit
     proofs: Proofs
+    exports: Exports
     search: Search
     sandbox: Sandbox
 
@@ -206,6 +208,7 @@ def _app(
         workspaces=Workspaces(database, notary, reader, clock),
         audit=Audit(database, signer, checkpoints),
         proofs=Proofs(database),
+        exports=Exports(database, notary),
         search=search,
         sandbox=sandbox,
     )

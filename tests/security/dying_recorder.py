@@ -21,13 +21,13 @@ import sqlalchemy as sa
 
 from tests.integration.services import Installation, agent, ended, learned, verified
 from tmws.app import App
+from tmws.domain import evidence
 from tmws.domain.execution import ExecutionResult
 from tmws.services.learning import PatternQuery
 from tmws.storage import tables
 from tmws.testing.clock import START, StillClock
 
 COUNTED = (
-    tables.artifacts,
     tables.ledger_entries,
     tables.ledger_payloads,
     tables.memories,
@@ -43,23 +43,29 @@ class Deadline:
     def __init__(self, point: int) -> None:
         self._left: int | None = None
         self._point = point
+        self._wrote = False
         self.last = ""
 
     def listen(self) -> None:
         """Be shown every statement, commit and returned connection of every engine."""
         sa.event.listen(sa.Engine, "before_cursor_execute", self._on_statement)
         sa.event.listen(sa.Engine, "commit", lambda _: self._reached("COMMIT"))
-        sa.event.listen(sa.Pool, "checkin", lambda *_: self._reached("after COMMIT"))
+        sa.event.listen(sa.Pool, "checkin", lambda *_: self._reached(self._after()))
 
     async def arm(self) -> ExecutionResult:
         """Begin to count: as the answer of a sandbox, so just before the recording."""
         self._left = self._point
+        self._wrote = False
         return ended(0)
 
     def disarm(self) -> None:
         self._left = None
 
+    def _after(self) -> str:
+        return "after COMMIT" if self._wrote else "after a look"
+
     def _on_statement(self, _connection: object, _cursor: object, text: str, *_: object) -> None:
+        self._wrote |= text.startswith(("INSERT", "UPDATE"))
         self._reached(" ".join(text.split()[:3]))
 
     def _reached(self, point: str) -> None:
@@ -78,6 +84,11 @@ async def counts(place: Installation, app: App) -> dict[str, int]:
             table.name: await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
             for table in COUNTED
         }
+        # Equal reports are kept once, so only envelopes are one for each verdict.
+        envelopes = sa.select(sa.func.count()).where(
+            tables.artifacts.c.media_type == evidence.ENVELOPE_MEDIA_TYPE
+        )
+        found["envelopes"] = await connection.scalar(envelopes) or 0
     [alice] = [each for each in await app.agents.every() if each.name == "alice"]
     tally = (await app.trust.show(alice)).standing.tally
     closed = [each for each in await app.verification.newest(limit=1000) if each.judgement]

@@ -22,6 +22,20 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 ENVELOPE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
+REPORT_MEDIA_TYPE = "application/jsonl"
+
+EVIDENCE_CLASSES = {
+    "claim": "agent-authored",
+    "subject": "agent-authored",
+    "argv": "recorded",
+    "limits": "recorded",
+    "image": "recorded",
+    "run": "recorded",
+    "judgement": "recorded",
+    "report": "third-party",
+    "failedTests": "third-party",
+}
+"""Whose words each item is: the claimant's, this server's own observation, or a tool's."""
 
 _RESULTS = {
     Verdict.SUPPORTED: "PASSED",
@@ -64,6 +78,7 @@ def statement(
                     "processes": request.limits.processes,
                 },
                 "run": _run(result),
+                "evidence_classes": EVIDENCE_CLASSES,
             },
         },
     }
@@ -117,6 +132,16 @@ def opened(content: bytes) -> Opened:
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SignatureInvalid("The evidence is not a DSSE envelope.") from error
+
+
+def report_digest(content: bytes) -> str | None:
+    """Return the digest of the report that an envelope's statement names.
+
+    Raises:
+        SignatureInvalid: the bytes are not such an envelope.
+    """
+    named = json.loads(opened(content).payload)["predicate"]["tmws"]["run"]["report_sha256"]
+    return None if named is None else str(named)
 
 
 def _claimed(claim: Claim) -> dict[str, Json]:

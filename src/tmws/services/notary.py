@@ -37,6 +37,11 @@ class Notary:
         self._checkpoints = checkpoints
         self._chance = chance
 
+    @property
+    def public_key(self) -> bytes:
+        """The raw key under which everything verifies that this notary signs."""
+        return self._signer.public_key
+
     def signed(self, statement: Json) -> bytes:
         """Return the statement in a signed DSSE envelope."""
         payload = canonical_bytes(statement)
@@ -97,10 +102,23 @@ class Notary:
         A promise that cannot be written down is logged, not raised: the deed is done
         and the next checkpoint covers it.
         """
-        checkpoint = Checkpoint(receipt.origin, receipt.tree.size, receipt.tree.root())
-        signature = self._signer.sign(checkpoint.body().encode())
-        signed = note(checkpoint, self._signer.public_key, signature)
+        size = receipt.tree.size
         try:
-            self._checkpoints.save(signed, size=checkpoint.size)
+            self._checkpoints.save(self._promise(receipt.origin, receipt.tree), size=size)
         except BackendUnavailable as error:
-            _log.error("checkpoint_not_saved", size=checkpoint.size, reason=error.message)
+            _log.error("checkpoint_not_saved", size=size, reason=error.message)
+
+    async def checkpoint(self, connection: Transaction) -> str:
+        """Return the signed promise of the tree as it stands.
+
+        Raises:
+            LedgerCorrupt: it is not the one that was promised outside.
+        """
+        tree, origin = await ledger.head(connection), await ledger.origin(connection)
+        self._require_promised(tree, origin)
+        return self._promise(origin, tree)
+
+    def _promise(self, origin: str, tree: Tree) -> str:
+        checkpoint = Checkpoint(origin, tree.size, tree.root())
+        signature = self._signer.sign(checkpoint.body().encode())
+        return note(checkpoint, self._signer.public_key, signature)

@@ -32,6 +32,8 @@ from tmws.storage.uses import Use
 
 _log = structlog.get_logger()
 
+LARGEST_KEPT_REPORT = 256 * 1024
+
 _USE_OF = {Verdict.SUPPORTED: UseOutcome.SUCCESS, Verdict.REFUTED: UseOutcome.FAILURE}
 
 
@@ -49,6 +51,7 @@ class _Verified:
 
     claim: Claim
     envelope: bytes
+    report: bytes | None
     memory: Memory
     document: Document
     statement_vectors: Mapping[str, bytes]
@@ -114,7 +117,8 @@ class Recorder:
             run=_run_of(checked.result),
         )
         vectors = await self._search.vectors(claim.statement) if claim.applied else {}
-        return _Verified(closed, envelope, memory, document, vectors)
+        report = _kept(checked.result.report)
+        return _Verified(closed, envelope, report, memory, document, vectors)
 
     async def _compared(self, claim: Claim, judgement: Judgement) -> Judgement:
         """Say of a verdict that it is flaky when the same check came out otherwise before."""
@@ -132,6 +136,10 @@ class Recorder:
             digest = await artifacts.put(
                 tx, verified.envelope, media_type=evidence.ENVELOPE_MEDIA_TYPE, at=now
             )
+            if verified.report is not None:
+                await artifacts.put(
+                    tx, verified.report, media_type=evidence.REPORT_MEDIA_TYPE, at=now
+                )
             scored = await scoring.score(tx, claim, judgement, at=now)
             event = events.verdict_recorded(
                 claim,
@@ -201,6 +209,11 @@ class Recorder:
 
     def _id(self, kind: str) -> str:
         return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
+
+
+def _kept(report: bytes | None) -> bytes | None:
+    """Return the report if it is small enough to be kept; its digest is signed anyway."""
+    return report if report is not None and len(report) <= LARGEST_KEPT_REPORT else None
 
 
 def _run_of(result: ExecutionResult) -> Run:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import click
 
 from tmws.app import App
@@ -38,6 +41,17 @@ async def show(app: App, printer: Printer, claim_id: str) -> None:
     if claim is None:
         raise NotFound(f"No claim {claim_id[:40]!r}. See: tmws claims list.")
     printer.record(_full(claim))
+
+
+@claims.command()
+@click.argument("claim_id")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@with_app
+async def export(app: App, printer: Printer, claim_id: str, file: Path) -> None:
+    """Write a verdict with evidence and proof to FILE; see: tmws evidence verify."""
+    content = await app.exports.verdict(claim_id)
+    await asyncio.to_thread(file.write_bytes, content)
+    printer.record({"file": str(file), "bytes": len(content)})
 
 
 def _row(claim: Claim) -> dict[str, object]:

@@ -21,6 +21,7 @@ _COMMANDS = {
     "levels": "Say what verdicts have to reach, for each namespace.",
     "patterns": "Show what agents have learned.",
     "claims": "Show claims and their verdicts.",
+    "evidence": "Verify exported verdicts without a server or a database.",
     "trust": "Show trust scores; only verdicts move them.",
     "ledger": "Verify the record of verdicts and administrative acts.",
     "tools": "Switch tools off and on, in every running server at once.",
