@@ -7,13 +7,20 @@ escapes from the workspace, characters that two programs read differently.
 from __future__ import annotations
 
 import itertools
+import shlex
+from pathlib import Path
+from typing import Any
 
 import pytest
+from mcp import Client
 
+from tests.integration.services import Installation, agent
 from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck
 from tmws.domain.commands import validate
 from tmws.domain.errors import InvalidInput
 from tmws.domain.notation import parse
+from tmws.faces.mcp import identity
+from tmws.faces.mcp.server import McpServer
 
 DANGEROUS_OPTIONS = {
     "pytest": (
@@ -129,3 +136,32 @@ def test_there_are_at_least_two_hundred_attempts() -> None:
     attempts = {*COMMAND_LINES, *TARGETS, *NODE_IDS, *KEYWORDS}
 
     assert len(attempts) >= 300
+
+
+async def test_every_attempt_is_refused_at_the_face_before_anything_starts(tmp_path: Path) -> None:
+    place = Installation(f"sqlite:///{tmp_path / 'tmws.db'}", tmp_path / "data")
+    commands = [{"command": text} for text in COMMAND_LINES]
+    commands += [{"command": f"pytest {shlex.quote(text)}"} for text in (*TARGETS, *NODE_IDS)]
+    commands += [{"command": f"pytest -k {shlex.quote(text)}"} for text in KEYWORDS]
+    commands += [{"command": f"pytest tests {text}"} for text in SHELL]
+    typed: list[dict[str, Any]] = [
+        {"check": {"profile": profile, "targets": [text]}}
+        for profile, text in itertools.product(("pytest", "ruff", "mypy"), (*TARGETS, *NODE_IDS))
+    ]
+    typed += [{"check": {"profile": "python", "script": text}} for text in TARGETS]
+    typed += [{"check": {"profile": "pytest", "keyword": text}} for text in KEYWORDS]
+    async with place.open() as app:
+        await app.workspaces.add("shop", place.workspace(), by="test")
+        alice = await agent(app, "alice")
+        started = []
+        async with Client(McpServer(app, identity.always(alice))) as client:
+            for attempt in (*commands, *typed):
+                claim = {"statement": "It holds.", "workspace": "shop", **attempt}
+                result = await client.call_tool("verify_claim", claim)
+                if not result.is_error:
+                    started.append(attempt)
+        assert started == []
+        assert len(commands) + len(typed) >= 900
+        assert app.verification.refused >= 500  # the others broke the schema before
+        assert await app.verification.newest(limit=1) == []
+    assert place.sandbox.requests == []

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
 from tmws.domain import levels, verifications
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
-from tmws.domain.claims import Level
+from tmws.domain.claims import Check, Level
 from tmws.domain.commands import validate
-from tmws.domain.errors import Conflict, NotFound, SandboxUnavailable, TmwsError
+from tmws.domain.errors import Conflict, InvalidInput, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.domain.notation import parse
 from tmws.domain.verifications import (
     LEASE,
     LONGEST_WAIT_SECONDS,
@@ -38,6 +41,8 @@ LOOKS_EVERY_SECONDS = 0.5
 """How often one server looks whether another has a verdict."""
 
 _RECOVERED_AT_ONCE = 4
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,11 @@ class _Opened:
 
 
 class Verification:
-    """Opens claims, has them checked in the sandbox, and records what that showed."""
+    """Opens claims, has them checked in the sandbox, and records what that showed.
+
+    Attributes:
+        refused: how many checks broke the grammar since the start; nothing was run for them.
+    """
 
     def __init__(
         self,
@@ -88,6 +97,7 @@ class Verification:
         self._least = least
         self._clock = clock
         self._chance = chance
+        self.refused = 0
 
     async def verify(
         self,
@@ -111,7 +121,7 @@ class Verification:
         """
         await self._gate.require(Action.VERIFY_CLAIM)
         draft = verifications.validated(draft, caller)
-        validate(draft.check)
+        self._require_grammar(caller, lambda: validate(draft.check))
         until = asyncio.get_running_loop().time() + wait_seconds
         with self._running.room():
             await progress(f"copying workspace {draft.workspace}")
@@ -127,6 +137,14 @@ class Verification:
             recorded = work.outcome()
             return VerificationReport(recorded.claim, recorded.trust)
         return await self._joined(opened.claim, until, progress)
+
+    def read_command(self, caller: Agent, text: str) -> Check:
+        """Return the check that a command line is notation for; it is never run as text.
+
+        Raises:
+            InvalidInput: with the allowed forms.
+        """
+        return self._require_grammar(caller, lambda: parse(text))
 
     async def get(
         self, caller: Agent, claim_id: str, *, wait_seconds: float = 0.0
@@ -180,6 +198,17 @@ class Verification:
         """Return any claim, for the installation's administrator."""
         async with self._database.read() as connection:
             return await claims.find(connection, claim_id)
+
+    def _require_grammar(self, caller: Agent, read: Callable[[], T]) -> T:
+        """Count and log what the grammar refuses: who tries much of that is of interest."""
+        try:
+            return read()
+        except InvalidInput as error:
+            self.refused += 1
+            _log.warning(
+                "check_refused", agent_id=caller.id, reason=error.message, refused=self.refused
+            )
+            raise
 
     async def _read(self, caller: Agent, claim_id: str) -> VerificationReport:
         async with self._database.read() as connection:

@@ -14,6 +14,7 @@ from tmws.app import App
 from tmws.config import Settings
 from tmws.domain.agents import Agent
 from tmws.domain.claims import (
+    Check,
     Judgement,
     Level,
     MypyCheck,
@@ -23,6 +24,7 @@ from tmws.domain.claims import (
     RuffCheck,
     Verdict,
 )
+from tmws.domain.notation import parse
 from tmws.domain.trust.score import Standing
 from tmws.domain.trust.state import Tally
 from tmws.domain.verifications import Claim, ClaimDraft, ClaimState, Run
@@ -76,6 +78,9 @@ class Verification:
     report: VerificationReport
     draft: ClaimDraft | None = None
     waited: float | None = None
+
+    def read_command(self, _caller: Agent, text: str) -> Check:
+        return parse(text)
 
     async def get(
         self, _caller: Agent, _claim_id: str, *, wait_seconds: float
@@ -208,6 +213,30 @@ async def test_a_caller_waits_as_long_as_it_says_or_as_is_usual(
         named = {"statement": "It holds.", "workspace": "project", "check": {"profile": "mypy"}}
     assert (await shown(service, tool, **named, **sent))["state"] == "open"
     assert service.waited == waited
+
+
+async def test_a_command_line_is_notation_for_the_same_typed_check() -> None:
+    service = Verification(VerificationReport(CLOSED))
+    claim = {"statement": "It holds.", "workspace": "project"}
+    await shown(service, "verify_claim", **claim, command="pytest tests/unit -k 'parser and fast'")
+    assert service.draft is not None
+    assert service.draft.check == PytestCheck(("tests/unit",), "parser and fast")
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"check": {"profile": "mypy"}, "command": "mypy"}, {"command": "pytest -p evil"}]
+)
+async def test_neither_or_both_or_a_bad_command_is_refused_with_the_form(
+    sent: dict[str, Any],
+) -> None:
+    service = Verification(VerificationReport(CLOSED))
+    app = cast(App, ClaimsApp(verification=service))
+    async with Client(McpServer(app, identity.always(ALICE))) as client:
+        claim = {"statement": "It holds.", "workspace": "project", **sent}
+        result = await client.call_tool("verify_claim", claim)
+    assert result.is_error
+    assert "Give " in result.content[0].text  # type: ignore[union-attr]  # errors are text
+    assert service.draft is None
 
 
 async def test_a_flaky_verdict_says_so() -> None:

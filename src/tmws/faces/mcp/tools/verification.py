@@ -17,7 +17,8 @@ from tmws.domain.claims import (
     RuffCheck,
     Verdict,
 )
-from tmws.domain.grammar import MAX_ARGUMENTS, MAX_COUNT
+from tmws.domain.errors import InvalidInput
+from tmws.domain.grammar import MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, MAX_COUNT
 from tmws.domain.verifications import (
     LONGEST_EFFORT_MINUTES,
     LONGEST_STATEMENT,
@@ -119,9 +120,13 @@ class VerifyClaim(Arguments):
         str, Field(min_length=1, max_length=64, description="Name of a registered workspace.")
     ]
     check: Annotated[
-        Pytest | Ruff | Mypy | Python | Coverage,
-        Field(discriminator="profile", description="Paths are relative to the workspace."),
-    ]
+        Annotated[Pytest | Ruff | Mypy | Python | Coverage, Field(discriminator="profile")] | None,
+        Field(description="Paths are relative to the workspace."),
+    ] = None
+    command: Annotated[
+        str | None,
+        Field(max_length=MAX_ARGUMENT_BYTES, description="In place of check: pytest tests -k core"),
+    ] = None
     patterns: Annotated[
         tuple[Identifier, ...],
         Field(
@@ -207,7 +212,7 @@ async def verify_claim(call: Call, claim: VerifyClaim) -> Verified:
     draft = ClaimDraft(
         statement=claim.statement,
         workspace=claim.workspace,
-        check=claim.check.check(),
+        check=_check(call, claim),
         applied=claim.patterns,
         confidence=claim.confidence,
         effort_minutes=claim.effort_minutes,
@@ -243,6 +248,14 @@ async def get_verification(call: Call, wanted: GetVerification) -> Verified:
             call.caller, wanted.claim_id, wait_seconds=wanted.wait_seconds
         )
     )
+
+
+def _check(call: Call, claim: VerifyClaim) -> Check:
+    if claim.check is not None and claim.command is None:
+        return claim.check.check()
+    if claim.command is not None and claim.check is None:
+        return call.app.verification.read_command(call.caller, claim.command)
+    raise InvalidInput("Give either check, with its profile, or command, such as 'pytest tests'.")
 
 
 def _shown(report: VerificationReport) -> Verified:
