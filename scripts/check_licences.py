@@ -24,12 +24,15 @@ ALLOWED = {
 EXCEPTIONS = {
     # Mozilla's list of certificate authorities, used unmodified; MPL binds the file alone.
     "certifi": "MPL-2.0",
+    # JSON behind the optional Chroma index; unmodified, and MPL binds its own files alone.
+    "orjson": "MPL-2.0 AND (Apache-2.0 OR MIT)",
     # Progress bars behind the tokenizers of the optional embedder; unmodified.
     "tqdm": "MPL-2.0 AND MIT",
 }
 
 # What packages without an SPDX expression write instead, as classifier or free text.
 SPELLINGS = {
+    "Apache License, Version 2.0": "Apache-2.0",
     "3-Clause BSD License": "BSD-3-Clause",
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
     "License :: OSI Approved :: BSD License": "BSD-3-Clause",

@@ -30,8 +30,8 @@ def find(port: str, name: str) -> Any:
     return _named(port, name).load()
 
 
-def deferred(port: str, name: str, **arguments: Any) -> Callable[[], Any]:
-    """Return what makes the backend with these arguments, its module imported only then.
+def deferred(port: str, name: str, **arguments: Any) -> Callable[..., Any]:
+    """Return what makes the backend with these and later arguments, its module imported then.
 
     What it makes fails with BackendUnavailable where a package it needs is missing.
 
@@ -40,9 +40,9 @@ def deferred(port: str, name: str, **arguments: Any) -> Callable[[], Any]:
     """
     point = _named(port, name)
 
-    def make() -> Any:
+    def make(**more: Any) -> Any:
         try:
-            return point.load()(**arguments)
+            return point.load()(**arguments, **more)
         except ModuleNotFoundError as error:
             raise BackendUnavailable(
                 f"The {port} backend {name!r} needs the package {error.name!r}. "

@@ -158,8 +158,9 @@ class VectorIndex(Protocol):
     A working copy: SQL is the truth and tells it what changed. It may lie elsewhere, lag
     behind, or be lost; every call may raise BackendUnavailable, and nothing is lost by it.
 
-    Made with two arguments: `folder`, a place of its own on this machine, and `address`,
-    where its server listens, None for none.
+    Made with three arguments: `folder`, a place of its own on this machine; `address`, where
+    its server listens, None for none; `store`, which names the installation, so that two that
+    share a server stay apart.
     """
 
     async def revision(self, namespace: str, embedder_id: str) -> int:
@@ -169,11 +170,18 @@ class VectorIndex(Protocol):
         """
         ...
 
-    async def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
+    async def refresh(
+        self, namespace: str, embedder_id: str, rows: Sequence[VectorRow], *, after: int = 0
+    ) -> None:
         """Take over what changed; the highest revision of an item wins.
+
+        Args:
+            after: all up to this revision was taken over before. An index that was lost in
+                between must refuse, or nobody would ever miss what it held.
 
         Raises:
             InvalidInput: a vector has another length than those held; nothing was taken over.
+            BackendUnavailable: it does not hold what it held.
         """
         ...
 

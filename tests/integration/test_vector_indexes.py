@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from tests.integration.chroma_servers import chroma_server
 from tests.integration.services import Installation, agent, learned
 from tests.integration.test_search import names
 from tests.postgres import PostgresServer
@@ -92,3 +94,48 @@ async def test_an_index_that_nobody_installed_is_refused(on_postgres: Installati
     with pytest.raises(InvalidInput, match="No vectors backend 'faiss'"):
         async with on_postgres.open(vectors="faiss"):
             pass
+
+
+async def test_chroma_in_the_data_folder_serves_its_owner_and_others_go_on_exactly(
+    installation: Installation,
+) -> None:
+    async with installation.open(vectors="chroma") as owner:
+        alice = await agent(owner, "alice")
+        await learned(owner, alice, "first", summary="parse configuration files")
+        await until_it_serves(owner)
+        async with installation.open(vectors="chroma") as other:
+            await learned(other, alice, "second", summary="parsing of configuration")
+            seen, degraded = await found(other)
+            assert seen == {"first", "second"}
+            assert degraded is not None
+            assert "owns the Chroma store" in degraded
+        assert await found(owner) == ({"first", "second"}, None)
+
+
+async def until_it_serves(app: App) -> None:
+    """Ask until the process that holds the store has started, which takes a second or three."""
+    async with asyncio.timeout(60):
+        while True:
+            _, degraded = await found(app)
+            if degraded is None:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def test_a_chroma_server_killed_half_way_costs_nothing(
+    installation: Installation, tmp_path: Path
+) -> None:
+    with chroma_server(tmp_path / "store") as server:
+        async with installation.open(vectors="chroma", vectors_url=server.address) as app:
+            alice = await agent(app, "alice")
+            await learned(app, alice, "first", summary="parse configuration files")
+            assert await found(app) == ({"first"}, None)
+            server.kill()
+            await learned(app, alice, "second", summary="parsing of configuration")
+            seen, degraded = await found(app)
+            assert seen == {"first", "second"}
+            assert degraded is not None
+            assert "did not answer" in degraded
+        server.start()
+        async with installation.open(vectors="chroma", vectors_url=server.address) as app:
+            assert await found(app) == ({"first", "second"}, None)

@@ -12,7 +12,7 @@ import structlog
 
 from tmws.domain.errors import BackendUnavailable, TmwsError
 from tmws.ports import Match, Vector, VectorIndex, VectorRow
-from tmws.storage import documents
+from tmws.storage import documents, ledger
 from tmws.storage.database import Transaction
 from tmws.storage.documents import Kind
 from tmws.storage.turns import turn
@@ -58,12 +58,13 @@ class Nearest:
     """
 
     def __init__(
-        self, exact: Callable[[], VectorIndex], chosen: Callable[[], VectorIndex] | None = None
+        self, exact: Callable[[], VectorIndex], chosen: Callable[..., VectorIndex] | None = None
     ) -> None:
         """Indexes are made when first needed.
 
         Args:
-            chosen: what searches instead of the exact index, None for nothing.
+            chosen: makes, from `store`, what searches instead of the exact index; None for
+                nothing.
         """
         self._make_exact = exact
         self._make_chosen = chosen
@@ -103,7 +104,7 @@ class Nearest:
         reason = None
         if self._make_chosen is not None:
             try:
-                async with self._watched() as index:
+                async with self._watched(connection) as index:
                     await self._catch_up(connection, index, block)
                     return Neighbours(await found_in(index))
             except TmwsError as error:
@@ -117,7 +118,7 @@ class Nearest:
             await self._made.aclose()
 
     @contextlib.asynccontextmanager
-    async def _watched(self) -> AsyncIterator[VectorIndex]:
+    async def _watched(self, connection: Transaction) -> AsyncIterator[VectorIndex]:
         """Yield the chosen index; one that fails is not asked again before its pause is over.
 
         Raises:
@@ -126,8 +127,9 @@ class Nearest:
         assert self._make_chosen is not None
         self._pause.require_over()
         try:
+            if self._made is None:
+                self._made = self._make_chosen(store=await ledger.origin(connection))
             async with asyncio.timeout(_ANSWER_SECONDS):
-                self._made = self._made or self._make_chosen()
                 yield self._made
         except TimeoutError as error:
             slow = BackendUnavailable(
@@ -149,13 +151,12 @@ class Nearest:
             _Behind: there is more.
         """
         async with self._feeding:
-            if not await _missing(connection, index, block, limit=1):
+            if not await _lags(connection, index, block):
                 return
             async with _waited_turn(connection) as ours:
                 if ours:
-                    rows = await _missing(connection, index, block, limit=ROWS_A_QUERY)
-                    await index.refresh(block.space, block.embedder, rows)
-            if await _missing(connection, index, block, limit=1):
+                    await _feed(connection, index, block, limit=ROWS_A_QUERY)
+            if await _lags(connection, index, block):
                 raise _Behind("The vector index is catching up; exact vectors serve.")
 
     async def _load(self, connection: Transaction, block: Block) -> None:
@@ -163,8 +164,8 @@ class Nearest:
         written = await documents.revision_of(connection, block.namespace)
         if self._loaded.get(block) == written:
             return
-        while rows := await _missing(connection, self._exact, block, limit=_ROWS_A_LOAD):
-            await self._exact.refresh(block.space, block.embedder, rows)
+        while await _feed(connection, self._exact, block, limit=_ROWS_A_LOAD):
+            pass
         self._loaded[block] = written
 
 
@@ -195,15 +196,28 @@ class _Pause:
         self._seconds = _FIRST_PAUSE_SECONDS
 
 
-async def _missing(
-    connection: Transaction, index: VectorIndex, block: Block, *, limit: int
+async def _feed(connection: Transaction, index: VectorIndex, block: Block, *, limit: int) -> int:
+    """Have the index take over some of what it lacks; return how much that was."""
+    held = await index.revision(block.space, block.embedder)
+    rows = await _since(connection, block, held, limit=limit)
+    await index.refresh(block.space, block.embedder, rows, after=held)
+    return len(rows)
+
+
+async def _lags(connection: Transaction, index: VectorIndex, block: Block) -> bool:
+    held = await index.revision(block.space, block.embedder)
+    return bool(await _since(connection, block, held, limit=1))
+
+
+async def _since(
+    connection: Transaction, block: Block, revision: int, *, limit: int
 ) -> list[VectorRow]:
     rows = await documents.vectors_since(
         connection,
         kind=block.kind,
         namespace=block.namespace,
         embedder=block.embedder,
-        revision=await index.revision(block.space, block.embedder),
+        revision=revision,
         limit=limit,
     )
     return [

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import BackendUnavailable, InvalidInput
 from tmws.ports import Match, Vector, VectorIndex, VectorRow
 
 Check = Callable[[VectorIndex], Awaitable[None]]
@@ -235,6 +235,20 @@ async def starts_anew_once_cleared(index: VectorIndex) -> None:
     agrees(await ask(index, query), expected(rows, query))
 
 
+async def does_not_go_on_after_what_it_lost(index: VectorIndex) -> None:
+    """Rows that come after others are refused once those others are gone."""
+    rows = random_rows(20)
+    await index.refresh(SPACE, MODEL, rows[:10])
+    await index.refresh(SPACE, MODEL, rows[10:15], after=10)
+    await index.clear()
+    try:
+        await index.refresh(SPACE, MODEL, rows[15:], after=15)
+    except BackendUnavailable:
+        assert await index.revision(SPACE, MODEL) == 0
+        return
+    raise AssertionError("rows were taken over whose forerunners are missing")
+
+
 async def refuses_what_does_not_belong(index: VectorIndex) -> None:
     """A vector of another length, or an unknown level, spoils the whole refresh."""
     await index.refresh(SPACE, MODEL, random_rows(3))
@@ -281,6 +295,7 @@ SUITE: tuple[Check, ...] = (
     answers_when_empty,
     counts_what_can_be_found,
     starts_anew_once_cleared,
+    does_not_go_on_after_what_it_lost,
     refuses_what_does_not_belong,
     finds_enough_where_most_is_hidden,
 )

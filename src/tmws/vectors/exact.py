@@ -18,6 +18,7 @@ from tmws.vectors.order import (
     dimension_of,
     nearest_first,
     require_alike,
+    require_held,
 )
 
 _CODES = {level: code for code, level in enumerate(LEVELS)}
@@ -48,7 +49,9 @@ class ExactIndex:
         block = self._blocks.get((namespace, embedder_id))
         return block.count if block else 0
 
-    async def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
+    async def refresh(
+        self, namespace: str, embedder_id: str, rows: Sequence[VectorRow], *, after: int = 0
+    ) -> None:
         """Take over what changed.
 
         Raises:
@@ -60,6 +63,7 @@ class ExactIndex:
             block = self._blocks.get((namespace, embedder_id))
             if block is None:
                 block = _Block(dimension_of(rows))
+            require_held(block.revision, after)
             block.check(rows)
             block.apply(rows)
             self._blocks[namespace, embedder_id] = block

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import BackendUnavailable, InvalidInput
 from tmws.ports import Match, VectorRow
 
 OPEN_LEVELS = ("public", "system")
@@ -45,3 +45,13 @@ def require_alike(rows: Sequence[VectorRow], dimension: int) -> None:
 def dimension_of(rows: Iterable[VectorRow]) -> int:
     """Return the length of the first vector, 0 when all are removals."""
     return next((len(row.vector) // 4 for row in rows if row.vector is not None), 0)
+
+
+def require_held(revision: int, after: int) -> None:
+    """Refuse to go on after a revision that is not held any more.
+
+    Raises:
+        BackendUnavailable: the index was lost or cleared a moment ago.
+    """
+    if revision < after:
+        raise BackendUnavailable("The vector index was cleared just now; exact vectors serve.")

@@ -20,9 +20,9 @@ from tmws.vectors.order import (
     dimension_of,
     nearest_first,
     require_alike,
+    require_held,
 )
 
-_SCHEMA = "tmws_vectors"
 _LARGEST_GRAPH = 2_000  # numbers a vector may have in an HNSW graph of pgvector
 _CONNECTIONS = 4
 _COMMAND_SECONDS = 30.0
@@ -33,9 +33,9 @@ _SETTINGS = {
     "hnsw.ef_search": "200",
     "hnsw.max_scan_tuples": "200000",
 }
-_FOUNDATION = f"""
-CREATE SCHEMA IF NOT EXISTS {_SCHEMA};
-CREATE TABLE IF NOT EXISTS {_SCHEMA}.revisions (
+_FOUNDATION = """
+CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE TABLE IF NOT EXISTS {schema}.revisions (
     space text, embedder text, revision bigint NOT NULL, PRIMARY KEY (space, embedder)
 );
 """
@@ -48,11 +48,17 @@ class PgvectorIndex:
     replaces a newer one, so any number of processes may feed it at once.
     """
 
-    def __init__(self, folder: Path, address: str | None) -> None:  # noqa: ARG002  (the port's)
+    def __init__(
+        self,
+        folder: Path,  # noqa: ARG002  (the port's)
+        address: str | None,
+        store: str,
+    ) -> None:
         """Prepare to connect; nothing is connected yet.
 
         Args:
             address: `postgresql://…`, usually that of the database itself.
+            store: names the installation, so that two in one database stay apart.
 
         Raises:
             BackendUnavailable: there is no address.
@@ -64,24 +70,27 @@ class PgvectorIndex:
                 retryable=False,
             )
         self._address = str(address).replace("postgresql+asyncpg://", "postgresql://", 1)
+        self._schema = f"tmws_vectors_{_digest(store)[:12]}"
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
     async def revision(self, namespace: str, embedder_id: str) -> int:
         """Return the highest revision that was taken over."""
         async with self._connection() as connection:
-            return await _revision(connection, namespace, embedder_id)
+            return await self._revision(connection, namespace, embedder_id)
 
     async def count(self, namespace: str, embedder_id: str) -> int:
         """Return how many vectors can be found."""
-        table = _table(embedder_id)
+        table = self._table(embedder_id)
         async with self._connection() as connection:
             if not await _dimension(connection, table):
                 return 0
             live = f"SELECT count(*) FROM {table} WHERE space = $1 AND vector IS NOT NULL"  # noqa: S608
             return int(await connection.fetchval(live, namespace))
 
-    async def refresh(self, namespace: str, embedder_id: str, rows: Sequence[VectorRow]) -> None:
+    async def refresh(
+        self, namespace: str, embedder_id: str, rows: Sequence[VectorRow], *, after: int = 0
+    ) -> None:
         """Take over what changed, all of it or nothing.
 
         Raises:
@@ -89,8 +98,10 @@ class PgvectorIndex:
         """
         if not rows:
             return
-        table = _table(embedder_id)
+        table = self._table(embedder_id)
         async with self._connection() as connection, connection.transaction():
+            if after:
+                require_held(await self._revision(connection, namespace, embedder_id), after)
             known = await _dimension(connection, table)
             dimension = known or dimension_of(rows)
             require_alike(rows, dimension)
@@ -99,7 +110,7 @@ class PgvectorIndex:
             if dimension:
                 await connection.executemany(_upsert(table), _records(namespace, rows))
             await connection.execute(
-                f"INSERT INTO {_SCHEMA}.revisions VALUES ($1, $2, $3) "  # noqa: S608
+                f"INSERT INTO {self._schema}.revisions VALUES ($1, $2, $3) "  # noqa: S608
                 "ON CONFLICT (space, embedder) DO UPDATE SET "
                 "revision = greatest(revisions.revision, excluded.revision)",
                 namespace,
@@ -121,7 +132,7 @@ class PgvectorIndex:
         """Return at most `limit` nearest readable items, nearest first, ties by id."""
         if limit < 1:
             return []
-        table = _table(embedder_id)
+        table = self._table(embedder_id)
         async with self._connection() as connection:
             if not await _dimension(connection, table):
                 return []
@@ -140,12 +151,27 @@ class PgvectorIndex:
     async def clear(self) -> None:
         """Drop the schema; what else the database holds is not touched."""
         async with self._connection() as connection:
-            await connection.execute(f"DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE; {_FOUNDATION}")
+            await connection.execute(f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
+            await connection.execute(_FOUNDATION.format(schema=self._schema))
 
     async def aclose(self) -> None:
         """Close every connection."""
         if self._pool is not None:
             await self._pool.close()
+
+    async def _revision(
+        self, connection: asyncpg.pool.PoolConnectionProxy, namespace: str, embedder_id: str
+    ) -> int:
+        stored = await connection.fetchval(
+            f"SELECT revision FROM {self._schema}.revisions "  # noqa: S608
+            "WHERE space = $1 AND embedder = $2",
+            namespace,
+            embedder_id,
+        )
+        return int(stored or 0)
+
+    def _table(self, embedder_id: str) -> str:
+        return f"{self._schema}.v_{_digest(embedder_id)[:24]}"
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
@@ -165,7 +191,7 @@ class PgvectorIndex:
                     server_settings=_SETTINGS,
                 )
                 await pool
-                await _found(pool)
+                await _found(pool, self._schema)
                 self._pool = pool
             return self._pool
 
@@ -181,10 +207,10 @@ def _translated() -> Iterator[None]:
         ) from error
 
 
-async def _found(pool: asyncpg.Pool) -> None:
+async def _found(pool: asyncpg.Pool, schema: str) -> None:
     """Make the schema, and refuse a pgvector that filters after it has searched."""
     async with pool.acquire() as connection, connection.transaction():
-        await _alone(connection, _SCHEMA)
+        await _alone(connection, schema)
         try:
             await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         except asyncpg.PostgresError as error:
@@ -202,7 +228,7 @@ async def _found(pool: asyncpg.Pool) -> None:
                 "run ALTER EXTENSION vector UPDATE.",
                 retryable=False,
             )
-        await connection.execute(_FOUNDATION)
+        await connection.execute(_FOUNDATION.format(schema=schema))
 
 
 async def _alone(connection: asyncpg.pool.PoolConnectionProxy, name: str) -> None:
@@ -210,20 +236,9 @@ async def _alone(connection: asyncpg.pool.PoolConnectionProxy, name: str) -> Non
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", name)
 
 
-def _table(embedder_id: str) -> str:
-    """Return the name of an embedder's table: its id may hold what a name may not."""
-    return f"{_SCHEMA}.v_{hashlib.sha256(embedder_id.encode()).hexdigest()[:24]}"
-
-
-async def _revision(
-    connection: asyncpg.pool.PoolConnectionProxy, namespace: str, embedder_id: str
-) -> int:
-    stored = await connection.fetchval(
-        f"SELECT revision FROM {_SCHEMA}.revisions WHERE space = $1 AND embedder = $2",  # noqa: S608
-        namespace,
-        embedder_id,
-    )
-    return int(stored or 0)
+def _digest(text: str) -> str:
+    """Return what can stand in a name: ids may hold what a name may not."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def _dimension(connection: asyncpg.pool.PoolConnectionProxy, table: str) -> int:
