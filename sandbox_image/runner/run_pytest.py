@@ -1,6 +1,7 @@
 """Runs pytest on the workspace and reports from inside what really happened.
 
-Started as `python -I run_pytest.py [--keyword=EXPR] [--marker=EXPR] /workspace/... ...`.
+Started as `python -I run_pytest.py [--order=SEED] [--keyword=EXPR] [--marker=EXPR]
+/workspace/... ...`.
 The project's own configuration, conftest files and paths hold, as they must for honest
 projects; plugin autoload does not, and of `addopts` only what can neither load code nor
 hide tests.
@@ -92,7 +93,8 @@ def run(words: list[str], measurement: Measurement | None = None) -> None:
     start, leave, flush = pytest.main, os._exit, (sys.stdout.flush, sys.stderr.flush)
     send = open_channel("pytest" if measurement is None else "coverage")
     sources = Sources()
-    witness = Witness(send, Guard(), sources, Selection.of(keyword, marker))
+    selection = Selection.of(keyword, marker)
+    witness = Witness(send, Guard(), sources, selection, option("--order", words))
     finish = witness.finish
     open_paths()
     arguments = [

@@ -15,6 +15,8 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from random import Random
+from typing import TypeVar
 
 import pytest
 from _pytest.config import ConftestImportFailure
@@ -83,14 +85,25 @@ class Selection:
         )
 
 
+Thing = TypeVar("Thing")
+
+
 class Witness:
     """The plugin that sees everything and reports it at once."""
 
-    def __init__(self, send: Send, guard: Guard, sources: Sources, selection: Selection) -> None:
+    def __init__(
+        self,
+        send: Send,
+        guard: Guard,
+        sources: Sources,
+        selection: Selection,
+        order: str | None = None,
+    ) -> None:
         self._send = send
         self._guard = guard
         self._sources = sources
         self._selection = selection
+        self._order = None if order is None else Random(order)  # noqa: S311  an order, no secret
         self._numbers: dict[pytest.Item, int] = {}
         self._functions: dict[pytest.Item, tuple[object, object]] = {}
         self._unruly: list[str] = []
@@ -147,6 +160,8 @@ class Witness:
         result = yield
         left, right = set(chosen), set(items)
         self._unruly = [item.nodeid[:MAX_TEXT] for item in (*(left - right), *(right - left))]
+        if self._order is not None:
+            items[:] = shuffled(items, self._order)
         self._selected = [item for item in items if item in self._numbers]
         return result
 
@@ -327,6 +342,24 @@ class Witness:
     def _send_module(self, path: str, outcome: str, cause: BaseException | None) -> None:
         causes = [] if cause is None else [cause.__cause__ or cause]
         self._send("module", path=path[:MAX_TEXT], outcome=outcome, **why(causes, outcome))
+
+
+def shuffled(items: list[pytest.Item], order: Random) -> list[pytest.Item]:
+    """Return the tests in another order, those of a module and of a class still together."""
+    modules: dict[object, dict[object, list[pytest.Item]]] = {}
+    for item in items:
+        classes = modules.setdefault(item.getparent(pytest.Module), {})
+        classes.setdefault(item.getparent(pytest.Class), []).append(item)
+    mixed = []
+    for classes in drawn(list(modules.values()), order):
+        for members in drawn(list(classes.values()), order):
+            mixed.extend(drawn(members, order))
+    return mixed
+
+
+def drawn(things: list[Thing], order: Random) -> list[Thing]:
+    """Return the things in an order drawn by chance."""
+    return order.sample(things, len(things))
 
 
 def judged(cause: BaseException | None, report: pytest.TestReport) -> str:

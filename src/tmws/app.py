@@ -41,6 +41,7 @@ from tmws.services.sharing import Sharing
 from tmws.services.storing import Storing
 from tmws.services.switches import Switches
 from tmws.services.trust import Trust
+from tmws.services.trusted_refs import TrustedRefs
 from tmws.services.verification import Verification
 from tmws.services.workspaces import Workspaces
 from tmws.storage import ledger
@@ -75,6 +76,7 @@ class App:
     memory: Memory
     tools: Switches
     levels: Levels
+    trusted_refs: TrustedRefs
     workspaces: Workspaces
     audit: Audit
     proofs: Proofs
@@ -176,7 +178,7 @@ def _app(
     limits = Limits(
         wall_seconds=settings.check_seconds, memory_bytes=settings.check_memory_mib * MEBIBYTE
     )
-    checker = Checker(sandbox, limits)
+    checker = Checker(sandbox, limits, chance)
     recorder = Recorder(database, notary=notary, search=search, clock=clock, chance=chance)
     return App(
         settings=settings,
@@ -205,6 +207,13 @@ def _app(
         memory=Memory(database, gate, search, clock, chance),
         tools=Switches(database, notary, clock),
         levels=Levels(database, notary, clock),
+        trusted_refs=TrustedRefs(
+            database,
+            notary,
+            reader=reader,
+            commits=backends.find("workspaces", "git")(),
+            clock=clock,
+        ),
         workspaces=Workspaces(database, notary, reader, clock),
         audit=Audit(database, signer, checkpoints),
         proofs=Proofs(database),

@@ -100,6 +100,19 @@ class WorkspaceReader(Protocol):
         ...
 
 
+class CommitReader(Protocol):
+    """Reads what a version control system keeps of a folder, running nothing of it."""
+
+    async def tree(self, root: str, ref: str) -> tuple[str, Snapshot]:
+        """Return the commit that `ref` stands for now, and its files.
+
+        Raises:
+            InvalidInput: no repository there, a broken one, or one beyond the limits.
+            NotFound: no such commit, or a part of it is kept elsewhere.
+        """
+        ...
+
+
 class Embedder(Protocol):
     """Turns text into unit vectors whose cosine says how alike two meanings are.
 

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     SKIPPED = "skipped"
     OBSERVED_ONLY = "observed_only"
     LEVEL_NOT_REACHED = "level_not_reached"
+    RUNS_DIFFER = "runs_differ"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ an argument file.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tmws.domain.claims import (
     Check,
@@ -125,6 +125,12 @@ def build_request(check: Check, snapshot: Snapshot, limits: Limits) -> Execution
             "Name a folder instead of its files."
         )
     return ExecutionRequest((*profile_of(check).prefix, *arguments), snapshot.files, limits)
+
+
+def reordered(request: ExecutionRequest, seed: int) -> ExecutionRequest:
+    """Return the same run of pytest with its tests in an order that the seed decides."""
+    at = len(profile_of(PytestCheck()).prefix)
+    return replace(request, argv=(*request.argv[:at], f"--order={seed}", *request.argv[at:]))
 
 
 def _validate_tests(check: PytestCheck) -> None:

@@ -121,6 +121,22 @@ def least_level_set(namespace: str, level: str | None, *, by: str, at: datetime)
     return Event("least_level_set", at, {"namespace": namespace, "level": level, "by": by})
 
 
+def trusted_ref_registered(
+    name: str, workspace: str, source: str, digest: str, *, by: str, at: datetime
+) -> Event:
+    """An administrator said which tests and settings of a workspace are to be trusted."""
+    return Event(
+        "trusted_ref_registered",
+        at,
+        {"ref": name, "workspace": workspace, "source": source, "sha256": digest, "by": by},
+    )
+
+
+def trusted_ref_removed(name: str, workspace: str, *, by: str, at: datetime) -> Event:
+    """An administrator trusts them no longer."""
+    return Event("trusted_ref_removed", at, {"ref": name, "workspace": workspace, "by": by})
+
+
 def workspace_registered(name: str, root: str, *, by: str, at: datetime) -> Event:
     """A folder was opened for checks."""
     return Event("workspace_registered", at, {"workspace": name, "root": root, "by": by})

@@ -53,11 +53,18 @@ class Opened:
 
 
 def statement(
-    claim: Claim, judgement: Judgement, request: ExecutionRequest, result: ExecutionResult
+    claim: Claim,
+    judgement: Judgement,
+    request: ExecutionRequest,
+    result: ExecutionResult,
+    assurance: dict[str, Json] | None = None,
 ) -> dict[str, Json]:
     """Return the statement that this run of this check on this snapshot said so.
 
     Printed output is in it by digest only: it is the workspace's own words.
+
+    Args:
+        assurance: what was done beside that run to reach the level.
     """
     return {
         "_type": STATEMENT_TYPE,
@@ -79,6 +86,7 @@ def statement(
                 },
                 "run": _run(result),
                 "evidence_classes": EVIDENCE_CLASSES,
+                "assurance": assurance,
             },
         },
     }
@@ -151,6 +159,7 @@ def _claimed(claim: Claim) -> dict[str, Json]:
         "statement": claim.statement,
         "check": check_to_json(claim.check),
         "level": claim.level.value,
+        "basis_sha256": claim.basis,
         "claimed_at": claim.created_at.isoformat(),
     }
 

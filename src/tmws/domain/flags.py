@@ -41,9 +41,16 @@ _SUSPICIOUS = re.compile(
 _MEASURES = re.compile(rb"\b(import|from)\b[^\n]*\bcoverage\b|[\"']coverage[\"'.]")
 
 
-def scan(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
-    """Return `file: what` for everything that could bend the result, at most 50."""
-    return tuple(sorted(set(_found(check, snapshot))))[:MAX_FLAGS]
+def scan(
+    check: Check, snapshot: Snapshot, *, trusted: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Return `file: what` for everything that could bend the result, at most 50.
+
+    Args:
+        trusted: paths of files that are not read.
+    """
+    found = {flag for flag in _found(check, snapshot) if flag.partition(": ")[0] not in trusted}
+    return tuple(sorted(found))[:MAX_FLAGS]
 
 
 def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:

@@ -35,7 +35,7 @@ from tmws.domain.reports import (
 )
 from tmws.domain.silencers import ignored_types
 from tmws.domain.snapshots import Snapshot
-from tmws.domain.testruns import judge_tests
+from tmws.domain.testruns import judge_tests, without_trusted_hooks
 
 _ENDS = {
     Outcome.TIMED_OUT: (
@@ -58,15 +58,26 @@ _ENDS = {
 }
 
 
-def judge(check: Check, snapshot: Snapshot, result: ExecutionResult) -> Judgement:
-    """Decide what one run of `check` on `snapshot` says about the claim."""
-    case = Case({}, scan(check, snapshot))
+def judge(
+    check: Check,
+    snapshot: Snapshot,
+    result: ExecutionResult,
+    *,
+    trusted: frozenset[str] = frozenset(),
+) -> Judgement:
+    """Decide what one run of `check` on `snapshot` says about the claim.
+
+    Args:
+        trusted: paths of files that may bend results, as the claimant can't reach them.
+    """
+    case = Case({}, scan(check, snapshot, trusted=trusted))
     if result.outcome is not Outcome.EXITED or result.exit_code is None:
         return _unfinished(case, result)
     try:
         report = parse_report(result.report or b"")
     except ReportInvalid as error:
         return _unreported(case, result, error)
+    report = without_trusted_hooks(report, trusted)
     return _judge_report(check, snapshot, report, case, result.exit_code)
 
 

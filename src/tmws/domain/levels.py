@@ -6,6 +6,7 @@ import dataclasses
 
 from tmws.domain.claims import (
     Check,
+    CoverageCheck,
     Judgement,
     Level,
     PytestCheck,
@@ -38,10 +39,13 @@ def strongest(*asked: Level | None) -> Level:
     return max((Level.REPRODUCED, *filter(None, asked)), key=order.index)
 
 
-def held_to(needed: Level, judgement: Judgement, check: Check) -> Judgement:
+def held_to(needed: Level, judgement: Judgement, way_out: str) -> Judgement:
     """Return the judgement as it counts where `needed` is the least level.
 
     What failed has failed at any level; what held has to reach the level to count.
+
+    Args:
+        way_out: what would help where it does not reach it.
     """
     if judgement.verdict is not Verdict.SUPPORTED:
         return judgement
@@ -54,15 +58,16 @@ def held_to(needed: Level, judgement: Judgement, check: Check) -> Judgement:
         reason=Reason.LEVEL_NOT_REACHED,
         detail=(
             f"{judgement.detail} That is level {judgement.level.value}; this verdict has to reach "
-            f"{needed.value}. {_way_out(needed, check)}"
+            f"{needed.value}. {way_out}"
         ),
     )
 
 
-def _way_out(needed: Level, check: Check) -> str:
+def way_out(needed: Level, check: Check) -> str:
+    """Say what would let a verdict about this check reach the level."""
     if needed is Level.INDEPENDENT:
         return "Only checks from another process reach it; ask for less, or for such a check."
     if isinstance(check, PythonCheck):
         return "How a script ends is known at level reproduced at most; claim by tests."
-    what = "tests and settings" if isinstance(check, PytestCheck) else "settings"
+    what = "tests and settings" if isinstance(check, PytestCheck | CoverageCheck) else "settings"
     return f"Ask an administrator to register trusted {what}, or ask for level reproduced."

@@ -12,7 +12,7 @@ from tmws.domain.claims import Judgement, PytestCheck, Reason
 from tmws.domain.flags import syntax_tree
 from tmws.domain.grammar import split_node_id
 from tmws.domain.reading import is_test_file
-from tmws.domain.reports import PytestReport, Ran, RanOutcome
+from tmws.domain.reports import CoverageReport, PytestReport, Ran, RanOutcome, Report
 from tmws.domain.snapshots import Snapshot
 
 # Files too large or too many, a full scratch folder, no network, no name server, threads
@@ -43,6 +43,21 @@ def judge_tests(
     if decided := _by_belief(case, report):
         return decided
     return _by_claim(case, check, report)
+
+
+def without_trusted_hooks(report: Report, trusted: frozenset[str]) -> Report:
+    """Return the report without the hooks of files that the claimant can't reach."""
+    if isinstance(report, CoverageReport):
+        tests = without_trusted_hooks(report.tests, trusted)
+        return replace(report, tests=tests) if isinstance(tests, PytestReport) else report
+    if not isinstance(report, PytestReport):
+        return report
+    hooks = tuple(
+        hook
+        for hook in report.hooks
+        if not (hook.partition(": ")[0] in trusted and ": pytest_" in hook)
+    )
+    return replace(report, hooks=hooks)
 
 
 def _for_want_of_a_file(ran: Ran, snapshot: Snapshot) -> Ran:

@@ -80,6 +80,7 @@ class Claim:
         lease_until: until when somebody is at work on it, unless he says so again.
         ledger_index: where the ledger holds the verdict.
         level: the least level that the verdict has to reach.
+        basis: SHA-256 (hex) of what it is judged by beside the workspace, e.g. a trusted ref.
     """
 
     id: str
@@ -103,11 +104,16 @@ class Claim:
     ledger_index: int | None = None
     closed_at: datetime | None = None
     level: Level = Level.REPRODUCED
+    basis: str | None = None
+
+    def covers(self, other: Claim) -> bool:
+        """Say whether a verdict of this claim is one for the other, equal, claim too."""
+        return self.level.reaches(other.level) and other.basis in {None, self.basis}
 
     def answers(self, other: Claim) -> bool:
-        """Say whether the verdict of this claim is one for the other, equal, claim too."""
+        """Say whether this claim was decided, and for the other one too."""
         decided = self.judgement and self.judgement.verdict is not Verdict.INCONCLUSIVE
-        return bool(decided) and self.level.reaches(other.level)
+        return bool(decided) and self.covers(other)
 
     def is_stalled(self, *, at: datetime) -> bool:
         """Say whether whoever checked it is gone: it may be sent again."""

@@ -1,56 +1,58 @@
-"""The step between a claim and its verdict: run the check, read what the run showed."""
+"""The step between a claim and its verdict: run the check, read what the runs showed."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 
-from tmws.domain.claims import Check, Judgement, Level
+from tmws.domain import levels
+from tmws.domain.claims import Check, Level
 from tmws.domain.commands import build_request
-from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits
+from tmws.domain.execution import Limits
 from tmws.domain.judging import judge
-from tmws.domain.levels import held_to
 from tmws.domain.snapshots import Snapshot
-from tmws.ports import Progress, Sandbox
+from tmws.domain.trusted_refs import TrustedRef, pinned
+from tmws.ports import Chance, Progress, Sandbox
+from tmws.services import pinning
+from tmws.services.runs import Checked, Plan, Runs
+
+_PINNED_TIMES = 3
+"""All runs of a verdict at level `pinned` together may take so many times one run's time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A check on a snapshot, ready to be run; making it refused what can't be run.
+class Basis:
+    """What a verdict rests on beside the workspace.
 
     Attributes:
         level: the least that the verdict has to reach.
+        ref: the trusted ref of the workspace, if there is one.
     """
 
-    check: Check
-    snapshot: Snapshot
-    request: ExecutionRequest
     level: Level
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check showed, and the run that it rests on."""
-
-    judgement: Judgement
-    request: ExecutionRequest
-    result: ExecutionResult
+    ref: TrustedRef | None = None
 
 
 class Checker:
     """Decides checks by running them in the sandbox."""
 
-    def __init__(self, sandbox: Sandbox, limits: Limits) -> None:
+    def __init__(self, sandbox: Sandbox, limits: Limits, chance: Chance) -> None:
         self._sandbox = sandbox
         self._limits = limits
+        self._chance = chance
 
-    def plan(self, check: Check, snapshot: Snapshot, level: Level) -> Plan:
+    def plan(self, check: Check, snapshot: Snapshot, basis: Basis) -> Plan:
         """Return how the check will be run.
 
         Raises:
             InvalidInput: the check breaks the grammar, or names what the snapshot lacks.
         """
-        return Plan(check, snapshot, build_request(check, snapshot, self._limits), level)
+        seconds, ref = self._limits.wall_seconds, basis.ref
+        if basis.level.reaches(Level.PINNED) and ref and ref.serves(check):
+            request = build_request(check, pinned(snapshot, ref), self._limits)
+            return Plan(check, snapshot, request, basis.level, seconds * _PINNED_TIMES, ref)
+        request = build_request(check, snapshot, self._limits)
+        return Plan(check, snapshot, request, basis.level, seconds)
 
     async def check(self, plan: Plan, *, progress: Progress) -> Checked:
         """Run the check and judge it.
@@ -59,10 +61,14 @@ class Checker:
             SandboxUnavailable: nothing can be said; the program is not to blame.
             LimitExceeded: too many checks are waiting already.
         """
-        result = await self._sandbox.run(plan.request, progress=progress)
+        runs = Runs(self._sandbox, plan.seconds, progress)
+        if plan.ref is not None:
+            return await pinning.check(plan, plan.ref, runs, self._chance)
+        result = await runs.run(plan.request)
         # In a thread: reading tedious code takes seconds, and others are being served.
         judgement = await asyncio.to_thread(judge, plan.check, plan.snapshot, result)
-        return Checked(held_to(plan.level, judgement, plan.check), plan.request, result)
+        way_out = levels.way_out(plan.level, plan.check)
+        return Checked(levels.held_to(plan.level, judgement, way_out), plan.request, result)
 
     async def prepare(self) -> int:
         """Make the sandbox ready; return how many dead owners' runs it removed.

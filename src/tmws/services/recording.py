@@ -19,9 +19,9 @@ from tmws.domain.usage import UseOutcome
 from tmws.domain.verifications import Claim, ClaimState, Run
 from tmws.ports import Chance, Clock
 from tmws.services import scoring
-from tmws.services.checking import Checked
 from tmws.services.counting import count
 from tmws.services.notary import Notary, Receipt
+from tmws.services.runs import Checked
 from tmws.services.scoring import TrustChange
 from tmws.services.search import Search
 from tmws.storage import artifacts, claims, memories
@@ -87,7 +87,7 @@ class Recorder:
         """Prepare and sign everything before the transaction, so that it stays short."""
         judgement = await self._compared(claim, checked.judgement)
         envelope = self._notary.signed(
-            evidence.statement(claim, judgement, checked.request, checked.result)
+            evidence.statement(claim, judgement, checked.request, checked.result, checked.assurance)
         )
         memory = Memory(
             id=self._id("memory"),

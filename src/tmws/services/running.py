@@ -14,8 +14,9 @@ import structlog
 from tmws.domain.errors import Conflict, LimitExceeded, SandboxUnavailable, TmwsError
 from tmws.domain.verifications import LEASE, MOST_ATTEMPTS, Claim, profile_of
 from tmws.ports import Clock, Progress
-from tmws.services.checking import Checked, Checker, Plan
+from tmws.services.checking import Checker
 from tmws.services.recording import Recorded, Recorder
+from tmws.services.runs import Checked, Plan
 from tmws.storage import claims
 from tmws.storage.database import Database
 

@@ -27,12 +27,13 @@ from tmws.domain.verifications import (
     ClaimState,
 )
 from tmws.ports import Chance, Clock, Progress, WorkspaceReader
-from tmws.services.checking import Checker, Plan
+from tmws.services.checking import Basis, Checker
 from tmws.services.gate import Gate
 from tmws.services.recording import Recorded
 from tmws.services.running import Running, Work
+from tmws.services.runs import Plan
 from tmws.services.scoring import TrustChange
-from tmws.storage import agents, claims, namespaces, patterns, workspaces
+from tmws.storage import agents, claims, namespaces, patterns, refs, workspaces
 from tmws.storage.database import Database
 
 _log = structlog.get_logger()
@@ -126,7 +127,7 @@ class Verification:
         with self._running.room():
             await progress(f"copying workspace {draft.workspace}")
             snapshot = await self._reader.capture(await self._root(caller, draft))
-            plan = self._checker.plan(draft.check, snapshot, await self._level(draft))
+            plan = self._checker.plan(draft.check, snapshot, await self._basis(draft))
             self._running.require_memory(plan)
             claim = self._claim(caller, draft, plan)
             opened = await self._open(claim)
@@ -273,9 +274,10 @@ class Verification:
             if root is None:
                 raise NotFound(f"Its workspace {claim.workspace} is not registered any more.")
             snapshot = await self._reader.capture(root)
-            plan = self._checker.plan(claim.check, snapshot, claim.level)
-            if plan.snapshot.digest != claim.snapshot_digest:
-                raise Conflict("Its workspace has changed since.")
+            basis = await self._basis_at(claim.level, claim.workspace)
+            plan = self._checker.plan(claim.check, snapshot, basis)
+            if (plan.snapshot.digest, plan.basis) != (claim.snapshot_digest, claim.basis):
+                raise Conflict("Its workspace, or what it is judged by, has changed since.")
             self._running.require_memory(plan)
             async with self._database.write() as tx:
                 again = await claims.take_over(tx, claim, at=self._clock.now())
@@ -300,12 +302,19 @@ class Verification:
             )
         return root
 
-    async def _level(self, draft: ClaimDraft) -> Level:
-        """Return what the verdict has to reach: the most that anybody asks for."""
+    async def _basis(self, draft: ClaimDraft) -> Basis:
+        """Return what the verdict has to reach, the most that anybody asks for, and by what."""
         assert draft.namespace is not None
         async with self._database.read() as connection:
             least = await namespaces.least_level(connection, draft.namespace)
-        return levels.strongest(draft.level, self._least, least)
+        level = levels.strongest(draft.level, self._least, least)
+        return await self._basis_at(level, draft.workspace)
+
+    async def _basis_at(self, level: Level, workspace: str) -> Basis:
+        if not level.reaches(Level.PINNED):
+            return Basis(level)
+        async with self._database.read() as connection:
+            return Basis(level, await refs.newest(connection, workspace))
 
     def _claim(self, caller: Agent, draft: ClaimDraft, plan: Plan) -> Claim:
         now = self._clock.now()
@@ -326,6 +335,7 @@ class Verification:
             created_at=now,
             snapshot_digest=plan.snapshot.digest,
             level=plan.level,
+            basis=plan.basis,
         )
 
     async def _open(self, claim: Claim) -> _Opened:
@@ -341,11 +351,11 @@ class Verification:
             for known in await claims.same(tx, claim):
                 if known.answers(claim):
                     return _Opened(known, ours=False)
-                if known.state is not ClaimState.OPEN or not known.level.reaches(claim.level):
+                if known.state is not ClaimState.OPEN or not known.covers(claim):
                     continue
                 if not known.is_stalled(at=claim.created_at):
                     return _Opened(known, ours=False)
-                if known.level is claim.level and known.attempt < MOST_ATTEMPTS:
+                if claim.covers(known) and known.attempt < MOST_ATTEMPTS:
                     again = await claims.take_over(tx, known, at=claim.created_at)
                     return _Opened(again or known, ours=again is not None)
                 await claims.abandon(tx, known, at=claim.created_at)

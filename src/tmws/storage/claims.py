@@ -64,6 +64,7 @@ async def add(connection: AsyncConnection, claim: Claim) -> None:
             created_at=claim.created_at,
             snapshot_digest=claim.snapshot_digest,
             level=claim.level.value,
+            basis=claim.basis,
         )
     )
 
@@ -257,4 +258,5 @@ def _claim(row: sa.Row[*tuple[Any, ...]]) -> Claim:
         ledger_index=row.ledger_index,
         closed_at=row.closed_at,
         level=Level(row.level),
+        basis=row.basis,
     )

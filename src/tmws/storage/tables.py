@@ -310,11 +310,26 @@ claims = sa.Table(
     sa.Column("ledger_index", sa.BigInteger),
     sa.Column("closed_at", Moment),
     sa.Column("level", sa.String(16), nullable=False, server_default="reproduced"),
+    # Digest of what it is judged by beside the workspace, None where there is nothing.
+    sa.Column("basis", sa.String(64)),
     sa.Index(None, "agent_id", "created_at"),
     sa.Index(None, "agent_id", "snapshot_digest"),
     sa.Index(None, "snapshot_digest"),
     # Those that a dead server left are looked for again and again.
     sa.Index(None, "state", "lease_until"),
+)
+
+# What administrators keep from agents: tests and settings to trust, questions to ask.
+trusted = sa.Table(
+    "trusted",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("workspace", sa.ForeignKey("workspaces.name"), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("digest", sa.ForeignKey("artifacts.digest"), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Index(None, "workspace"),
 )
 
 artifacts = sa.Table(

@@ -101,7 +101,7 @@ class DirectoryReader:
 
     def _capture(self, root: str) -> Snapshot:
         changed = ""
-        folder = _open_root(root)
+        folder = open_root(root)
         try:
             for _ in range(ATTEMPTS):
                 copy = _Copy(self._max_files, self._max_total_bytes, self._max_file_bytes)
@@ -206,18 +206,28 @@ def _reason_to_leave(name: str, path: str, kind: os.stat_result) -> str | None:
     if stat.S_ISLNK(kind.st_mode):
         return "symbolic link"
     if stat.S_ISDIR(kind.st_mode):
-        reason = LEFT_OUT_FOLDERS.get(name)
+        reason = reason_of_folder(name)
     elif stat.S_ISREG(kind.st_mode):
-        lowered = name.lower()
-        reason = next(
-            (why for pattern, why in LEFT_OUT_FILES.items() if fnmatchcase(lowered, pattern)), None
-        )
+        reason = reason_of_file(name)
     else:
         return "not a regular file"
-    return reason or _reason_of_name(path)
+    return reason or reason_of_name(path)
 
 
-def _reason_of_name(path: str) -> str | None:
+def reason_of_folder(name: str) -> str | None:
+    """Return why a folder of this name is left out, None if it is not."""
+    return LEFT_OUT_FOLDERS.get(name)
+
+
+def reason_of_file(name: str) -> str | None:
+    """Return why a file of this name is left out, None if it is not."""
+    lowered = name.lower()
+    return next(
+        (why for pattern, why in LEFT_OUT_FILES.items() if fnmatchcase(lowered, pattern)), None
+    )
+
+
+def reason_of_name(path: str) -> str | None:
     """Return why a name cannot lie in a snapshot, None if it can.
 
     Names are taken as wide as they are harmless: only what no claim could name, or
@@ -246,7 +256,7 @@ def _read(file: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _open_root(root: str) -> int:
+def open_root(root: str) -> int:
     """Open a folder by its absolute path, refusing a link in any part of it."""
     path = PurePosixPath(root)
     if not path.is_absolute() or str(path) != root or ".." in path.parts or "\0" in root:
@@ -291,4 +301,4 @@ def _changes_of(path: str) -> Iterator[None]:
 
 def _printable(path: str) -> str:
     """Return a name in a form that can be stored and shown, whatever its bytes are."""
-    return path if _reason_of_name(path) is None else ascii(path)[1:-1]
+    return path if reason_of_name(path) is None else ascii(path)[1:-1]

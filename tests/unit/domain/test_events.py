@@ -125,6 +125,9 @@ def test_every_administrative_act_says_who_did_what() -> None:
         events.agent_created(ALICE, by="ann", at=START),
         events.secret_rotated(ALICE, by="ann", at=START),
         events.workspace_registered("shop", "/srv/shop", by="ann", at=START),
+        events.least_level_set("lab", "pinned", by="ann", at=START),
+        events.trusted_ref_registered("main", "shop", "here", "ab" * 32, by="ann", at=START),
+        events.trusted_ref_removed("main", "shop", by="ann", at=START),
     ]
     assert [event.type for event in made] == [
         "tool_disabled",
@@ -132,6 +135,9 @@ def test_every_administrative_act_says_who_did_what() -> None:
         "agent_created",
         "secret_rotated",
         "workspace_registered",
+        "least_level_set",
+        "trusted_ref_registered",
+        "trusted_ref_removed",
     ]
     assert all(event.payload["by"] == "ann" and event.at == START for event in made)
 

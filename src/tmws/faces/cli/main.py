@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": "Look at everything the server needs.",
     "agents": "Create agents and give them secrets.",
     "workspaces": "Open folders of this machine for checks.",
+    "refs": "Register tests and settings that verdicts may trust.",
     "levels": "Say what verdicts have to reach, for each namespace.",
     "patterns": "Show what agents have learned.",
     "claims": "Show claims and their verdicts.",
