@@ -133,7 +133,28 @@ class CoverageCheck:
         )
 
 
-Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck | CoverageCheck
+@dataclass(frozen=True, slots=True)
+class MetricCheck:
+    """A number in a JSON file is as claimed.
+
+    Attributes:
+        file: where the number stands; the script has to write it anew.
+        operator: `<=`, `>=` or `==`.
+        script: computes the number from the workspace; without one, the file is only read.
+        pointer: the number's place in the file (RFC 6901); the whole file if empty.
+        absolute, relative: tolerance, the greater of the two; `relative` to the value.
+    """
+
+    file: str
+    operator: str
+    value: float
+    script: str | None = None
+    pointer: str = ""
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck | CoverageCheck | MetricCheck
 
 
 _UNFINISHED = frozenset(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from tmws.domain.claims import (
     Check,
     CoverageCheck,
+    MetricCheck,
     MypyCheck,
     PytestCheck,
     PythonCheck,
@@ -38,6 +39,7 @@ from tmws.domain.grammar import (
     validate_path,
     validate_percent,
 )
+from tmws.domain.metrics import validate_metric
 from tmws.domain.snapshots import PYTHON_SUFFIXES, Snapshot
 
 # Files beside Python's that hold examples for doctest.
@@ -72,6 +74,8 @@ PROFILES = (
     Profile("ruff", RuffCheck, _runner("ruff"), "ruff check [TARGET ...]"),
     Profile("mypy", MypyCheck, _runner("mypy"), "mypy [--strict] [TARGET ...]"),
     Profile("python", PythonCheck, _runner("python"), "python SCRIPT.py"),
+    # Numbers have no notation of their own: what they are to be is no part of a command.
+    Profile("metric", MetricCheck, _runner("python"), ""),
     Profile(
         "coverage",
         CoverageCheck,
@@ -101,6 +105,8 @@ def validate(check: Check) -> None:
             validate_path(check.source)
             validate_percent(check.percent)
             _validate_tests(check.tests)
+        case MetricCheck():
+            validate_metric(check)
         case PythonCheck():
             require(
                 check.script.endswith(".py"), "script", check.script, "a .py file of the workspace"
@@ -177,6 +183,10 @@ def _arguments(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
             strict = ("--strict",) if check.strict else ()
             paths = tuple(_sources(target, snapshot) for target in check.targets)
             return (*strict, *(paths or (WORKSPACE,)))
+        case MetricCheck():
+            computed = (check.script,) if check.script else ()
+            _require_file(check.script or check.file, snapshot)
+            return (f"--output={_absolute(check.file)}", *map(_absolute, computed))
         case PythonCheck():
             _require_file(check.script, snapshot)
             return (_absolute(check.script),)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from tmws.domain.claims import (
     Check,
     CoverageCheck,
+    MetricCheck,
     MypyCheck,
     PytestCheck,
     PythonCheck,
@@ -64,7 +65,7 @@ def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:
             yield from ruff_flags(check, snapshot)
         case MypyCheck():
             yield from mypy_flags(check, snapshot)
-        case PythonCheck():
+        case PythonCheck() | MetricCheck():
             pass  # how a script ends is the claim itself
 
 

@@ -15,6 +15,7 @@ from tmws.domain.claims import (
     Check,
     CoverageCheck,
     Judgement,
+    MetricCheck,
     MypyCheck,
     PytestCheck,
     PythonCheck,
@@ -24,6 +25,7 @@ from tmws.domain.claims import (
 from tmws.domain.coverage import judge_coverage
 from tmws.domain.execution import ExecutionResult, Outcome
 from tmws.domain.flags import scan
+from tmws.domain.metrics import judge_metric
 from tmws.domain.reports import (
     CoverageReport,
     LintReport,
@@ -91,6 +93,8 @@ def _judge_report(
             return judge_coverage(check, snapshot, report, case.flags, exit_code)
         case ((RuffCheck() | MypyCheck()), LintReport()):
             return _judge_findings(check, snapshot, report, case.flags, exit_code)
+        case (MetricCheck(), ScriptReport()):
+            return judge_metric(check, snapshot, report, exit_code)
         case (PythonCheck(), ScriptReport()):
             return _judge_script(check, report, exit_code)
     return case.distrusted("The report comes from another tool than the one that was started.")

@@ -9,6 +9,7 @@ from tmws.domain.claims import (
     CoverageCheck,
     Judgement,
     Level,
+    MetricCheck,
     PytestCheck,
     PythonCheck,
     Reason,
@@ -67,7 +68,7 @@ def way_out(needed: Level, check: Check) -> str:
     """Say what would let a verdict about this check reach the level."""
     if needed is Level.INDEPENDENT:
         return "Only checks from another process reach it; ask for less, or for such a check."
-    if isinstance(check, PythonCheck):
+    if isinstance(check, PythonCheck | MetricCheck):
         return "How a script ends is known at level reproduced at most; claim by tests."
     what = "tests and settings" if isinstance(check, PytestCheck | CoverageCheck) else "settings"
     return f"Ask an administrator to register trusted {what}, or ask for level reproduced."

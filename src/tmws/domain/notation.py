@@ -16,7 +16,7 @@ from tmws.domain.claims import (
 from tmws.domain.commands import PROFILES, validate
 from tmws.domain.grammar import MAX_ARGUMENT_BYTES, refused, require, require_clean
 
-FORMS = "; ".join(profile.form for profile in PROFILES)
+FORMS = "; ".join(profile.form for profile in PROFILES if profile.form)
 _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 

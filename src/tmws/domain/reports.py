@@ -123,10 +123,12 @@ class ScriptReport:
     Attributes:
         status: exit status, None when the script never came to its end.
         missing: module whose absence ended it, if that is why.
+        output: the file that was asked for, None if there is none that is plain and small.
     """
 
     status: int | None
     missing: str | None
+    output: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,9 @@ def parse_report(raw: bytes) -> Report:
             return _lint_report(records)
         case "python":
             finished = _finished(records)
-            return ScriptReport(_status(finished), _optional_text(finished, "missing"))
+            return ScriptReport(
+                _status(finished), _optional_text(finished, "missing"), _output(records)
+            )
     raise ReportInvalid("the report names no known tool")
 
 
@@ -282,6 +286,14 @@ def _rows(record: _Record) -> Iterator[tuple[str, list[int], list[int]]]:
                     yield _plain(path[:MAX_TEXT]), numbers[:4], numbers[4:]
                     continue
         raise ReportInvalid("what was measured of a file is not eight counts")
+
+
+def _output(records: list[_Record]) -> bytes | None:
+    parts = [_text(record, "hex") for record in _of(records, "output")]
+    try:
+        return bytes.fromhex("".join(parts)) if parts else None
+    except ValueError as error:
+        raise ReportInvalid("the output is not hexadecimal") from error
 
 
 def _lint_report(records: list[_Record]) -> LintReport:

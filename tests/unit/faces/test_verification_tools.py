@@ -17,6 +17,7 @@ from tmws.domain.claims import (
     Check,
     Judgement,
     Level,
+    MetricCheck,
     MypyCheck,
     PytestCheck,
     PythonCheck,
@@ -179,6 +180,18 @@ async def test_a_claim_without_a_verdict_says_what_to_do(
         ({"profile": "ruff", "targets": ["src"]}, RuffCheck(("src",))),
         ({"profile": "mypy", "strict": True}, MypyCheck((), strict=True)),
         ({"profile": "python", "script": "run.py", "exit_code": 2}, PythonCheck("run.py", 2)),
+        (
+            {
+                "profile": "metric",
+                "script": "train.py",
+                "file": "m.json",
+                "pointer": "/a",
+                "operator": ">=",
+                "value": 0.9,
+                "relative": 0.01,
+            },
+            MetricCheck("m.json", ">=", 0.9, "train.py", "/a", 0.0, 0.01),
+        ),
     ],
 )
 async def test_each_profile_becomes_its_typed_check(sent: dict[str, Any], check: object) -> None:

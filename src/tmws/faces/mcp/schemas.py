@@ -15,7 +15,7 @@ _NOISE = frozenset({"title", "discriminator", "$defs"})
 _NULL = {"type": "null"}
 
 # What an argument means when it is left out goes without saying if it is nothing.
-_EMPTY: tuple[Any, ...] = (None, [], "")
+_EMPTY: tuple[Any, ...] = (None, [], "", False, 0)
 
 
 def compact(model: type[BaseModel]) -> Schema:
@@ -64,4 +64,6 @@ def _tightened(node: Any) -> Any:
         node = option | node
     if node.get("default", ...) in _EMPTY:
         del node["default"]
+    if isinstance(node.get("const", node.get("enum")), str | list):
+        node.pop("type", None)  # the values say it
     return node

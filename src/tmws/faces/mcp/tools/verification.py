@@ -11,6 +11,7 @@ from tmws.domain.claims import (
     Check,
     CoverageCheck,
     Level,
+    MetricCheck,
     MypyCheck,
     PytestCheck,
     PythonCheck,
@@ -19,6 +20,7 @@ from tmws.domain.claims import (
 )
 from tmws.domain.errors import InvalidInput
 from tmws.domain.grammar import MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, MAX_COUNT
+from tmws.domain.metrics import LARGEST, MAX_POINTER_CHARACTERS
 from tmws.domain.verifications import (
     LONGEST_EFFORT_MINUTES,
     LONGEST_STATEMENT,
@@ -34,7 +36,7 @@ from tmws.faces.mcp.views import rounded
 from tmws.services.scoring import TrustChange
 from tmws.services.verification import VerificationReport
 
-Path = Annotated[str, Field(min_length=1, max_length=500)]
+Path = Annotated[str, Field(max_length=500)]  # the grammar refuses an empty one
 Targets = Annotated[tuple[Path, ...], Field(max_length=MAX_ARGUMENTS - 1)]
 
 
@@ -105,6 +107,30 @@ class Coverage(Arguments):
         return CoverageCheck(self.source, self.percent, self.branch, self.targets)
 
 
+class Metric(Arguments):
+    """The number that a run of the script writes is as claimed."""
+
+    profile: Literal["metric"]
+    script: Path | None = None
+    file: Annotated[Path, Field(description="JSON that the script writes.")]
+    pointer: Annotated[str, Field(max_length=MAX_POINTER_CHARACTERS)] = ""
+    operator: Literal["<=", ">=", "=="]
+    value: Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+    absolute: Annotated[float, Field(ge=0, le=LARGEST, description="Tolerance.")] = 0.0
+    relative: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    def check(self) -> Check:
+        return MetricCheck(
+            self.file,
+            self.operator,
+            self.value,
+            self.script,
+            self.pointer,
+            self.absolute,
+            self.relative,
+        )
+
+
 class VerifyClaim(Arguments):
     """A claim as its author makes it."""
 
@@ -120,7 +146,8 @@ class VerifyClaim(Arguments):
         str, Field(min_length=1, max_length=64, description="Name of a registered workspace.")
     ]
     check: Annotated[
-        Annotated[Pytest | Ruff | Mypy | Python | Coverage, Field(discriminator="profile")] | None,
+        Annotated[Pytest | Ruff | Mypy | Python | Coverage | Metric, Field(discriminator="profile")]
+        | None,
         Field(description="Paths are relative to the workspace."),
     ] = None
     command: Annotated[

@@ -1,0 +1,169 @@
+"""One number in a JSON file, read as a stranger wrote it, and what a claim says about it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NoReturn
+
+from tmws.domain.cases import Case
+from tmws.domain.claims import Judgement, MetricCheck, Reason
+from tmws.domain.grammar import require, require_clean, validate_path
+from tmws.domain.reports import ScriptReport
+from tmws.domain.snapshots import Snapshot
+
+MAX_POINTER_CHARACTERS = 300
+LARGEST = 1e300
+_TILDE = re.compile(r"~(?![01])")
+# Beside code, what a script could read the number from; a README may well name it.
+_DATA = (".cfg", ".csv", ".ini", ".json", ".py", ".toml", ".txt", ".yaml", ".yml")
+_FEW_DIGITS = 3
+
+OPERATORS = ("<=", ">=", "==")
+
+
+class NoNumber(ValueError):
+    """The file does not hold a number there; the words say what it holds."""
+
+
+def validate_metric(check: MetricCheck) -> None:
+    """Refuse a metric whose words break the grammar.
+
+    Raises:
+        InvalidInput: naming the part and the allowed form.
+    """
+    python = "a .py file of the workspace"
+    if check.script is not None:
+        require(check.script.endswith(".py"), "script", check.script, python)
+        validate_path(check.script)
+    validate_path(check.file)
+    require(check.file.endswith(".json"), "file", check.file, "a .json file of the workspace")
+    pointer = "a JSON pointer such as /results/0/accuracy (RFC 6901)"
+    require_clean("pointer", check.pointer, pointer)
+    plain = check.pointer == "" or check.pointer.startswith("/")
+    short = len(check.pointer) <= MAX_POINTER_CHARACTERS
+    fits = plain and short and not _TILDE.search(check.pointer)
+    require(fits, "pointer", check.pointer, pointer)
+    require(check.operator in OPERATORS, "operator", check.operator, "one of <=, >=, ==")
+    number = "a finite number of at most 1e300"
+    require(abs(check.value) <= LARGEST, "value", str(check.value), number)
+    for name, tolerance in (("absolute", check.absolute), ("relative", check.relative)):
+        require(0 <= tolerance <= LARGEST, name, str(tolerance), "a finite tolerance of 0 or more")
+
+
+def read_number(content: bytes, pointer: str) -> Decimal:
+    """Return the number at the pointer, exactly as it is written.
+
+    A key given twice, NaN, an infinity, a text or a truth value is no number.
+
+    Raises:
+        NoNumber: there is none.
+    """
+    try:
+        found: Any = json.loads(
+            content.decode(),
+            object_pairs_hook=_once,
+            parse_constant=_refuse,
+            parse_float=Decimal,
+            parse_int=Decimal,
+        )
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        raise NoNumber(f"it is not plain JSON: {str(error)[:80]}") from error
+    for step in pointer.split("/")[1:]:
+        found = _below(found, step.replace("~1", "/").replace("~0", "~"))
+    if not isinstance(found, Decimal):
+        raise NoNumber("what stands there is no number")
+    # Bounded before it becomes a fraction, whose size grows with the exponent.
+    if found and not -330 < found.adjusted() <= 300:
+        raise NoNumber("the number there is too large or too small")
+    return found
+
+
+def holds(check: MetricCheck, found: Decimal) -> bool:
+    """Say whether the number is as claimed, within the greater of the tolerances."""
+    value, claimed = Fraction(found), Fraction(Decimal(repr(check.value)))
+    relative = Fraction(Decimal(repr(check.relative))) * abs(claimed)
+    slack = max(Fraction(Decimal(repr(check.absolute))), relative)
+    match check.operator:
+        case "<=":
+            return value <= claimed + slack
+        case ">=":
+            return value >= claimed - slack
+        case _:
+            return abs(value - claimed) <= slack
+
+
+def judge_metric(
+    check: MetricCheck, snapshot: Snapshot, report: ScriptReport, exit_code: int
+) -> Judgement:
+    """Decide what the file that a run wrote, or that lay there, says about the claim."""
+    case = Case({"exit_code": exit_code}, ())
+    if report.status is None or report.status != exit_code:
+        return case.distrusted(
+            f"The run ended with status {exit_code}, its report says {report.status}."
+        )
+    if report.missing:
+        return case.missing([report.missing])
+    if exit_code != 0:
+        return case.open(
+            Reason.USAGE_ERROR,
+            f"{check.script} ended with status {exit_code}, so its number counts for nothing.",
+        )
+    if report.output is None:
+        wrote = "The run wrote no" if check.script else "The workspace has no"
+        return case.refuted(Reason.NOTHING_CHECKED, f"{wrote} {check.file}, or too large a one.")
+    try:
+        found = read_number(report.output, check.pointer)
+    except NoNumber as error:
+        return case.refuted(
+            Reason.NOTHING_CHECKED, f"{check.file} says nothing at {check.pointer!r}: {error}."
+        )
+    return _compared(check, Case(case.counts, tuple(_told(check, snapshot, found))), found)
+
+
+def _compared(check: MetricCheck, case: Case, found: Decimal) -> Judgement:
+    seen = f"{check.pointer or 'the file'} is {found:.12g}"
+    if not holds(check, found):
+        claimed = f"{check.operator} {check.value:.12g}"
+        return case.refuted(Reason.CHECK_FAILED, f"{seen}, the claim says {claimed}.")
+    if case.flags:
+        return case.only_observed(seen)
+    return case.supported(f"{seen}, as computed by {check.script} in this run.")
+
+
+def _told(check: MetricCheck, snapshot: Snapshot, found: Decimal) -> Iterator[str]:
+    """Name what makes the number the author's word rather than a result."""
+    if check.script is None:
+        yield f"{check.file}: was written before, not computed by this run"
+        return
+    if len(found.normalize().as_tuple().digits) <= _FEW_DIGITS:
+        return  # too common to mean anything
+    for text in {str(found), repr(float(found))}:
+        written = re.compile(rb"(?<![0-9.])" + re.escape(text.encode()) + rb"(?![0-9])")
+        for file in snapshot.files:
+            if file.path.endswith(_DATA) and written.search(file.content):
+                yield f"{file.path}: holds the very number that the run came to"
+
+
+def _below(value: Any, step: str) -> Any:
+    if isinstance(value, dict) and step in value:
+        return value[step]
+    if isinstance(value, list) and re.fullmatch(r"0|[1-9][0-9]{0,6}", step):
+        index = int(step)
+        if index < len(value):
+            return value[index]
+    raise NoNumber(f"there is no {step[:40]!r}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
