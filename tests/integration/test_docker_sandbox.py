@@ -20,7 +20,7 @@ from tmws.domain.errors import LimitExceeded, SandboxUnavailable
 from tmws.domain.execution import MEBIBYTE, ExecutionRequest, Limits, Outcome
 from tmws.sandbox.docker import MAX_WAITING, DockerSandbox
 from tmws.sandbox.engine import Engine
-from tmws.sandbox.hardening import STRICT, Hardening
+from tmws.sandbox.hardening import STRICT, Hardening, SlotClass, container_config
 from tmws.sandbox.image import default_name
 from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL
 from tmws.testing.sandbox_suite import (
@@ -418,6 +418,19 @@ async def test_a_killed_server_leaves_no_container_behind() -> None:
         return [one.id for one in found]
 
     assert await eventually(lambda: not left())
+    engine.close()
+
+
+async def test_a_container_that_the_engine_made_for_nobody_is_swept_before_the_next_run(
+    sandbox: DockerSandbox,
+) -> None:
+    engine = Engine()
+    image = (await sandbox.run(TRUE, progress=silent)).image_digest
+    labels = sandbox.owner.labels() | {"tmws.slot": f"{id(sandbox):x}-forgotten"}
+    config = container_config(image, SlotClass.of(TRUE.limits), STRICT, labels)
+    forgotten = await asyncio.to_thread(engine.create, config)
+    assert await sandbox.sweep() >= 1  # others' dead may lie there too
+    assert forgotten not in [one.id for one in engine.containers("tmws.product=sandbox")]
     engine.close()
 
 

@@ -26,15 +26,23 @@ def test_doubling_adds_a_number_to_itself():
 """
 
 
+NOTHING = ("/opt/tmws/python", "-I", "-S", "/workspace/nothing.py")
+BARE_PYTEST = (
+    "/opt/tmws/python",
+    "-I",
+    "-c",
+    "import os, sys; os.chdir('/workspace'); sys.path.insert(0, '/opt/tools'); import pytest; "
+    "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider']))",
+)
+
+
 def _file(path: str, content: bytes) -> SnapshotFile:
     return SnapshotFile(path, content, sha256(content).hexdigest(), executable=False)
 
 
 def _nothing() -> ExecutionRequest:
     script = (_file("nothing.py", b"pass"),)
-    return ExecutionRequest(
-        argv=("/opt/tmws/python", "-I", "-S", "/workspace/nothing.py"), files=script, limits=LIMITS
-    )
+    return ExecutionRequest(argv=NOTHING, files=script, limits=LIMITS)
 
 
 def _pytest() -> ExecutionRequest:
@@ -48,10 +56,21 @@ async def _quietly(_: str) -> None:
 
 async def rows(bench: Bench) -> AsyncIterator[Row]:
     """A warm slot and a cold start, for a program that does nothing and for one test."""
-    bare = await bench.floors.docker_run()
-    for name, request in (("nothing", _nothing), ("pytest, one test", _pytest)):
-        yield Row(await _runs(f"{name}, warm slot", request, pool_size=1), floor=bare)
-        yield Row(await _runs(f"{name}, cold start", request, pool_size=0), floor=bare)
+    container = await bench.floors.docker_run()
+    nothing = await bench.floors.bare("nothing", NOTHING, {"nothing.py": b"pass"})
+    pytest = await bench.floors.bare("pytest", BARE_PYTEST, {"test_double.py": TEST})
+    yield Row(
+        await _runs("nothing, warm slot", _nothing, pool_size=1),
+        floor=nothing,
+        promised_p95=0.015,
+    )
+    yield Row(
+        await _runs("pytest, one test, warm slot", _pytest, pool_size=1),
+        floor=pytest,
+        promised_ratio=1.4,
+    )
+    yield Row(await _runs("nothing, cold start", _nothing, pool_size=0), floor=container)
+    yield Row(await _runs("pytest, one test, cold start", _pytest, pool_size=0), floor=container)
 
 
 async def _runs(name: str, request: Callable[[], ExecutionRequest], *, pool_size: int) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sys
 from collections.abc import AsyncIterator
@@ -11,10 +12,12 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from tests.performance.bench import Bench, Row
-from tests.performance.measure import measure
+from tests.performance.measure import Figure, measure
 from tmws.app import open_app
 from tmws.config import Settings
 
+CLAIMS_A_SECOND = 2
+OPEN_LOOP_CLAIMS = 60
 TEST = "def test_sum():\n    assert 1 + 1 == 2\n\n\ndef test_product():\n    assert 2 * 3 == 6\n"
 
 
@@ -35,6 +38,11 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
         promised_p95=1.5,
     )
     floor = await bench.floors.docker_run()
+    async with Client(stdio_client(server(data, TMWS_WARM_SLOTS="4"), errlog=sys.stderr)) as client:
+        claims = Claims(client, project)
+        for _ in range(3):
+            await claims.next()
+        yield Row(await _open_loop(claims), floor=floor, promised_p95=0.5)
     for warm in (0, 2):
         async with Client(
             stdio_client(server(data, TMWS_WARM_SLOTS=str(warm)), errlog=sys.stderr)
@@ -46,6 +54,21 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
                 ),
                 floor=floor,
             )
+
+
+async def _open_loop(claims: Claims) -> Figure:
+    """Two claims a second for half a minute, timed from when each was due, queue included."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def one(number: int) -> float:
+        due = began + number / CLAIMS_A_SECOND
+        await asyncio.sleep(due - loop.time())
+        await claims.next()
+        return loop.time() - due
+
+    seconds = await asyncio.gather(*(one(number) for number in range(OPEN_LOOP_CLAIMS)))
+    return Figure(f"verify_claim, {CLAIMS_A_SECOND} a second, 4 warm slots", tuple(seconds))
 
 
 class Claims:

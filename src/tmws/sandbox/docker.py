@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -22,7 +23,7 @@ from tmws.sandbox.engine import Engine, ImageFacts
 from tmws.sandbox.frames import Answer, encode_request
 from tmws.sandbox.hardening import STRICT, Hardening, SlotClass, container_config
 from tmws.sandbox.image import PROTOCOL, PROTOCOL_LABEL, default_name
-from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL, Owner
+from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL, SLOT_LABEL, Owner
 from tmws.sandbox.pool import WarmPool
 from tmws.sandbox.slots import Aborted, DeadlinePassed, EndedByMemory, Slot
 
@@ -30,6 +31,9 @@ T = TypeVar("T")
 # PID 1 ends a run at its limit; if even PID 1 is late by this much, the host does.
 GRACE_SECONDS = 5.0
 MAX_WAITING = 32
+IMAGE_KNOWN_SECONDS = 10.0
+# A verdict is recorded right after its run; what is only tidying up lets it pass first.
+LINGER_SECONDS = 0.1
 # Removing, listing and refilling must not stand behind the runs.
 _SPARE_THREADS = 4
 _log = structlog.get_logger(__name__)
@@ -73,8 +77,13 @@ class DockerSandbox:
         self._threads = ThreadPoolExecutor(places + _SPARE_THREADS, thread_name_prefix="sandbox")
         self._proving = asyncio.Lock()
         self._engine_id: str | None = None
+        self._known_image: ImageFacts | None = None
+        self._known_until = 0.0
         self._proven: set[tuple[str, str]] = set()
         self._live: set[Slot] = set()
+        # Of this object alone: a process may have several, each with slots of its own.
+        self._prefix = f"{id(self):x}-"
+        self._numbers = itertools.count()
         self._destroying: set[asyncio.Task[None]] = set()
 
     async def run(self, request: ExecutionRequest, *, progress: Progress) -> ExecutionResult:
@@ -92,7 +101,7 @@ class DockerSandbox:
             async with self._admission.place():
                 result = await self._run_once(request, image, progress)
         except SandboxUnavailable as error:
-            self._engine_id = None
+            self._engine_id = self._known_image = None
             if error.retryable:
                 self._breaker.failed()
             raise
@@ -119,14 +128,27 @@ class DockerSandbox:
         return await probes.full(self._run_unproven)
 
     async def sweep(self) -> int:
-        """Remove the containers of processes that are gone; return how many."""
+        """Remove the containers of processes that are gone; return how many.
+
+        Our own that no slot knows go too: the engine was killed while it made them.
+        """
         containers = await self._blocking(
             lambda: self._engine.containers(f"{PRODUCT_LABEL}={PRODUCT}")
         )
-        orphans = [one.id for one in containers if self.owner.may_sweep(one.labels)]
+        live = {slot.name for slot in self._live}
+        orphans = [
+            one.id
+            for one in containers
+            if self.owner.may_sweep(one.labels)
+            or (self._is_ours(one.labels) and one.labels[SLOT_LABEL] not in live)
+        ]
         for container in orphans:
             await self._blocking(partial(self._engine.remove, container))
         return len(orphans)
+
+    def _is_ours(self, labels: Mapping[str, str]) -> bool:
+        same_owner = self.owner.labels().items() <= labels.items()
+        return same_owner and labels.get(SLOT_LABEL, "").startswith(self._prefix)
 
     async def aclose(self) -> None:
         """End what still runs, remove every container, and close the connections."""
@@ -144,7 +166,9 @@ class DockerSandbox:
         image = await self._image()
         async with self._proving:
             if self._engine_id is None:
-                self._engine_id = await self._blocking(self._engine.identity)
+                engine = await self._blocking(self._engine.identity)
+                await self.sweep()
+                self._engine_id = engine
             if (self._engine_id, image.id) not in self._proven:
                 await progress("testing the sandbox before its first run")
                 probes.require_held(await probes.quick(self._run_unproven))
@@ -152,6 +176,13 @@ class DockerSandbox:
         return image
 
     async def _image(self) -> ImageFacts:
+        """Return what the engine holds; asked again after a while, and after any fault."""
+        if self._known_image is None or time.monotonic() > self._known_until:
+            self._known_image = await self._found_image()
+            self._known_until = time.monotonic() + IMAGE_KNOWN_SECONDS
+        return self._known_image
+
+    async def _found_image(self) -> ImageFacts:
         name = self._image_name or default_name()
         image = await self._blocking(lambda: self._engine.image(name))
         if image is None:
@@ -185,7 +216,7 @@ class DockerSandbox:
         except BaseException:
             await self._destroy(slot)
             raise
-        self._destroy_later(slot)
+        self._destroy_later(slot, after=LINGER_SECONDS)
         return result
 
     async def _exchange(self, slot: Slot, request: ExecutionRequest) -> ExecutionResult:
@@ -205,9 +236,10 @@ class DockerSandbox:
         return await self._boot_from(await self._image(), slot_class)
 
     async def _boot_from(self, image: ImageFacts, slot_class: SlotClass) -> Slot:
-        labels = self.owner.labels()
+        name = f"{self._prefix}{next(self._numbers)}"
+        labels = self.owner.labels() | {SLOT_LABEL: name}
         config = container_config(image.id, slot_class, self._hardening, labels)
-        slot = Slot(self._engine, config)
+        slot = Slot(self._engine, config, name=name)
         self._live.add(slot)
         try:
             await self._unless_cancelled(slot, slot.boot)
@@ -237,9 +269,14 @@ class DockerSandbox:
                 "The sandbox was closed while the check ran. Nothing was judged; try again."
             ) from error
 
-    def _destroy_later(self, slot: Slot) -> None:
+    def _destroy_later(self, slot: Slot, *, after: float = 0.0) -> None:
         """Remove a slot off the caller's path."""
-        task = asyncio.create_task(self._destroy(slot))
+
+        async def destroy() -> None:
+            await asyncio.sleep(after)
+            await self._destroy(slot)
+
+        task = asyncio.create_task(destroy())
         self._destroying.add(task)
         task.add_done_callback(self._destroying.discard)
 
@@ -250,6 +287,7 @@ class DockerSandbox:
         self._live.discard(slot)
         future = asyncio.get_running_loop().run_in_executor(self._threads, slot.destroy)
         if (error := await _settled(future)) is not None:
+            self._engine_id = None  # the next run looks for what stayed behind
             _log.warning("sandbox_container_not_removed", reason=str(error))
 
     async def _blocking(self, work: Callable[[], T]) -> T:

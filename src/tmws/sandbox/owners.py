@@ -9,6 +9,7 @@ from pathlib import Path
 
 PRODUCT_LABEL = "tmws.product"
 PRODUCT = "sandbox"
+SLOT_LABEL = "tmws.slot"
 _OWNER = "tmws.owner"
 _MACHINE = "tmws.owner.machine"
 _PROCESS = "tmws.owner.process"

@@ -17,6 +17,8 @@ from tmws.sandbox.slots import Slot
 # Replaced after this long, so that a new image or engine is noticed.
 MAX_AGE_SECONDS = 600.0
 MOST_CLASSES = 3
+# While others are ready, what a run leaves to be done passes first.
+REFILL_PAUSE_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 _log = structlog.get_logger(__name__)
@@ -94,6 +96,8 @@ class WarmPool:
                 async with asyncio.timeout(MAX_AGE_SECONDS / 2):
                     await self._wanted.wait()
             self._wanted.clear()
+            if any(self._ready.values()):
+                await asyncio.sleep(REFILL_PAUSE_SECONDS)
             try:
                 await self._drop_unfit()
                 await self._fill()

@@ -51,7 +51,7 @@ class EndedByMemory(Exception):
 class Slot:
     """A hardened container that takes one request and is never used again."""
 
-    def __init__(self, engine: Engine, config: ContainerConfig) -> None:
+    def __init__(self, engine: Engine, config: ContainerConfig, *, name: str = "") -> None:
         self._engine = engine
         self._config = config
         self._container: str | None = None
@@ -63,6 +63,7 @@ class Slot:
         self._words = bytearray()
         self._payloads: deque[bytes] = deque()
         self.image = str(config["Image"])
+        self.name = name
         self.made_at = time.monotonic()
 
     def boot(self) -> None:

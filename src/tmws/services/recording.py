@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -75,17 +75,30 @@ class Recorder:
         self._clock = clock
         self._chance = chance
 
-    async def record(self, claim: Claim, checked: Checked) -> Recorded:
+    async def earlier(self, claim: Claim) -> list[Judgement]:
+        """Return what came of the same check of this snapshot so far, whoever asked."""
+        async with self._database.read() as connection:
+            return await claims.judgements_on(connection, claim)
+
+    async def record(
+        self, claim: Claim, checked: Checked, *, earlier: Sequence[Judgement]
+    ) -> Recorded:
         """Close the claim with what its check showed: all of it is written, or nothing.
+
+        Args:
+            earlier: as it was when the check began; a verdict that differs is flaky.
 
         Raises:
             Conflict: the claim's lease is somebody else's by now.
         """
-        return await self._write(await self._verified(claim, checked))
+        return await self._write(await self._verified(claim, checked, earlier))
 
-    async def _verified(self, claim: Claim, checked: Checked) -> _Verified:
+    async def _verified(
+        self, claim: Claim, checked: Checked, earlier: Sequence[Judgement]
+    ) -> _Verified:
         """Prepare and sign everything before the transaction, so that it stays short."""
-        judgement = await self._compared(claim, checked.judgement)
+        flaky = checked.judgement.flaky or checked.judgement.differs_from(earlier)
+        judgement = dataclasses.replace(checked.judgement, flaky=flaky)
         envelope = self._notary.signed(
             evidence.statement(claim, judgement, checked.request, checked.result, checked.assurance)
         )
@@ -119,13 +132,6 @@ class Recorder:
         vectors = await self._search.vectors(claim.statement) if claim.applied else {}
         report = _kept(checked.result.report)
         return _Verified(closed, envelope, report, memory, document, vectors)
-
-    async def _compared(self, claim: Claim, judgement: Judgement) -> Judgement:
-        """Say of a verdict that it is flaky when the same check came out otherwise before."""
-        async with self._database.read() as connection:
-            earlier = await claims.judgements_on(connection, claim)
-        flaky = judgement.flaky or judgement.differs_from(earlier)
-        return dataclasses.replace(judgement, flaky=flaky)
 
     async def _write(self, verified: _Verified) -> Recorded:
         now = self._clock.now()

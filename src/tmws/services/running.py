@@ -184,9 +184,11 @@ class Running:
         try:
             async with self._leased(work):
                 await work.tell(f"running {profile_of(plan.check)} in the sandbox")
-                checked = await self._checked(work, plan)
+                earlier, checked = await asyncio.gather(
+                    self._recorder.earlier(work.claim), self._checked(work, plan)
+                )
             await work.tell(f"recording verdict {checked.judgement.verdict.value}")
-            recorded = await self._recorder.record(work.claim, checked)
+            recorded = await self._recorder.record(work.claim, checked, earlier=earlier)
         except BaseException:
             # Shielded: another cancellation must not leave the claim under its lease.
             await asyncio.shield(self._given_up(work.claim))
