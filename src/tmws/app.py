@@ -15,7 +15,7 @@ from tmws.domain.claims import Level
 from tmws.domain.errors import BackendUnavailable
 from tmws.domain.execution import MEBIBYTE, Limits
 from tmws.domain.ranking import Arm
-from tmws.ports import Clock, Embedder, Sandbox
+from tmws.ports import Clock, Embedder, ModelPlace, Recipe, Sandbox
 from tmws.services.acts import Acts
 from tmws.services.agents import Agents
 from tmws.services.audit import Audit
@@ -24,10 +24,10 @@ from tmws.services.checking import Checker
 from tmws.services.corrections import Corrections
 from tmws.services.exports import Exports
 from tmws.services.gate import Gate
-from tmws.services.held_checks import HeldChecks
 from tmws.services.learning import Learning
 from tmws.services.levels import Levels
 from tmws.services.memory import Memory
+from tmws.services.models import Models
 from tmws.services.nearest import Nearest
 from tmws.services.notary import Notary
 from tmws.services.outcomes import Outcomes
@@ -43,6 +43,7 @@ from tmws.services.storing import Storing
 from tmws.services.switches import Switches
 from tmws.services.trust import Trust
 from tmws.services.trusted_refs import TrustedRefs
+from tmws.services.upkeep import Upkeep
 from tmws.services.verification import Verification
 from tmws.services.workspaces import Workspaces
 from tmws.storage import ledger
@@ -78,12 +79,12 @@ class App:
     tools: Switches
     levels: Levels
     trusted_refs: TrustedRefs
-    held_checks: HeldChecks
     workspaces: Workspaces
     audit: Audit
     proofs: Proofs
     exports: Exports
-    search: Search
+    models: Models
+    upkeep: Upkeep
     sandbox: Sandbox
 
 
@@ -110,10 +111,18 @@ async def open_app(
         nearest = _nearest(settings)
         stack.push_async_callback(nearest.aclose)
         clock = clock or SystemClock()
+        models = Models(database, recipes(settings), embedder_maker(settings), clock)
+        stack.push_async_callback(models.aclose)
         receipts = Receipts(database, clock, secrets.token_bytes)
         stack.push_async_callback(receipts.settle)
         app = _app(
-            settings, database, sandbox=sandbox, nearest=nearest, receipts=receipts, clock=clock
+            settings,
+            database,
+            sandbox=sandbox,
+            nearest=nearest,
+            models=models,
+            receipts=receipts,
+            clock=clock,
         )
         stack.push_async_callback(app.verification.aclose)
         yield app
@@ -165,6 +174,7 @@ def _app(
     *,
     sandbox: Sandbox,
     nearest: Nearest,
+    models: Models,
     receipts: Receipts,
     clock: Clock,
 ) -> App:
@@ -172,7 +182,7 @@ def _app(
     signer = backends.find("signing", "file")(_key(settings))
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
     reader = backends.find("workspaces", "directory")()
-    search = Search(embedders(settings), nearest)
+    search = Search(models, nearest)
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
     acts = Acts(database, notary, clock, chance)
@@ -216,26 +226,45 @@ def _app(
             commits=backends.find("workspaces", "git")(),
             clock=clock,
         ),
-        held_checks=HeldChecks(database, notary, clock, chance),
         workspaces=Workspaces(database, notary, reader, clock),
         audit=Audit(database, signer, checkpoints),
         proofs=Proofs(database),
         exports=Exports(database, notary),
-        search=search,
+        models=models,
+        upkeep=Upkeep(database, models, nearest),
         sandbox=sandbox,
     )
 
 
-def embedders(settings: Settings) -> dict[Arm, Callable[[], Embedder]]:
+def recipes(settings: Settings) -> dict[Arm, Recipe]:
     """Spelling is always compared; meaning where a language model was chosen."""
-    chosen: dict[Arm, Callable[[], Embedder]] = {
-        Arm.CHARACTERS: backends.deferred("embeddings", "hashing")
-    }
-    if settings.embedder != "hashing":
-        chosen[Arm.MEANING] = backends.deferred(
-            "embeddings", settings.embedder, folder=settings.model_folder
-        )
+    chosen = {Arm.CHARACTERS: Recipe("hashing")}
+    if settings.embedder == "openai":
+        chosen[Arm.MEANING] = Recipe("openai", settings.embedder_model, settings.embedder_dimension)
+    elif settings.embedder != "hashing":
+        backends.deferred("embeddings", settings.embedder)  # an unknown name is refused at once
+        chosen[Arm.MEANING] = Recipe(settings.embedder)
     return chosen
+
+
+def embedder_maker(settings: Settings) -> Callable[[Recipe], Embedder]:
+    """Return what makes the embedder of any recipe, with the settings of this process."""
+    key = settings.embedder_key
+
+    def make(recipe: Recipe) -> Embedder:
+        place = ModelPlace(
+            settings.model_folder(recipe.backend),
+            device=settings.embedder_device,
+            url=settings.embedder_url,
+            model=recipe.model,
+            dimension=recipe.dimension,
+            key=key.get_secret_value() if key else None,
+            seconds=settings.embedder_seconds,
+        )
+        embedder: Embedder = backends.deferred("embeddings", recipe.backend, place=place)()
+        return embedder
+
+    return make
 
 
 def _make_data_folder(settings: Settings) -> None:

@@ -23,7 +23,11 @@ class Settings(BaseSettings):
         agent_id, agent_secret: who calls on stdio; without them the local user does.
         sandbox_image: name of another image that checks run in than `tmws sandbox build` makes.
         warm_slots: containers kept ready for checks; each costs about 20 MiB.
-        embedder: `minilm` compares meanings too; `hashing` only spelling.
+        embedder: `minilm` or `openai` compare meanings too; `hashing` only spelling.
+        embedder_device: `cuda` runs `minilm` on a GPU, if onnxruntime can.
+        embedder_url, embedder_model, embedder_dimension, embedder_key: of `openai`, any
+            server with that interface: `http://127.0.0.1:11434/v1` for Ollama.
+        embedder_seconds: how long it may take for one answer.
         vectors: `exact` searches all; `chroma` and `pgvector` keep graphs, for very many.
         vectors_url: where the index's server listens: `http://HOST:PORT` of Chroma, or a
             database with pgvector if it is not the store's own.
@@ -54,6 +58,12 @@ class Settings(BaseSettings):
     check_memory_mib: int = Field(default=512, ge=64, le=16384)
     least_level: Literal["reproduced", "pinned", "independent"] = "reproduced"
     embedder: str = "hashing"
+    embedder_device: Literal["cpu", "cuda"] = "cpu"
+    embedder_url: str | None = None
+    embedder_model: str | None = None
+    embedder_dimension: int | None = Field(default=None, ge=1, le=16_000)
+    embedder_key: SecretStr | None = None
+    embedder_seconds: float = Field(default=10.0, ge=0.1, le=600.0)
     vectors: str = "exact"
     vectors_url: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -63,10 +73,9 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @property
-    def model_folder(self) -> Path:
-        """Where the files of the chosen language model lie."""
-        return self.data_dir / "models" / self.embedder
+    def model_folder(self, backend: str) -> Path:
+        """Return where the files of a language model that runs here lie."""
+        return self.data_dir / "models" / backend
 
     @property
     def vectors_address(self) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits
@@ -113,10 +114,44 @@ class CommitReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an embedder is made of, as far as its vectors depend on it.
+
+    Attributes:
+        backend: name of the entry point.
+        model, dimension: of a model that a server offers under a name; None elsewhere.
+    """
+
+    backend: str
+    model: str | None = None
+    dimension: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Where an embedder finds its model.
+
+    Attributes:
+        folder: where the files of a model that runs here lie.
+        device: `cpu` or `cuda`, for a model that runs here.
+        url, model, dimension, key: of a model that a server offers.
+        seconds: how long such a server may take for one answer.
+    """
+
+    folder: Path
+    device: str = "cpu"
+    url: str | None = None
+    model: str | None = None
+    dimension: int | None = None
+    key: str | None = field(default=None, repr=False)
+    seconds: float = 10.0
+
+
 class Embedder(Protocol):
     """Turns text into unit vectors whose cosine says how alike two meanings are.
 
-    Made with one argument, `folder`: where the files of its model lie.
+    Made with one argument, `place`.
     """
 
     @property
@@ -133,6 +168,10 @@ class Embedder(Protocol):
         Raises:
             BackendUnavailable: the model could not be loaded or did not answer.
         """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what was opened."""
         ...
 
 

@@ -11,7 +11,7 @@ from secrets import token_hex
 import pytest
 
 from tests.integration.chroma_servers import ChromaServer, chroma_server
-from tmws.domain.errors import BackendUnavailable
+from tmws.domain.errors import BackendUnavailable, Conflict
 from tmws.testing.vector_suite import (
     MODEL,
     SPACE,
@@ -75,7 +75,7 @@ async def test_a_second_process_is_told_who_owns_the_store(
 ) -> None:
     await embedded.refresh(SPACE, MODEL, ROWS)
     second = ChromaIndex(tmp_path / "chroma", None, "one installation")
-    with pytest.raises(BackendUnavailable, match=f"Process {os.getpid()} owns the Chroma store"):
+    with pytest.raises(Conflict, match=f"Process {os.getpid()} owns the Chroma store"):
         await second.revision(SPACE, MODEL)
     await embedded.aclose()
     assert await second.count(SPACE, MODEL) == len(ROWS)
@@ -120,7 +120,7 @@ async def test_a_damaged_store_ends_its_holder_at_worst_and_can_be_cleared(
     for path in files(store):
         if path.match(name):
             path.write_bytes(bytes(path.stat().st_size))
-    with pytest.raises(BackendUnavailable, match="Exact vectors serve"):
+    with pytest.raises(BackendUnavailable, match="tmws vectors rebuild"):
         await ask(embedded, QUERY)
     await embedded.clear()
     assert await embedded.revision(SPACE, MODEL) == 0

@@ -182,3 +182,15 @@ def test_the_doctor_is_content_where_everything_is_there(tmp_path: Path) -> None
     seen = tmws("doctor", "--json", data=tmp_path, seconds=120)
     assert seen.status == 0, seen.output
     assert all(each["well"] for each in seen.document())
+
+
+def test_vectors_are_read_shown_and_checked(tmp_path: Path) -> None:
+    empty = tmws("vectors", "status", data=tmp_path)
+    filled = tmws("vectors", "fill", "--json", data=tmp_path)
+    refused = tmws("vectors", "rebuild", data=tmp_path)
+
+    assert "No vectors yet." in empty.output
+    assert filled.status == 0
+    assert filled.document() == []
+    assert refused.status != 0
+    assert "there is no index to keep" in refused.errors

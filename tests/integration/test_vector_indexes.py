@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
+import httpx2
 import pytest
+import sqlalchemy as sa
 
 from tests.integration.chroma_servers import chroma_server
 from tests.integration.services import Installation, agent, learned
@@ -139,3 +142,78 @@ async def test_a_chroma_server_killed_half_way_costs_nothing(
         server.start()
         async with installation.open(vectors="chroma", vectors_url=server.address) as app:
             assert await found(app) == ({"first", "second"}, None)
+
+
+async def test_status_check_and_rebuild_say_and_mend_what_is_wrong(
+    installation: Installation, tmp_path: Path
+) -> None:
+    with chroma_server(tmp_path / "store") as server:
+        async with installation.open(vectors="chroma", vectors_url=server.address) as app:
+            alice = await agent(app, "alice")
+            for number in range(30):
+                await learned(app, alice, f"parser {number}", summary="configuration")
+            [before] = await app.upkeep.status()
+            assert (before.texts, before.vectors, before.indexed, before.behind) == (30, 30, 0, 30)
+            await app.upkeep.fill()
+            [state] = await app.upkeep.status()
+            assert (state.role, state.indexed, state.behind) == ("serving", 30, 0)
+            [compared] = await app.upkeep.check(whole=True)
+            assert (compared.asked, compared.recall, compared.strays) == (30, 1.0, 0)
+            await lose_some(server.address)
+            [compared] = await app.upkeep.check(whole=True)
+            assert not compared.holds
+            assert compared.strays == -10
+            await app.upkeep.rebuild()
+            [compared] = await app.upkeep.check(whole=True)
+            assert compared.holds
+
+
+async def lose_some(address: str) -> None:
+    """Take ten vectors out of the only collection, behind the index's back."""
+    base = "/api/v2/tenants/default_tenant/databases/default_database/collections"
+    async with httpx2.AsyncClient(base_url=address) as http:
+        [collection] = (await http.get(base)).json()
+        rows = (await http.post(f"{base}/{collection['id']}/get", json={"limit": 10})).json()
+        await http.post(f"{base}/{collection['id']}/delete", json={"ids": rows["ids"]})
+
+
+@pytest.mark.parametrize("damage", ["deleted", "overwritten"])
+async def test_a_ruined_folder_loses_nothing_and_rebuild_restores_it(
+    installation: Installation, damage: str
+) -> None:
+    store = installation.folder / "vectors" / "chroma" / "store"
+    async with installation.open(vectors="chroma") as app:
+        alice = await agent(app, "alice")
+        await learned(app, alice, "first", summary="parse configuration files")
+        await until_it_serves(app)
+    if damage == "deleted":
+        shutil.rmtree(store)
+    else:
+        (store / "chroma.sqlite3").write_bytes(b"garbage" * 1_000)
+    async with installation.open(vectors="chroma") as app:
+        await learned(app, alice, "second", summary="parsing of configuration")
+        assert (await found(app))[0] == {"first", "second"}
+        await app.upkeep.rebuild()
+        assert await found(app) == ({"first", "second"}, None)
+        [state] = await app.upkeep.status()
+        assert (state.indexed, state.behind) == (2, 0)
+
+
+async def test_an_index_from_before_a_restored_backup_starts_anew(
+    installation: Installation, tmp_path: Path
+) -> None:
+    with chroma_server(tmp_path / "store") as server:
+        async with installation.open(vectors="chroma", vectors_url=server.address) as app:
+            alice = await agent(app, "alice")
+            await learned(app, alice, "first", summary="parse configuration files")
+            await app.upkeep.fill()
+            async with installation.database() as database, database.write() as tx:
+                # What a backup does: the count of writes is behind what the index has seen.
+                await tx.execute(sa.text("UPDATE namespaces SET revision = 0"))
+                await tx.execute(sa.text("DELETE FROM vectors"))
+            await app.upkeep.fill()
+            await learned(app, alice, "second", summary="parsing of configuration")
+            await app.upkeep.fill()
+            assert (await found(app, "parsing configuration"))[0] == {"first", "second"}
+            states = await app.upkeep.status()
+            assert all(state.indexed == state.vectors == 2 for state in states)

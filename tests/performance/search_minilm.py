@@ -39,8 +39,9 @@ async def measured(folder: Path) -> None:
     """Embed in a fresh process: the first text pays for imports and the model."""
     began = time.perf_counter()
     from tmws.embeddings.minilm import MiniLmEmbedder
+    from tmws.ports import ModelPlace
 
-    embedder = MiniLmEmbedder(folder)
+    embedder = MiniLmEmbedder(ModelPlace(folder))
     await embedder.embed([SENTENCE])
     print(f"{embedder.id}: first vector after {time.perf_counter() - began:.2f} s")
     for name, text in (("a sentence", SENTENCE), ("256 tokens", PAGE)):

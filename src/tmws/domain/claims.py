@@ -154,14 +154,7 @@ class MetricCheck:
     relative: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class HeldCheck:
-    """The code answers the questions that an administrator keeps under this name."""
-
-    name: str
-
-
-Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck | CoverageCheck | MetricCheck | HeldCheck
+Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck | CoverageCheck | MetricCheck
 
 
 _UNFINISHED = frozenset(

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
-from tmws.domain.answers import Answer, AnswersReport, read_answer
 from tmws.domain.canonical import Json
 from tmws.domain.measured import Executed, Measured
 
@@ -147,7 +146,7 @@ class CoverageReport:
     beyond: tuple[str, ...]
 
 
-Report = PytestReport | LintReport | ScriptReport | CoverageReport | AnswersReport
+Report = PytestReport | LintReport | ScriptReport | CoverageReport
 
 
 def parse_report(raw: bytes) -> Report:
@@ -176,9 +175,6 @@ def parse_report(raw: bytes) -> Report:
             return ScriptReport(
                 _status(finished), _optional_text(finished, "missing"), _output(records)
             )
-        case "held":
-            answers = tuple(_answer(record) for record in _of(records, "answer"))
-            return AnswersReport(answers, _status(_finished(records)))
     raise ReportInvalid("the report names no known tool")
 
 
@@ -312,13 +308,6 @@ def _lint_report(records: list[_Record]) -> LintReport:
         status=_status(finished),
         message=_optional_text(finished, "message") or "",
     )
-
-
-def _answer(record: _Record) -> Answer:
-    try:
-        return read_answer(record)
-    except ValueError as error:
-        raise ReportInvalid(str(error)) from error
 
 
 def _ran(record: _Record, node_id: str) -> Ran:

@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from tmws.domain.text import STOP_WORDS, grams, stem, words
-from tmws.ports import Vector
+from tmws.ports import ModelPlace, Vector
 
 DIMENSION = 512
 
@@ -27,6 +27,9 @@ class HashingEmbedder:
     word gives the first axis, so that every vector has unit length.
     """
 
+    def __init__(self, place: ModelPlace | None = None) -> None:
+        """There is no model, so there is no place that it lies in."""
+
     @property
     def id(self) -> str:
         """Name, size and version: a change of any feature is a new version."""
@@ -40,6 +43,9 @@ class HashingEmbedder:
     async def embed(self, texts: Sequence[str]) -> Vector:
         """Return one unit vector per text; characters after the 20,000th are not read."""
         return np.array([_vector(text) for text in texts], np.float32).reshape(-1, DIMENSION)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 def _vector(text: str) -> Vector:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
@@ -16,11 +15,13 @@ from tokenizers import Tokenizer
 from tmws.domain.errors import BackendUnavailable
 from tmws.embeddings import weights
 from tmws.embeddings.minilm_graph import WIDTH
-from tmws.ports import Vector
+from tmws.ports import ModelPlace, Vector
 
 _MOST_TOKENS = 256
 _MOST_CHARACTERS = 8_192
 _TEXTS_A_TURN = 8
+_CPU = "CPUExecutionProvider"
+_PROVIDERS = {"cpu": _CPU, "cuda": "CUDAExecutionProvider"}
 
 
 class _Model(NamedTuple):
@@ -35,8 +36,9 @@ class MiniLmEmbedder:
     vector of a text depends on nothing else, not on what is embedded beside it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, place: ModelPlace) -> None:
+        self._folder = place.folder
+        self._provider = _PROVIDERS[place.device]
         self._loading = Lock()
 
     @property
@@ -61,6 +63,9 @@ class MiniLmEmbedder:
             rows[start : start + len(turn)] = await asyncio.to_thread(self._embed, turn)
         return rows
 
+    async def aclose(self) -> None:
+        """The model goes with the object."""
+
     def _embed(self, texts: Sequence[str]) -> list[Vector]:
         with self._loading:
             model = self._model
@@ -71,6 +76,7 @@ class MiniLmEmbedder:
 
     @cached_property
     def _model(self) -> _Model:
+        self._require_provider()
         files = weights.load(self._folder)
         tokenizer = Tokenizer.from_str(files.tokenizer)
         tokenizer.no_padding()
@@ -83,9 +89,25 @@ class MiniLmEmbedder:
         # The arena keeps the largest buffers ever used: 300 MB for 1 ms.
         options.enable_cpu_mem_arena = False
         session = onnxruntime.InferenceSession(
-            files.encoder, options, providers=["CPUExecutionProvider"]
+            files.encoder, options, providers=list(dict.fromkeys((self._provider, _CPU)))
         )
+        # Where a device cannot be used, onnxruntime goes on without it and without a word.
+        if session.get_providers()[0] != self._provider:
+            raise _without(self._provider, session.get_providers())
         return _Model(tokenizer, session)
+
+    def _require_provider(self) -> None:
+        available = onnxruntime.get_available_providers()
+        if self._provider not in available:
+            raise _without(self._provider, available)
+
+
+def _without(provider: str, available: Sequence[str]) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"onnxruntime has no {provider} here, only {', '.join(available)}. Install "
+        "onnxruntime-gpu and its drivers, or set TMWS_EMBEDDER_DEVICE=cpu.",
+        retryable=False,
+    )
 
 
 def _vector(model: _Model, text: str) -> Vector:

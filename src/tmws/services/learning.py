@@ -11,14 +11,13 @@ from tmws.domain.canonical import Json
 from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
 from tmws.domain.errors import InvalidInput
 from tmws.domain.patterns import Pattern, PatternDraft
-from tmws.domain.ranking import Arm
 from tmws.domain.wording import require_text
 from tmws.services import shelf
 from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
 from tmws.services.search import Search, named_parts
 from tmws.services.storing import Storing
-from tmws.storage import documents, patterns
+from tmws.storage import patterns
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
 from tmws.storage.patterns import PatternFilter
@@ -141,21 +140,6 @@ class Learning:
         await self._gate.require(Action.GET_PATTERN)
         async with self._database.read() as connection:
             return await shelf.visible(connection, caller, pattern_id)
-
-    async def fill(self, arm: Arm, *, limit: int) -> int:
-        """Let a newly installed embedder read at most `limit` older patterns; return how many.
-
-        Raises:
-            BackendUnavailable: the embedder does not answer; nothing was added.
-        """
-        embedder = self._search.embedder_of(arm)
-        if embedder is None:
-            return 0
-        async with self._database.write() as tx:
-            ids = await documents.lacking(tx, kind=Kind.PATTERN, embedder=embedder, limit=limit)
-            texts = await patterns.searchable_texts(tx, ids)
-            await self._search.fill(texts, tx, arm)
-        return len(texts)
 
     async def newest(self, *, category: str | None, limit: int) -> list[Pattern]:
         """Return the newest patterns of all agents, for the installation's administrator."""

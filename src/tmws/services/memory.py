@@ -14,7 +14,6 @@ from tmws.domain.errors import InvalidInput
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.memories import Memory as Kept
 from tmws.domain.memories import MemoryDraft, MemoryKind
-from tmws.domain.ranking import Arm
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
@@ -117,21 +116,6 @@ class Memory:
         if query.text is None:
             return await self._newest(caller, query)
         return await self._best(caller, query, query.text)
-
-    async def fill(self, arm: Arm, *, limit: int) -> int:
-        """Let a newly installed embedder read at most `limit` older memories; return how many.
-
-        Raises:
-            BackendUnavailable: the embedder does not answer; nothing was added.
-        """
-        embedder = self._search.embedder_of(arm)
-        if embedder is None:
-            return 0
-        async with self._database.write() as tx:
-            ids = await documents.lacking(tx, kind=Kind.MEMORY, embedder=embedder, limit=limit)
-            texts = await memories.searchable_texts(tx, ids)
-            await self._search.fill(texts, tx, arm)
-        return len(texts)
 
     async def _newest(self, caller: Agent, query: MemoryQuery) -> RecalledMemories:
         mark = _mark(query)

@@ -12,8 +12,9 @@ import structlog
 
 from tmws.domain.errors import BackendUnavailable, TmwsError
 from tmws.ports import Match, Vector, VectorIndex, VectorRow
-from tmws.storage import documents, ledger
-from tmws.storage.database import Transaction
+from tmws.services.pauses import Pause
+from tmws.storage import changes, ledger
+from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
 from tmws.storage.turns import turn
 
@@ -22,8 +23,8 @@ _log = structlog.get_logger()
 ROWS_A_QUERY = 64
 """How many vectors an index takes over while a query waits for it."""
 
-_ROWS_A_LOAD = 10_000
-_ANSWER_SECONDS = 3.0
+_ROWS_A_TURN, _ROWS_A_LOAD = 256, 10_000
+_ANSWER_SECONDS, _FEED_SECONDS = 3.0, 60.0
 _TURN_SECONDS, _TURN_POLL_SECONDS = 1.0, 0.02
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 5.0, 300.0
 
@@ -50,6 +51,14 @@ class Neighbours:
     degraded: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the chosen index holds: how many vectors, and how many changes it lacks."""
+
+    count: int
+    behind: int
+
+
 class Nearest:
     """Keeps the indexes in step with SQL, and searches them.
 
@@ -71,7 +80,17 @@ class Nearest:
         self._made: VectorIndex | None = None
         self._feeding = asyncio.Lock()
         self._loaded: dict[Block, int] = {}
-        self._pause = _Pause()
+        self._fed: dict[Block, tuple[int, int]] = {}
+        self._pause = Pause(
+            "vector_index",
+            first_seconds=_FIRST_PAUSE_SECONDS,
+            longest_seconds=_LONGEST_PAUSE_SECONDS,
+        )
+
+    @property
+    def keeps_an_index(self) -> bool:
+        """Whether there is another index than the exact one."""
+        return self._make_chosen is not None
 
     @functools.cached_property
     def _exact(self) -> VectorIndex:
@@ -102,7 +121,7 @@ class Nearest:
             )
 
         reason = None
-        if self._make_chosen is not None:
+        if self.keeps_an_index:
             try:
                 async with self._watched(connection) as index:
                     await self._catch_up(connection, index, block)
@@ -112,28 +131,132 @@ class Nearest:
         await self._load(connection, block)
         return Neighbours(await found_in(self._exact), reason)
 
+    async def feed(self, database: Database, block: Block) -> bool:
+        """Have the chosen index take over some of what it lacks; say whether it did.
+
+        An index that knows more than SQL comes from before a backup was put back. It starts
+        anew, because what it knows may never have happened.
+
+        Raises:
+            BackendUnavailable: it does not answer.
+        """
+        if not self.keeps_an_index:
+            return False
+        async with (
+            self._feeding,
+            database.read() as connection,
+            self._watched(connection, seconds=_FEED_SECONDS) as index,
+        ):
+            held = await index.revision(block.space, block.embedder)
+            # Asked of a transaction that began later than the answer, so it is never older.
+            async with database.read() as later:
+                if held > await changes.revision_of(later, block.namespace):
+                    _log.warning("vector_index_ahead", block=block.space)
+                    await index.clear()
+                async with turn(later, "vectors") as ours:
+                    if not ours:
+                        return False
+                    return await _feed(later, index, block, limit=_ROWS_A_TURN) > 0
+
+    async def held(self, connection: Transaction, block: Block) -> Held | None:
+        """Return what the chosen index holds, None where there is none or it is silent."""
+        try:
+            async with self._watched(connection) as index:
+                count = await index.count(block.space, block.embedder)
+                revision = await index.revision(block.space, block.embedder)
+        except TmwsError:
+            return None
+        return Held(count, await changes.count_since(connection, *_named(block), revision))
+
+    async def trouble(self, connection: Transaction) -> TmwsError | None:
+        """Return why the chosen index does not serve, None when it does or there is none."""
+        if not self.keeps_an_index:
+            return None
+        try:
+            async with self._watched(connection) as index:
+                await index.revision("", "")
+        except TmwsError as error:
+            return error
+        return None
+
+    async def clear(self, connection: Transaction) -> None:
+        """Have the chosen index forget everything.
+
+        Raises:
+            BackendUnavailable: it does not answer, or there is none.
+        """
+        self._pause.end()
+        async with self._feeding, self._watched(connection, seconds=_FEED_SECONDS) as index:
+            await index.clear()
+
+    async def require_up_to_date(self, connection: Transaction, block: Block) -> None:
+        """Return if the chosen index has taken over everything.
+
+        Raises:
+            BackendUnavailable: it has not, does not answer, or there is none.
+        """
+        async with self._watched(connection) as index:
+            if await _lags(connection, index, block):
+                raise _Behind("The vector index is behind. Look again when it has caught up.")
+
+    async def rows(self, connection: Transaction, block: Block) -> list[VectorRow]:
+        """Return what SQL knows about a block, removals included."""
+        rows: list[VectorRow] = []
+        while True:
+            since = rows[-1].revision if rows else 0
+            more = await _since(connection, block, since, limit=_ROWS_A_LOAD)
+            if not more:
+                return rows
+            rows += more
+
+    async def both(
+        self, connection: Transaction, query: Vector, block: Block, *, caller_id: str, limit: int
+    ) -> tuple[set[str], set[str]]:
+        """Return what exact search and the chosen index find.
+
+        Raises:
+            BackendUnavailable: the chosen index does not answer.
+        """
+        await self._load(connection, block)
+        async with self._watched(connection) as index:
+            exact, found = [
+                await each.search(
+                    query,
+                    namespace=block.space,
+                    embedder_id=block.embedder,
+                    caller_id=caller_id,
+                    granted=(),
+                    limit=limit,
+                )
+                for each in (self._exact, index)
+            ]
+        return {match.pattern_id for match in exact}, {match.pattern_id for match in found}
+
     async def aclose(self) -> None:
         """Let go of the chosen index."""
         if self._made is not None:
             await self._made.aclose()
 
     @contextlib.asynccontextmanager
-    async def _watched(self, connection: Transaction) -> AsyncIterator[VectorIndex]:
+    async def _watched(
+        self, connection: Transaction, *, seconds: float = _ANSWER_SECONDS
+    ) -> AsyncIterator[VectorIndex]:
         """Yield the chosen index; one that fails is not asked again before its pause is over.
 
         Raises:
             BackendUnavailable: it failed now, or a short while ago.
         """
-        assert self._make_chosen is not None
+        if self._make_chosen is None:
+            raise _EXACT
         self._pause.require_over()
         try:
             if self._made is None:
                 self._made = self._make_chosen(store=await ledger.origin(connection))
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 yield self._made
         except TimeoutError as error:
             slow = BackendUnavailable(
-                f"The vector index did not answer in {_ANSWER_SECONDS:g} s; exact vectors serve."
+                f"The vector index did not answer in {seconds:g} s; exact vectors serve."
             )
             self._pause.begin(slow)
             raise slow from error
@@ -150,8 +273,13 @@ class Nearest:
         Raises:
             _Behind: there is more.
         """
+        written = await changes.revision_of(connection, block.namespace)
         async with self._feeding:
-            if not await _lags(connection, index, block):
+            held = await index.revision(block.space, block.embedder)
+            if self._fed.get(block) == (written, held):
+                return
+            if not await _since(connection, block, held, limit=1):
+                self._fed[block] = (written, held)
                 return
             async with _waited_turn(connection) as ours:
                 if ours:
@@ -161,7 +289,7 @@ class Nearest:
 
     async def _load(self, connection: Transaction, block: Block) -> None:
         """Bring the exact index up to what this transaction sees."""
-        written = await documents.revision_of(connection, block.namespace)
+        written = await changes.revision_of(connection, block.namespace)
         if self._loaded.get(block) == written:
             return
         while await _feed(connection, self._exact, block, limit=_ROWS_A_LOAD):
@@ -173,27 +301,10 @@ class _Behind(BackendUnavailable):
     """The index is well but lags."""
 
 
-class _Pause:
-    """How long a failed index is left alone: twice as long after each failure in a row."""
-
-    def __init__(self) -> None:
-        self._reason: TmwsError | None = None
-        self._seconds = _FIRST_PAUSE_SECONDS
-        self._until = 0.0
-
-    def require_over(self) -> None:
-        if self._reason is not None and asyncio.get_running_loop().time() < self._until:
-            raise self._reason
-
-    def begin(self, reason: TmwsError) -> None:
-        _log.warning("vector_index_unavailable", reason=reason.message, pause=self._seconds)
-        self._reason = reason
-        self._until = asyncio.get_running_loop().time() + self._seconds
-        self._seconds = min(2 * self._seconds, _LONGEST_PAUSE_SECONDS)
-
-    def end(self) -> None:
-        self._reason = None
-        self._seconds = _FIRST_PAUSE_SECONDS
+_EXACT = BackendUnavailable(
+    "Vectors are searched exactly, straight from the database: there is no index to keep.",
+    retryable=False,
+)
 
 
 async def _feed(connection: Transaction, index: VectorIndex, block: Block, *, limit: int) -> int:
@@ -209,10 +320,14 @@ async def _lags(connection: Transaction, index: VectorIndex, block: Block) -> bo
     return bool(await _since(connection, block, held, limit=1))
 
 
+def _named(block: Block) -> tuple[Kind, str, str]:
+    return block.kind, block.namespace, block.embedder
+
+
 async def _since(
     connection: Transaction, block: Block, revision: int, *, limit: int
 ) -> list[VectorRow]:
-    rows = await documents.vectors_since(
+    rows = await changes.vectors_since(
         connection,
         kind=block.kind,
         namespace=block.namespace,

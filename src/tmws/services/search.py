@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-import structlog
-
 from tmws.domain.agents import AccessLevel, Agent
-from tmws.domain.errors import BackendUnavailable
 from tmws.domain.patterns import Pattern
 from tmws.domain.ranking import (
     CANDIDATES,
@@ -23,13 +19,12 @@ from tmws.domain.ranking import (
     usefulness,
 )
 from tmws.domain.text import terms
-from tmws.ports import Embedder, Vector
+from tmws.ports import Vector
+from tmws.services.models import Models
 from tmws.services.nearest import Block, Nearest
 from tmws.storage import documents, patterns
 from tmws.storage.database import Transaction
 from tmws.storage.documents import Document, Ids, Kind
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +32,19 @@ class Asked:
     """A query as search sees it; `vectors` holds only arms whose embedder answered.
 
     Attributes:
+        embedders: id of the model by arm.
         shortfalls: what could not serve as configured, added to as the search goes on.
     """
 
     terms: tuple[str, ...]
     vectors: Mapping[Arm, Vector]
-    embedder: str | None
+    embedders: Mapping[Arm, str]
     shortfalls: set[str] = field(default_factory=set)
+
+    @property
+    def embedder(self) -> str | None:
+        """Which models compared meanings or spelling, None if none did."""
+        return " + ".join(self.embedders[arm] for arm in self.vectors) or None
 
     @property
     def degraded(self) -> str | None:
@@ -54,25 +55,10 @@ class Asked:
 class Search:
     """Makes things findable and finds them. SQL decides what may be seen, in every arm."""
 
-    def __init__(self, embedders: Mapping[Arm, Callable[[], Embedder]], nearest: Nearest) -> None:
-        """Embedders are made when first needed: many processes never are.
-
-        Args:
-            embedders: who serves `characters` and, if a language model is installed,
-                `meaning`.
-        """
-        self._make_embedders = embedders
+    def __init__(self, models: Models, nearest: Nearest) -> None:
+        """Stand on who turns text into vectors and who compares them."""
+        self._models = models
         self._nearest = nearest
-
-    @functools.cached_property
-    def _embedders(self) -> Mapping[Arm, Embedder]:
-        made: dict[Arm, Embedder] = {}
-        for arm, make in self._make_embedders.items():
-            try:
-                made[arm] = make()
-            except BackendUnavailable as error:
-                _log.warning("embedder_unavailable", arm=arm.value, reason=error.message)
-        return made
 
     async def document(
         self,
@@ -100,8 +86,7 @@ class Search:
 
     async def vectors(self, text: str) -> dict[str, bytes]:
         """Return what each embedder that answers makes of a text, by the embedder's id."""
-        made = await self._embedded(text)
-        return {self._embedders[arm].id: vector.tobytes() for arm, vector in made.items()}
+        return await self._models.made_of(text)
 
     async def of_pattern(self, pattern: Pattern) -> Document:
         """Return the searchable side of a pattern."""
@@ -116,11 +101,11 @@ class Search:
 
     async def asked(self, text: str) -> Asked:
         """Prepare a query before any transaction is open."""
-        made = await self._embedded(text)
+        spoken = await self._models.asked(text)
         if not reads_english_only(text):
-            made.pop(Arm.MEANING, None)
-        served = " + ".join(self._embedders[arm].id for arm in made)
-        return Asked(tuple(dict.fromkeys(terms(text))), made, served or None)
+            spoken.vectors.pop(Arm.MEANING, None)
+        words = tuple(dict.fromkeys(terms(text)))
+        return Asked(words, spoken.vectors, spoken.embedders, spoken.shortfalls)
 
     async def ranked(
         self,
@@ -158,46 +143,6 @@ class Search:
         )
         return found if _is_worth_showing(evidence) else []
 
-    async def try_embedders(self) -> str:
-        """Return which models answer.
-
-        Raises:
-            BackendUnavailable: one does not.
-        """
-        for arm, make in self._make_embedders.items():
-            embedder = self._embedders.get(arm) or make()
-            await embedder.embed(["a short text"])
-        return ", ".join(
-            f"{arm.value} by {embedder.id}" for arm, embedder in self._embedders.items()
-        )
-
-    async def fill(self, items: Sequence[tuple[str, str]], tx: Transaction, arm: Arm) -> None:
-        """Add what the embedder of an arm makes of items that were stored without it.
-
-        Args:
-            items: id and searchable text of each.
-
-        Raises:
-            BackendUnavailable: the embedder does not answer; nothing was added.
-        """
-        embedder = self._embedders[arm]
-        made = await embedder.embed([text for _, text in items])
-        for (item_id, _), vector in zip(items, made, strict=True):
-            await documents.add_vector(tx, item_id, embedder=embedder.id, vector=vector.tobytes())
-
-    def embedder_of(self, arm: Arm) -> str | None:
-        """Return the id of the model that serves an arm, None if none does."""
-        return self._embedders[arm].id if arm in self._embedders else None
-
-    async def _embedded(self, text: str) -> dict[Arm, Vector]:
-        made: dict[Arm, Vector] = {}
-        for arm, embedder in self._embedders.items():
-            try:
-                made[arm] = (await embedder.embed([text]))[0]
-            except BackendUnavailable as error:
-                _log.warning("embedder_unavailable", embedder=embedder.id, reason=error.message)
-        return made
-
     async def _near(
         self,
         connection: Transaction,
@@ -221,7 +166,7 @@ class Search:
                 near = await self._nearest.search(
                     connection,
                     vector,
-                    Block(kind, namespace, self._embedders[arm].id),
+                    Block(kind, namespace, asked.embedders[arm]),
                     caller_id=caller.id,
                     granted=granted,
                     limit=CANDIDATES,

@@ -55,17 +55,6 @@ class Document:
     vectors: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVector:
-    """A vector with what is needed to decide who may find it."""
-
-    item_id: str
-    owner_id: str
-    level: str
-    revision: int
-    vector: bytes | None
-
-
 async def add(connection: AsyncConnection, document: Document) -> None:
     """Make a thing findable, in the transaction that stores it."""
     revision = await next_revision(connection, document.namespace)
@@ -235,59 +224,6 @@ async def ids(connection: AsyncConnection, selected: Ids) -> frozenset[str]:
     """Return the selected ids."""
     rows = await connection.execute(selected)
     return frozenset(row[0] for row in rows)
-
-
-async def revision_of(connection: AsyncConnection, namespace: str) -> int:
-    """Return how often the namespace was written to, whatever was written."""
-    stored = await connection.scalar(
-        sa.select(namespaces.c.revision).where(namespaces.c.name == namespace)
-    )
-    return stored or 0
-
-
-async def vectors_since(
-    connection: AsyncConnection,
-    *,
-    kind: Kind,
-    namespace: str,
-    embedder: str,
-    revision: int,
-    limit: int,
-) -> list[StoredVector]:
-    """Return the vectors written or taken away after a revision, oldest first.
-
-    At most `limit`, but what was done in one revision is never parted, even if it is more.
-    """
-    found = (
-        sa.select(
-            documents.c.item_id,
-            documents.c.owner_id,
-            documents.c.level,
-            vectors.c.revision,
-            vectors.c.vector,
-        )
-        .join_from(vectors, documents, documents.c.id == vectors.c.document_id)
-        .where(
-            vectors.c.embedder == embedder,
-            vectors.c.revision > revision,
-            documents.c.namespace == namespace,
-            documents.c.kind == kind.value,
-        )
-        .order_by(vectors.c.revision)
-    )
-    rows = [_stored(row) for row in await connection.execute(found.limit(limit + 1))]
-    if len(rows) <= limit:
-        return rows
-    last = rows[limit].revision
-    whole = [row for row in rows if row.revision < last]
-    if whole:
-        return whole
-    same = found.where(vectors.c.revision == last)
-    return [_stored(row) for row in await connection.execute(same)]
-
-
-def _stored(row: sa.Row[str, str, str, int, bytes]) -> StoredVector:
-    return StoredVector(*row[:4], row.vector or None)
 
 
 async def count(connection: AsyncConnection, caller: Agent, *, kind: Kind) -> int:

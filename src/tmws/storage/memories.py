@@ -60,11 +60,11 @@ async def newest(
 async def searchable_texts(
     connection: AsyncConnection, ids: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Return id and text of these memories, whoever may read them."""
+    """Return id and searchable text of these memories, whoever may read them."""
     rows = await connection.execute(
-        sa.select(memories.c.id, memories.c.text).where(memories.c.id.in_(ids))
+        sa.select(memories.c.id, memories.c.text, memories.c.tags).where(memories.c.id.in_(ids))
     )
-    return [(row.id, row.text) for row in rows]
+    return [(row.id, "\n".join([row.text, *json.loads(row.tags)])) for row in rows]
 
 
 def matching_ids(caller: Agent, *, kind: MemoryKind | None) -> sa.Select[str]:

@@ -6,8 +6,9 @@ import sqlalchemy as sa
 
 from tmws.storage.columns import Moment, metadata
 from tmws.storage.ledger_tables import ledger_entries, ledger_head, ledger_payloads
+from tmws.storage.model_tables import serving
 
-__all__ = ["Moment", "ledger_entries", "ledger_head", "ledger_payloads", "metadata"]
+__all__ = ["Moment", "ledger_entries", "ledger_head", "ledger_payloads", "metadata", "serving"]
 
 namespaces = sa.Table(
     "namespaces",

@@ -19,7 +19,6 @@ class Kind(StrEnum):
     """What kind of thing a name stands for."""
 
     REF = "ref"
-    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.usage import UseOutcome
 from tmws.storage.documents import next_revision
-from tmws.storage.tables import patterns, use_vectors, uses
+from tmws.storage.tables import claims, patterns, use_vectors, uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +109,44 @@ async def forget(connection: AsyncConnection, pattern_id: str) -> None:
     )
     await connection.execute(
         uses.update().where(uses.c.pattern_id == pattern_id).values(context="")
+    )
+
+
+async def lacking(
+    connection: AsyncConnection, *, embedder: str, limit: int
+) -> list[tuple[str, str]]:
+    """Return uses that this embedder has not seen, with what they were for."""
+    text = sa.func.coalesce(sa.func.nullif(uses.c.context, ""), claims.c.statement)
+    vector = use_vectors.c.vector
+    of_use = use_vectors.c.use_id == uses.c.id
+    seen = sa.exists().where(of_use, use_vectors.c.embedder == embedder)
+    forgotten = sa.exists().where(of_use, sa.func.length(vector) == 0)
+    rows = await connection.execute(
+        sa.select(uses.c.id, text)
+        .select_from(uses.outerjoin(claims, claims.c.id == uses.c.claim_id))
+        .where(text.is_not(None), ~seen, ~forgotten)
+        .order_by(uses.c.id)
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def add_vector(
+    connection: AsyncConnection, use_id: str, *, embedder: str, vector: bytes
+) -> None:
+    """Add what another embedder makes of what a use was for."""
+    namespace = await connection.scalar(
+        sa.select(patterns.c.namespace)
+        .join_from(uses, patterns, patterns.c.id == uses.c.pattern_id)
+        .where(uses.c.id == use_id)
+    )
+    assert namespace is not None
+    await connection.execute(
+        use_vectors.insert().values(
+            use_id=use_id,
+            embedder=embedder,
+            namespace=namespace,
+            revision=await next_revision(connection, namespace),
+            vector=vector,
+        )
     )

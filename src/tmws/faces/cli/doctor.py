@@ -11,7 +11,13 @@ import click
 
 from tmws.app import App, open_app
 from tmws.config import Settings, load_settings
-from tmws.domain.errors import LedgerCorrupt, SandboxUnavailable, TmwsError
+from tmws.domain.errors import (
+    BackendUnavailable,
+    Conflict,
+    LedgerCorrupt,
+    SandboxUnavailable,
+    TmwsError,
+)
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import json_option
 from tmws.telemetry import logging
@@ -86,7 +92,24 @@ async def _ledger(app: App) -> str:
 
 
 async def _embedders(app: App) -> str:
-    return await app.search.try_embedders()
+    return await app.models.try_all()
+
+
+async def _vectors(app: App) -> str:
+    trouble = await app.upkeep.trouble()
+    if isinstance(trouble, Conflict):
+        return "served by the process that owns the index"
+    if trouble:
+        raise trouble
+    states = await app.upkeep.status()
+    unread = sum(max(0, state.texts - state.vectors) for state in states if state.role != "kept")
+    behind = sum(state.behind or 0 for state in states)
+    if unread or behind:
+        raise BackendUnavailable(
+            f"{unread} texts are to be read and {behind} changes to be taken over. A running "
+            "server does that; or run: tmws vectors fill."
+        )
+    return f"{app.settings.vectors} index, {sum(state.vectors for state in states)} vectors"
 
 
 async def _sandbox(app: App) -> str:
@@ -101,5 +124,6 @@ _LOOKS: tuple[tuple[str, Callable[[App], Awaitable[str]]], ...] = (
     ("agents", _agents),
     ("ledger", _ledger),
     ("embedders", _embedders),
+    ("vectors", _vectors),
     ("sandbox", _sandbox),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from tmws import backends
-from tmws.app import embedders
+from tmws.app import embedder_maker, recipes
 from tmws.config import load_settings
 from tmws.evaluation import report, search, search_data
 from tmws.faces.cli.printing import Printer
@@ -66,11 +66,13 @@ def searched(corpus: Path, questions: Path, uses: Path | None, as_json: bool) ->
     async def tell(step: str) -> None:
         printer.say(f"… {step}")
 
+    settings = load_settings()
+    make = embedder_maker(settings)
     found = asyncio.run(
         search.evaluate(
             material.corpus,
             material.questions,
-            embedders={arm: make() for arm, make in embedders(load_settings()).items()},
+            embedders={arm: make(recipe) for arm, recipe in recipes(settings).items()},
             index=backends.find("vectors", "exact")(),
             uses=material.uses,
             progress=tell,

@@ -19,7 +19,6 @@ _COMMANDS = {
     "agents": "Create agents and give them secrets.",
     "workspaces": "Open folders of this machine for checks.",
     "refs": "Register tests and settings that verdicts may trust.",
-    "held": "Keep questions whose answers decide at level independent.",
     "levels": "Say what verdicts have to reach, for each namespace.",
     "patterns": "Show what agents have learned.",
     "claims": "Show claims and their verdicts.",
@@ -29,6 +28,7 @@ _COMMANDS = {
     "tools": "Switch tools off and on, in every running server at once.",
     "eval": "Measure trust and search on data of your own.",
     "embedder": "Install the language model that compares meanings.",
+    "vectors": "Show, check and rebuild what vectors are found with.",
     "sandbox": "Build the sandbox image and test what it must deny.",
 }
 

@@ -54,7 +54,10 @@ async def _tended(app: App) -> AsyncIterator[None]:
     what is needed: most sessions never have one, and reaching the engine at each start
     would cost all of them.
     """
-    tasks = [asyncio.create_task(app.verification.tend())]
+    tasks = [
+        asyncio.create_task(app.verification.tend()),
+        asyncio.create_task(app.upkeep.run()),
+    ]
     if app.settings.warm_slots:
         tasks.append(asyncio.create_task(_prepare(app)))
     try:

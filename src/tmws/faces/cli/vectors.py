@@ -1,0 +1,64 @@
+"""`tmws vectors`: how far models and index are, and what to do when they are not."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import click
+
+from tmws.app import App
+from tmws.faces.cli.printing import Printer
+from tmws.faces.cli.running import with_app
+
+
+@click.group()
+def vectors() -> None:
+    """Show, check and rebuild what vectors are found with."""
+
+
+@vectors.command()
+@with_app
+async def status(app: App, printer: Printer) -> None:
+    """Show what each model has read, and what the index holds of it."""
+    await _show(app, printer)
+
+
+@vectors.command()
+@with_app
+async def fill(app: App, printer: Printer) -> None:
+    """Do now what a running server does beside its requests: read, switch, and feed the index."""
+    await app.upkeep.fill()
+    await _show(app, printer)
+
+
+async def _show(app: App, printer: Printer) -> None:
+    states = [dataclasses.asdict(state) for state in await app.upkeep.status()]
+    columns = ("kind", "namespace", "embedder", "role", "texts", "vectors", "indexed", "behind")
+    printer.rows(columns, states, empty="No vectors yet.")
+    trouble = await app.upkeep.trouble()
+    if trouble:
+        printer.say(trouble.message)
+
+
+@vectors.command()
+@with_app
+async def rebuild(app: App, printer: Printer) -> None:
+    """Have the index forget everything and take it over again, damaged or not."""
+    await app.upkeep.rebuild()
+    states = await app.upkeep.status()
+    printer.record({"indexed": sum(state.indexed or 0 for state in states)})
+
+
+@vectors.command()
+@click.option("--all", "whole", is_flag=True, help="Look for every vector, not for a sample.")
+@with_app
+async def check(app: App, printer: Printer, *, whole: bool) -> None:
+    """Compare the index with exact search; exit 1 if it cannot be relied on."""
+    compared = await app.upkeep.check(whole=whole)
+    columns = ("kind", "namespace", "embedder", "asked", "recall", "strays", "holds")
+    rows = [dataclasses.asdict(each) | {"holds": each.holds} for each in compared]
+    printer.rows(columns, rows, empty="No vectors yet.")
+    if not all(each.holds for each in compared):
+        printer.say("Run: tmws vectors rebuild.")
+        sys.exit(1)

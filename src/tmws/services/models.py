@@ -1,0 +1,238 @@
+"""The step that turns text into vectors: by the model that serves, and the one to come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tmws.domain.errors import BackendUnavailable, InvalidInput, TmwsError
+from tmws.domain.ranking import Arm
+from tmws.ports import Clock, Embedder, Recipe, Vector
+from tmws.services.pauses import Pause
+from tmws.storage import documents, serving
+from tmws.storage.database import Database
+from tmws.storage.documents import Kind
+from tmws.storage.serving import Place, Stage
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0
+
+
+@dataclass(slots=True)
+class Spoken:
+    """What the models made of a query.
+
+    Attributes:
+        embedders: id of the model by arm; `vectors` holds the same arms.
+        shortfalls: what could not serve as configured.
+    """
+
+    vectors: dict[Arm, Vector] = field(default_factory=dict)
+    embedders: dict[Arm, str] = field(default_factory=dict)
+    shortfalls: set[str] = field(default_factory=set)
+
+
+class Models:
+    """Knows which model serves an arm, which is SQL's to say, and speaks to them all.
+
+    The model of the settings takes an arm over once it has read everything; until then the
+    one before it serves, and every text that is written is read by both.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        wanted: Mapping[Arm, Recipe],
+        make: Callable[[Recipe], Embedder],
+        clock: Clock,
+    ) -> None:
+        """Models are made when first needed: many processes never need any.
+
+        Args:
+            wanted: the models of the settings.
+            make: returns the embedder of a recipe, or raises BackendUnavailable.
+        """
+        self._database = database
+        self._wanted = wanted
+        self._make = make
+        self._clock = clock
+        self._kept: dict[Recipe, _Kept] = {}
+        self._complete: set[Recipe] = set()
+
+    async def made_of(self, text: str) -> dict[str, bytes]:
+        """Return what each model makes of a text that is written, by the model's id.
+
+        A model that does not answer never costs a write: it reads the text later.
+        """
+        made: dict[str, bytes] = {}
+        for recipe in await self._readers():
+            try:
+                embedder = await self.embedder(recipe)
+                made[embedder.id] = (await self.embed(recipe, [text]))[0].tobytes()
+            except TmwsError:
+                continue  # its pause has said so in the log
+        return made
+
+    async def asked(self, text: str) -> Spoken:
+        """Return what the serving models make of a query."""
+        spoken = Spoken()
+        async with self._database.read() as connection:
+            stored = await serving.places(connection)
+        for arm, wanted in self._wanted.items():
+            recipe = _serving(stored, arm)
+            try:
+                if recipe is None and await self.has_read_all(wanted):
+                    recipe = wanted
+                if recipe is None:
+                    spoken.shortfalls.add(f"A first model is still reading, for {arm.value}.")
+                    continue
+                embedder = await self.embedder(recipe)
+                spoken.vectors[arm] = (await self.embed(recipe, [text]))[0]
+                spoken.embedders[arm] = embedder.id
+            except TmwsError as error:
+                spoken.shortfalls.add(f"Without {arm.value}: {error.message}")
+        return spoken
+
+    async def embed(self, recipe: Recipe, texts: list[str]) -> Vector:
+        """Return the vectors of a model, checked for their length.
+
+        Raises:
+            BackendUnavailable: it did not answer, now or a short while ago.
+        """
+        embedder = await self.embedder(recipe)
+        kept = self._kept[recipe]
+        try:
+            made = await embedder.embed(texts)
+            _require_shape(made, embedder, len(texts))
+        except BackendUnavailable as error:
+            kept.pause.begin(error)
+            raise
+        kept.pause.end()
+        return made
+
+    async def embedder(self, recipe: Recipe) -> Embedder:
+        """Return the model of a recipe.
+
+        Raises:
+            BackendUnavailable: it is not installed, or failed a short while ago.
+        """
+        kept = self._kept.setdefault(recipe, _Kept())
+        kept.pause.require_over()
+        if kept.embedder is None:
+            try:
+                # Importing a runtime takes a tenth of a second or more.
+                kept.embedder = await asyncio.to_thread(self._make, recipe)
+            except InvalidInput as error:
+                gone = BackendUnavailable(error.message, retryable=False)
+                kept.pause.begin(gone)
+                raise gone from error
+            except BackendUnavailable as error:
+                kept.pause.begin(error)
+                raise
+        return kept.embedder
+
+    async def has_read_all(self, recipe: Recipe) -> bool:
+        """Return whether nothing is stored that the model has not read."""
+        if recipe in self._complete:
+            return True
+        embedder = await self.embedder(recipe)
+        async with self._database.read() as connection:
+            for kind in Kind:
+                if await documents.lacking(connection, kind=kind, embedder=embedder.id, limit=1):
+                    return False
+        self._complete.add(recipe)
+        return True
+
+    async def announce(self) -> None:
+        """Make the models of the settings the ones to come, where others serve.
+
+        A server does so once, when it starts: whoever was started last decides.
+        """
+        for arm, recipe in self._wanted.items():
+            try:
+                embedder = await self.embedder(recipe)
+            except TmwsError:
+                continue
+            async with self._database.write() as tx:
+                stored = [place for place in await serving.places(tx) if place.arm == arm.value]
+                await serving.clear(tx, arm.value, (Stage.COMING,))
+                if not any(_is(place, Stage.SERVING, embedder.id) for place in stored):
+                    coming = Place(arm.value, Stage.COMING, embedder.id, recipe, self._clock.now())
+                    await serving.put(tx, coming)
+
+    async def take_over(self, coming: Place) -> bool:
+        """Let a model serve from now on if it has read everything; say whether it does."""
+        async with self._database.write() as tx:
+            if coming not in await serving.places(tx):
+                return False
+            for kind in Kind:
+                if await documents.lacking(tx, kind=kind, embedder=coming.embedder, limit=1):
+                    return False
+            await serving.clear(tx, coming.arm, (Stage.COMING,))
+            now = self._clock.now()
+            await serving.put(
+                tx, Place(coming.arm, Stage.SERVING, coming.embedder, coming.recipe, now)
+            )
+        return True
+
+    async def places(self) -> list[Place]:
+        """Return who serves and who is coming."""
+        async with self._database.read() as connection:
+            return await serving.places(connection)
+
+    async def try_all(self) -> str:
+        """Return who serves.
+
+        Raises:
+            BackendUnavailable: a model of the settings does not answer, or another one still
+                serves in its place.
+        """
+        for recipe in self._wanted.values():
+            await self.embed(recipe, ["a short text"])
+        spoken = await self.asked("a short text")
+        if spoken.shortfalls:
+            raise BackendUnavailable(" ".join(sorted(spoken.shortfalls)))
+        return ", ".join(f"{arm.value} by {name}" for arm, name in spoken.embedders.items())
+
+    async def aclose(self) -> None:
+        """Let go of every model."""
+        for kept in self._kept.values():
+            if kept.embedder is not None:
+                await kept.embedder.aclose()
+
+    async def _readers(self) -> list[Recipe]:
+        """Return the models that read what is written now, each once."""
+        stored = await self.places()
+        theirs = [place.recipe for place in stored if Arm(place.arm) in self._wanted]
+        return list(dict.fromkeys([*self._wanted.values(), *theirs]))
+
+
+@dataclass(slots=True)
+class _Kept:
+    embedder: Embedder | None = None
+    pause: Pause = field(
+        default_factory=lambda: Pause(
+            "embedder",
+            first_seconds=_FIRST_PAUSE_SECONDS,
+            longest_seconds=_LONGEST_PAUSE_SECONDS,
+        )
+    )
+
+
+def _require_shape(made: Vector, embedder: Embedder, count: int) -> None:
+    if made.shape != (count, embedder.dimension):
+        raise BackendUnavailable(
+            f"The embedder {embedder.id} made vectors of shape {made.shape} instead of "
+            f"({count}, {embedder.dimension}); they are not used."
+        )
+
+
+def _serving(stored: list[Place], arm: Arm) -> Recipe | None:
+    for place in stored:
+        if place.arm == arm.value and place.stage is Stage.SERVING:
+            return place.recipe
+    return None
+
+
+def _is(place: Place, stage: Stage, embedder: str) -> bool:
+    return place.stage is stage and place.embedder == embedder

@@ -1,0 +1,72 @@
+"""Which model serves an arm of search, and which one is to take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.ports import Recipe
+from tmws.storage.tables import serving
+
+
+class Stage(StrEnum):
+    """What a model is to an arm."""
+
+    SERVING = "serving"
+    COMING = "coming"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A model's place in an arm; `embedder` is the id that its vectors carry."""
+
+    arm: str
+    stage: Stage
+    embedder: str
+    recipe: Recipe
+    since: datetime
+
+
+async def places(connection: AsyncConnection) -> list[Place]:
+    """Return who serves and who is coming, in every arm."""
+    rows = await connection.execute(sa.select(serving).order_by(serving.c.arm, serving.c.stage))
+    return [
+        Place(
+            row.arm,
+            Stage(row.stage),
+            row.embedder,
+            Recipe(row.backend, row.model, row.dimension),
+            row.since,
+        )
+        for row in rows
+    ]
+
+
+async def put(connection: AsyncConnection, place: Place) -> None:
+    """Give a model a place, in place of whoever had it."""
+    await clear(connection, place.arm, (place.stage,))
+    await connection.execute(
+        serving.insert().values(
+            arm=place.arm,
+            stage=place.stage.value,
+            embedder=place.embedder,
+            backend=place.recipe.backend,
+            model=place.recipe.model,
+            dimension=place.recipe.dimension,
+            since=place.since,
+        )
+    )
+
+
+async def clear(connection: AsyncConnection, arm: str, stages: Sequence[Stage]) -> None:
+    """Leave these places of an arm empty."""
+    await connection.execute(
+        serving.delete().where(
+            serving.c.arm == arm, serving.c.stage.in_([stage.value for stage in stages])
+        )
+    )
