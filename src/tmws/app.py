@@ -24,6 +24,7 @@ from tmws.services.checking import Checker
 from tmws.services.corrections import Corrections
 from tmws.services.exports import Exports
 from tmws.services.gate import Gate
+from tmws.services.held_checks import HeldChecks
 from tmws.services.learning import Learning
 from tmws.services.levels import Levels
 from tmws.services.memory import Memory
@@ -79,6 +80,7 @@ class App:
     tools: Switches
     levels: Levels
     trusted_refs: TrustedRefs
+    held_checks: HeldChecks
     workspaces: Workspaces
     audit: Audit
     proofs: Proofs
@@ -226,6 +228,7 @@ def _app(
             commits=backends.find("workspaces", "git")(),
             clock=clock,
         ),
+        held_checks=HeldChecks(database, notary, clock, chance),
         workspaces=Workspaces(database, notary, reader, clock),
         audit=Audit(database, signer, checkpoints),
         proofs=Proofs(database),

@@ -154,7 +154,14 @@ class MetricCheck:
     relative: float = 0.0
 
 
-Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck | CoverageCheck | MetricCheck
+@dataclass(frozen=True, slots=True)
+class HeldCheck:
+    """The code answers the questions that an administrator keeps under this name."""
+
+    name: str
+
+
+Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck | CoverageCheck | MetricCheck | HeldCheck
 
 
 _UNFINISHED = frozenset(

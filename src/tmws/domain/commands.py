@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tmws.domain.agents import require_name
 from tmws.domain.claims import (
     Check,
     CoverageCheck,
+    HeldCheck,
     MetricCheck,
     MypyCheck,
     PytestCheck,
@@ -82,6 +84,7 @@ PROFILES = (
         _runner("coverage"),
         "coverage run --source=PATH --fail-under=PERCENT [--branch] -m pytest [TARGET ...]",
     ),
+    Profile("held", HeldCheck, _runner("held"), "held NAME"),
 )
 
 
@@ -113,6 +116,8 @@ def validate(check: Check) -> None:
             )
             validate_path(check.script)
             require_range("exit_code", check.exit_code, 0, 125)
+        case HeldCheck():
+            require_name(check.name, what="Name of a held check")
 
 
 def build_request(check: Check, snapshot: Snapshot, limits: Limits) -> ExecutionRequest:
@@ -177,19 +182,19 @@ def _arguments(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
             branch = ("--branch",) if check.branch else ()
             source = f"--source={_measured(check.source, snapshot)}"
             return (source, *branch, *_test_arguments(check.tests, snapshot))
-        case RuffCheck():
-            return tuple(_sources(target, snapshot) for target in check.targets) or (WORKSPACE,)
-        case MypyCheck():
-            strict = ("--strict",) if check.strict else ()
+        case RuffCheck() | MypyCheck():
+            strict = ("--strict",) if isinstance(check, MypyCheck) and check.strict else ()
             paths = tuple(_sources(target, snapshot) for target in check.targets)
             return (*strict, *(paths or (WORKSPACE,)))
+        case PythonCheck():
+            _require_file(check.script, snapshot)
+            return (_absolute(check.script),)
         case MetricCheck():
             computed = (check.script,) if check.script else ()
             _require_file(check.script or check.file, snapshot)
             return (f"--output={_absolute(check.file)}", *map(_absolute, computed))
-        case PythonCheck():
-            _require_file(check.script, snapshot)
-            return (_absolute(check.script),)
+        case HeldCheck():
+            return ()  # the file of questions is put beside it when it runs
 
 
 def _test_arguments(check: PytestCheck, snapshot: Snapshot) -> tuple[str, ...]:

@@ -137,6 +137,22 @@ def trusted_ref_removed(name: str, workspace: str, *, by: str, at: datetime) -> 
     return Event("trusted_ref_removed", at, {"ref": name, "workspace": workspace, "by": by})
 
 
+def held_check_registered(
+    name: str, workspace: str, digest: str, *, by: str, at: datetime
+) -> Event:
+    """An administrator keeps questions about a workspace from now on."""
+    return Event(
+        "held_check_registered",
+        at,
+        {"check": name, "workspace": workspace, "sha256": digest, "by": by},
+    )
+
+
+def held_check_removed(name: str, workspace: str, *, by: str, at: datetime) -> Event:
+    """An administrator asks them no longer."""
+    return Event("held_check_removed", at, {"check": name, "workspace": workspace, "by": by})
+
+
 def workspace_registered(name: str, root: str, *, by: str, at: datetime) -> Event:
     """A folder was opened for checks."""
     return Event("workspace_registered", at, {"workspace": name, "root": root, "by": by})

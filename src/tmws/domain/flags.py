@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from tmws.domain.claims import (
     Check,
     CoverageCheck,
+    HeldCheck,
     MetricCheck,
     MypyCheck,
     PytestCheck,
@@ -65,8 +66,8 @@ def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:
             yield from ruff_flags(check, snapshot)
         case MypyCheck():
             yield from mypy_flags(check, snapshot)
-        case PythonCheck() | MetricCheck():
-            pass  # how a script ends is the claim itself
+        case PythonCheck() | MetricCheck() | HeldCheck():
+            pass  # how a script ends is the claim itself; answers are compared elsewhere
 
 
 def syntax_tree(file: SnapshotFile) -> ast.Module | None:

@@ -73,14 +73,11 @@ def judge(
         trusted: paths of files that may bend results, as the claimant can't reach them.
     """
     case = Case({}, scan(check, snapshot, trusted=trusted))
-    if result.outcome is not Outcome.EXITED or result.exit_code is None:
-        return _unfinished(case, result)
-    try:
-        report = parse_report(result.report or b"")
-    except ReportInvalid as error:
-        return _unreported(case, result, error)
+    report = read_report(case, result)
+    if isinstance(report, Judgement):
+        return report
     report = without_trusted_hooks(report, trusted)
-    return _judge_report(check, snapshot, report, case, result.exit_code)
+    return _judge_report(check, snapshot, report, case, result.exit_code or 0)
 
 
 def _judge_report(
@@ -98,6 +95,16 @@ def _judge_report(
         case (PythonCheck(), ScriptReport()):
             return _judge_script(check, report, exit_code)
     return case.distrusted("The report comes from another tool than the one that was started.")
+
+
+def read_report(case: Case, result: ExecutionResult) -> Report | Judgement:
+    """Return what the run reported, or why that decides nothing."""
+    if result.outcome is not Outcome.EXITED or result.exit_code is None:
+        return _unfinished(case, result)
+    try:
+        return parse_report(result.report or b"")
+    except ReportInvalid as error:
+        return _unreported(case, result, error)
 
 
 def _unreported(case: Case, result: ExecutionResult, error: ReportInvalid) -> Judgement:

@@ -67,7 +67,7 @@ def held_to(needed: Level, judgement: Judgement, way_out: str) -> Judgement:
 def way_out(needed: Level, check: Check) -> str:
     """Say what would let a verdict about this check reach the level."""
     if needed is Level.INDEPENDENT:
-        return "Only checks from another process reach it; ask for less, or for such a check."
+        return "Only a held check reaches it: ask an administrator for one, or ask for less."
     if isinstance(check, PythonCheck | MetricCheck):
         return "How a script ends is known at level reproduced at most; claim by tests."
     what = "tests and settings" if isinstance(check, PytestCheck | CoverageCheck) else "settings"

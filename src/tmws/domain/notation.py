@@ -8,6 +8,7 @@ import shlex
 from tmws.domain.claims import (
     Check,
     CoverageCheck,
+    HeldCheck,
     MypyCheck,
     PytestCheck,
     PythonCheck,
@@ -49,6 +50,8 @@ def _read(words: list[str], text: str) -> Check:
             )
         case ["python", script]:
             return PythonCheck(script)
+        case ["held", name]:
+            return HeldCheck(name)
         case ["coverage", "run", *rest]:
             return _read_coverage(rest, text)
     raise refused("command", text, FORMS)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
+from tmws.domain.answers import Answer, AnswersReport, read_answer
 from tmws.domain.canonical import Json
 from tmws.domain.measured import Executed, Measured
 
@@ -146,7 +147,7 @@ class CoverageReport:
     beyond: tuple[str, ...]
 
 
-Report = PytestReport | LintReport | ScriptReport | CoverageReport
+Report = PytestReport | LintReport | ScriptReport | CoverageReport | AnswersReport
 
 
 def parse_report(raw: bytes) -> Report:
@@ -175,6 +176,9 @@ def parse_report(raw: bytes) -> Report:
             return ScriptReport(
                 _status(finished), _optional_text(finished, "missing"), _output(records)
             )
+        case "held":
+            answers = tuple(_answer(record) for record in _of(records, "answer"))
+            return AnswersReport(answers, _status(_finished(records)))
     raise ReportInvalid("the report names no known tool")
 
 
@@ -308,6 +312,13 @@ def _lint_report(records: list[_Record]) -> LintReport:
         status=_status(finished),
         message=_optional_text(finished, "message") or "",
     )
+
+
+def _answer(record: _Record) -> Answer:
+    try:
+        return read_answer(record)
+    except ValueError as error:
+        raise ReportInvalid(str(error)) from error
 
 
 def _ran(record: _Record, node_id: str) -> Ran:

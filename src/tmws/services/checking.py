@@ -9,11 +9,12 @@ from tmws.domain import levels
 from tmws.domain.claims import Check, Level
 from tmws.domain.commands import build_request
 from tmws.domain.execution import Limits
+from tmws.domain.held import Held
 from tmws.domain.judging import judge
 from tmws.domain.snapshots import Snapshot
 from tmws.domain.trusted_refs import TrustedRef, pinned
 from tmws.ports import Chance, Progress, Sandbox
-from tmws.services import pinning
+from tmws.services import asking, pinning
 from tmws.services.runs import Checked, Plan, Runs
 
 _PINNED_TIMES = 3
@@ -27,10 +28,12 @@ class Basis:
     Attributes:
         level: the least that the verdict has to reach.
         ref: the trusted ref of the workspace, if there is one.
+        held: the held check that the claim is about, if it is about one.
     """
 
     level: Level
     ref: TrustedRef | None = None
+    held: Held | None = None
 
 
 class Checker:
@@ -52,7 +55,7 @@ class Checker:
             request = build_request(check, pinned(snapshot, ref), self._limits)
             return Plan(check, snapshot, request, basis.level, seconds * _PINNED_TIMES, ref)
         request = build_request(check, snapshot, self._limits)
-        return Plan(check, snapshot, request, basis.level, seconds)
+        return Plan(check, snapshot, request, basis.level, seconds, held=basis.held)
 
     async def check(self, plan: Plan, *, progress: Progress) -> Checked:
         """Run the check and judge it.
@@ -64,6 +67,8 @@ class Checker:
         runs = Runs(self._sandbox, plan.seconds, progress)
         if plan.ref is not None:
             return await pinning.check(plan, plan.ref, runs, self._chance)
+        if plan.held is not None:
+            return await asking.check(plan, plan.held, runs, self._chance)
         result = await runs.run(plan.request)
         # In a thread: reading tedious code takes seconds, and others are being served.
         judgement = await asyncio.to_thread(judge, plan.check, plan.snapshot, result)

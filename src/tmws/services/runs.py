@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tmws.domain.canonical import Json
 from tmws.domain.claims import Check, Judgement, Level
 from tmws.domain.execution import ExecutionRequest, ExecutionResult
+from tmws.domain.held import Held
 from tmws.domain.snapshots import Snapshot
 from tmws.domain.trusted_refs import TrustedRef
 from tmws.ports import Progress, Sandbox
@@ -26,6 +27,7 @@ class Plan:
     Attributes:
         seconds: what all its runs together may take.
         ref: whose tests and settings are run, None for the workspace's own.
+        held: the questions that are asked instead.
     """
 
     check: Check
@@ -34,11 +36,13 @@ class Plan:
     level: Level
     seconds: float
     ref: TrustedRef | None = None
+    held: Held | None = None
 
     @property
     def basis(self) -> str | None:
         """Return the digest of what it is judged by beside the workspace."""
-        return self.ref.digest if self.ref else None
+        by = self.ref or self.held
+        return by.digest if by else None
 
 
 @dataclass(frozen=True, slots=True)

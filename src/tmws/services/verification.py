@@ -13,7 +13,7 @@ import structlog
 from tmws.domain import levels, verifications
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
-from tmws.domain.claims import Check, Level
+from tmws.domain.claims import Check, HeldCheck, Level
 from tmws.domain.commands import validate
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
@@ -33,7 +33,7 @@ from tmws.services.recording import Recorded
 from tmws.services.running import Running, Work
 from tmws.services.runs import Plan
 from tmws.services.scoring import TrustChange
-from tmws.storage import agents, claims, namespaces, patterns, refs, workspaces
+from tmws.storage import agents, claims, held, namespaces, patterns, refs, workspaces
 from tmws.storage.database import Database
 
 _log = structlog.get_logger()
@@ -274,7 +274,7 @@ class Verification:
             if root is None:
                 raise NotFound(f"Its workspace {claim.workspace} is not registered any more.")
             snapshot = await self._reader.capture(root)
-            basis = await self._basis_at(claim.level, claim.workspace)
+            basis = await self._basis_at(claim.level, claim.check, claim.workspace)
             plan = self._checker.plan(claim.check, snapshot, basis)
             if (plan.snapshot.digest, plan.basis) != (claim.snapshot_digest, claim.basis):
                 raise Conflict("Its workspace, or what it is judged by, has changed since.")
@@ -308,12 +308,20 @@ class Verification:
         async with self._database.read() as connection:
             least = await namespaces.least_level(connection, draft.namespace)
         level = levels.strongest(draft.level, self._least, least)
-        return await self._basis_at(level, draft.workspace)
+        return await self._basis_at(level, draft.check, draft.workspace)
 
-    async def _basis_at(self, level: Level, workspace: str) -> Basis:
-        if not level.reaches(Level.PINNED):
-            return Basis(level)
+    async def _basis_at(self, level: Level, check: Check, workspace: str) -> Basis:
         async with self._database.read() as connection:
+            if isinstance(check, HeldCheck):
+                found = await held.find(connection, check.name, workspace)
+                if found is None:
+                    raise NotFound(
+                        f"No held check {check.name[:64]!r} is kept for workspace {workspace}. Ask "
+                        "an administrator for its name."
+                    )
+                return Basis(level, held=found)
+            if not level.reaches(Level.PINNED):
+                return Basis(level)
             return Basis(level, await refs.newest(connection, workspace))
 
     def _claim(self, caller: Agent, draft: ClaimDraft, plan: Plan) -> Claim:

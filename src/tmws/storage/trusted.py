@@ -19,6 +19,7 @@ class Kind(StrEnum):
     """What kind of thing a name stands for."""
 
     REF = "ref"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ def test_every_administrative_act_says_who_did_what() -> None:
         events.least_level_set("lab", "pinned", by="ann", at=START),
         events.trusted_ref_registered("main", "shop", "here", "ab" * 32, by="ann", at=START),
         events.trusted_ref_removed("main", "shop", by="ann", at=START),
+        events.held_check_registered("sums", "shop", "ab" * 32, by="ann", at=START),
+        events.held_check_removed("sums", "shop", by="ann", at=START),
     ]
     assert [event.type for event in made] == [
         "tool_disabled",
@@ -138,6 +140,8 @@ def test_every_administrative_act_says_who_did_what() -> None:
         "least_level_set",
         "trusted_ref_registered",
         "trusted_ref_removed",
+        "held_check_registered",
+        "held_check_removed",
     ]
     assert all(event.payload["by"] == "ann" and event.at == START for event in made)
 

@@ -50,7 +50,7 @@ def test_what_failed_has_failed_at_any_level(needed: Level) -> None:
         (PytestCheck(), Level.PINNED, "register trusted tests and settings"),
         (MypyCheck(), Level.PINNED, "register trusted settings"),
         (PythonCheck("a.py"), Level.PINNED, "claim by tests"),
-        (PytestCheck(), Level.INDEPENDENT, "checks from another process"),
+        (PytestCheck(), Level.INDEPENDENT, "Only a held check"),
     ],
 )
 def test_there_is_a_way_out_for_every_check(check: Check, needed: Level, told: str) -> None:

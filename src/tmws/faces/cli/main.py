@@ -19,6 +19,7 @@ _COMMANDS = {
     "agents": "Create agents and give them secrets.",
     "workspaces": "Open folders of this machine for checks.",
     "refs": "Register tests and settings that verdicts may trust.",
+    "held": "Keep questions whose answers decide at level independent.",
     "levels": "Say what verdicts have to reach, for each namespace.",
     "patterns": "Show what agents have learned.",
     "claims": "Show claims and their verdicts.",

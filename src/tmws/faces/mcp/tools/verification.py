@@ -10,6 +10,7 @@ from pydantic import Field
 from tmws.domain.claims import (
     Check,
     CoverageCheck,
+    HeldCheck,
     Level,
     MetricCheck,
     MypyCheck,
@@ -131,6 +132,16 @@ class Metric(Arguments):
         )
 
 
+class Held(Arguments):
+    """The code answers questions that an administrator keeps."""
+
+    profile: Literal["held"]
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+
+    def check(self) -> Check:
+        return HeldCheck(self.name)
+
+
 class VerifyClaim(Arguments):
     """A claim as its author makes it."""
 
@@ -146,7 +157,10 @@ class VerifyClaim(Arguments):
         str, Field(min_length=1, max_length=64, description="Name of a registered workspace.")
     ]
     check: Annotated[
-        Annotated[Pytest | Ruff | Mypy | Python | Coverage | Metric, Field(discriminator="profile")]
+        Annotated[
+            Pytest | Ruff | Mypy | Python | Coverage | Metric | Held,
+            Field(discriminator="profile"),
+        ]
         | None,
         Field(description="Paths are relative to the workspace."),
     ] = None
