@@ -27,7 +27,8 @@ from tmws_channel import OUR_FOLDER, WORKSPACE, open_channel
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 MAX_ANSWER_BYTES = 8192
-ANSWER = ("/opt/tmws/python", "-I", f"{OUR_FOLDER}/tmws_answer.py")
+# No bytecode: what one process writes is not for the next.
+ANSWER = ("/opt/tmws/python", "-I", "-B", f"{OUR_FOLDER}/tmws_answer.py")
 
 
 def command(question: dict[str, Any]) -> tuple[list[str], bytes]:

@@ -12,6 +12,7 @@ import contextlib
 import os
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import source_hash
 from pathlib import Path
@@ -150,14 +151,14 @@ def _plain(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
 
     Marks of pytest leave a function what it is; other decorators may not.
     """
-    bound = [name for node in body for name in _bound(node)]
+    bound = Counter(name for node in body for name in _bound(node))
     for node in body:
         match node:
             case ast.FunctionDef(name=name) if all(map(_is_mark, node.decorator_list)):
-                if bound.count(name) == 1:
+                if bound[name] == 1:
                     yield prefix + name
             case ast.ClassDef(name=name, decorator_list=[], keywords=[]):
-                if bound.count(name) == 1:
+                if bound[name] == 1:
                     yield from _plain(node.body, f"{prefix}{name}.")
 
 

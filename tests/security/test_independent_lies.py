@@ -57,7 +57,7 @@ RIGHT = {name for name in NAMES if "a + b" in told(name).files["src/app.py"]}
 @pytest.fixture(scope="module")
 async def checker() -> AsyncIterator[Checker]:
     sandbox = DockerSandbox()
-    limits = dataclasses.replace(Limits(), wall_seconds=20.0)
+    limits = dataclasses.replace(Limits(), wall_seconds=8.0)
     yield Checker(sandbox, limits, secrets.token_bytes)
     await sandbox.aclose()
 
@@ -104,7 +104,7 @@ import os
 def add(a, b):
     for root, _, names in os.walk("/"):
         for name in names:
-            if root.startswith(("/workspace", "/tmp")) and b'"ret' + b'urns"' in open(
+            if root.startswith(("/workspace", "/tmp")) and b'"RETURNS"'.lower() in open(
                 os.path.join(root, name), "rb").read():
                 return 4 if a == b else 3 if b == 1 else 7
     return None

@@ -28,10 +28,7 @@ LIES = Path(__file__).parent / "lies"
 # the level `reproduced` these are believed; only a check from another process
 # (`independent`) would find them out.
 BELIEVED = {
-    "equals_everything_disguised": "the tested value itself lies to the assertion",
     "knows_the_tests_and_itself": "code that knows what it is asked answers by heart",
-    "fixture_replaces_the_tested": "to replace a function is what fixtures are for",
-    "reaches_the_witness": "the tested function finds our plugin on the stack and uses it",
 }
 
 

@@ -23,10 +23,11 @@ from tmws.domain.claims import (
     PythonCheck,
     RuffCheck,
 )
-from tmws.domain.reading import SHADOWABLE, Reading, is_test_file
+from tmws.domain.reading import KNOWN_LIBRARIES, SHADOWABLE, Reading, is_test_file
 from tmws.domain.settings_files import read_config, table
 from tmws.domain.silencers import mypy_flags, ruff_flags
 from tmws.domain.snapshots import Snapshot, SnapshotFile
+from tmws.domain.stand_ins import stand_ins
 
 MAX_FLAGS = 50
 # A mebibyte of ordinary code is read in half a second, of the most tedious in three.
@@ -37,6 +38,7 @@ MAX_READ_BYTES = 4 * MAX_READ_FILE_BYTES
 _SUSPICIOUS = re.compile(
     rb"_exit|_pytest|pluggy|builtins|pytest|modules|f_locals|get_objects|get_referrers"
     rb"|/proc/|/dev/fd|/opt/tmws|__eq__[\s\S]{0,200}return|coding[:=]|[\x80-\xff]"
+    rb"|__code__|__defaults__|__kwdefaults__|PYTEST_|[\"']\s*\+\s*[\"']|\btime\.\w+\s*="
 )
 
 
@@ -86,6 +88,8 @@ def _pytest_flags(check: PytestCheck, snapshot: Snapshot) -> Iterator[str]:
     for path in _shadowing(snapshot):
         yield f"{path}: shadows a module that the test run stands on"
     yield from _plugin_options(snapshot)
+    yield from _borrowed_names(snapshot)
+    trees: dict[str, ast.Module] = {}
     left = MAX_READ_BYTES
     for file in _to_be_read(check, snapshot):
         left -= len(file.content)
@@ -94,7 +98,28 @@ def _pytest_flags(check: PytestCheck, snapshot: Snapshot) -> Iterator[str]:
             return
         tree = syntax_tree(file)
         if tree is not None:
+            trees[file.path] = tree
             yield from (f"{file.path}: {what}" for what in _read(file.path, tree))
+    yield from _stand_ins(trees)
+
+
+def _stand_ins(trees: dict[str, ast.Module]) -> Iterator[str]:
+    try:
+        yield from stand_ins(trees)
+    except RecursionError:
+        yield "the tests: nested too deeply to be read"
+
+
+def _borrowed_names(snapshot: Snapshot) -> Iterator[str]:
+    """Name modules that are called like a library by which tests compare."""
+    project = str(table(read_config(snapshot, "pyproject.toml"), "project").get("name", ""))
+    project = project.lower().replace("-", "_")
+    for file in snapshot.python_files():
+        top, _, rest = file.path.removeprefix("src/").partition("/")
+        name = top.removesuffix(".py")
+        whole = rest == "__init__.py" or top.endswith(".py")
+        if whole and name in KNOWN_LIBRARIES and not project.startswith(name):
+            yield f"{file.path}: takes the place of the library {name}"
 
 
 def _measuring(snapshot: Snapshot) -> Iterator[str]:

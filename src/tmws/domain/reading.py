@@ -47,6 +47,18 @@ EXIT_CALLS = frozenset({"atexit.register", "os._exit"})
 # Ways to the objects of others that hardly any code needs, tested or testing.
 MEMORY = frozenset({"f_locals", "get_objects", "get_referrers"})
 CHANNEL_PATHS = re.compile(r"/proc/(self|\d+|\{)|/dev/fd|/opt/tmws")
+# What a function runs and takes for granted; nobody has to swap it.
+INNARDS = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
+CLOCKS = frozenset({"monotonic", "perf_counter", "process_time", "sleep", "thread_time", "time"})
+# How code finds out that it is being tested.
+PROBES = frozenset({"PYTEST_CURRENT_TEST", "PYTEST_VERSION"})
+FINDERS = frozenset({"sys.meta_path", "sys.path_hooks", "sys.path_importer_cache"})
+# Libraries by which tests compare or make their cases; no other project is called so.
+KNOWN_LIBRARIES = frozenset(
+    """approvaltests attr attrs dirty_equals faker freezegun hamcrest hypothesis mock numpy pandas
+    parameterized polars pydantic pytest_asyncio pytest_mock requests responses scipy sklearn
+    sympy syrupy tensorflow testfixtures torch xarray""".split()
+)
 # Packages that the runner itself stands on; a module of that name could take their place.
 RUNNER_PACKAGES = frozenset(
     {"_pytest", "iniconfig", "packaging", "pluggy", "pygments", "pytest", "sitecustomize"}
@@ -79,6 +91,8 @@ class Reading:
                 yield f"calls {self._name(node.func)} when it is imported"
         for node in self._nodes:
             yield from self._at(node)
+            if not self._is_test:
+                yield from self._in_tested_code(node)
 
     def _hooks(self) -> Iterator[str]:
         for node in self._nodes:
@@ -100,13 +114,27 @@ class Reading:
                     yield from self._replaced(target)
             case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
                 yield from self._replaced(target)
+            case ast.Call(keywords=keywords) if self._is_test and self._is_thread(node, keywords):
+                yield "asserts in a thread, whose failure nobody hears"
             case ast.Call(func=func, args=arguments):
                 yield from self._called(self._name(func), arguments)
             case ast.Attribute(attr=name) if name in MEMORY or (self._is_test and name in REACHES):
                 yield f"reaches for {name}"
             case ast.Constant(value=str(text)) if CHANNEL_PATHS.search(text):
                 yield "names the runner's files or descriptors"
-            case ast.ClassDef() if not self._is_test and _is_always_equal(node):
+            case ast.FunctionDef(name=name) if self._is_test and name.startswith("test"):
+                if any(map(_is_returned_comparison, node.body)):
+                    yield f"{name} returns what it should assert"
+
+    def _in_tested_code(self, node: ast.AST) -> Iterator[str]:
+        """Name what tests may do, and the code under test has no honest need of."""
+        match node:
+            case ast.Constant(value=str(text)) if text in PROBES:
+                yield f"asks for {text}"
+            case ast.Compare(left=ast.Constant(value=str(name)), comparators=[where]):
+                if self._name(where) == "sys.modules" and _is_machinery(name):
+                    yield f"asks whether {name} is loaded"
+            case ast.ClassDef() if _is_always_equal(node):
                 yield f"class {node.name} equals everything"
 
     def _replaced(self, target: ast.expr) -> Iterator[str]:
@@ -114,9 +142,17 @@ class Reading:
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 for part in parts:
                     yield from self._replaced(part)
+            case ast.Attribute(attr=name, value=owner) if name in INNARDS:
+                # An idiom of named tuples: their constructor's defaults.
+                if getattr(owner, "attr", "") not in {"__init__", "__new__"}:
+                    yield f"replaces {name} of a function"
             case ast.Attribute(attr=name):
                 root = self._name(target).partition(".")[0]
-                if root in MACHINERY:
+                if (
+                    self._name(target).removesuffix("_ns") in {f"time.{clock}" for clock in CLOCKS}
+                    or self._name(target) in FINDERS
+                    or root in MACHINERY
+                ):
                     yield f"replaces {self._name(target)}"
                 elif self._is_test and name in OUTCOMES:
                     yield f"assigns {name}"
@@ -129,12 +165,32 @@ class Reading:
                     yield "replaces an entry of sys.modules"
 
     def _called(self, name: str, arguments: list[ast.expr]) -> Iterator[str]:
-        if name in {"setattr", "delattr"} and arguments:
+        if self._is_test and name.rpartition(".")[0] in FINDERS:
+            yield f"calls {name}"
+        elif name in {"getattr", "setattr", "delattr"} and any(map(_is_put_together, arguments)):
+            yield f"calls {name} with a name that is put together"
+        elif name == "setattr" and any(_is_innards(argument) for argument in arguments):
+            yield "replaces the innards of a function"
+        elif name in {"setattr", "delattr"} and arguments:
             root = self._name(arguments[0]).partition(".")[0]
             if root in MACHINERY:
                 yield f"replaces a part of {root}"
         elif self._is_test and name in EXIT_CALLS:
             yield f"calls {name}"
+
+    def _is_thread(self, node: ast.Call, keywords: list[ast.keyword]) -> bool:
+        """Tell whether a call makes a thread of a function that asserts."""
+        started = {
+            keyword.value.id
+            for keyword in keywords
+            if keyword.arg == "target" and isinstance(keyword.value, ast.Name)
+        }
+        return self._name(node.func).rpartition(".")[2] == "Thread" and any(
+            isinstance(each, ast.FunctionDef)
+            and each.name in started
+            and any(isinstance(part, ast.Assert) for part in ast.walk(each))
+            for each in self._nodes
+        )
 
     def _name(self, node: ast.expr) -> str:
         """Return the dotted name of an expression with its import undone, or ""."""
@@ -154,6 +210,7 @@ _TELLING = (
     ast.AugAssign,
     ast.Call,
     ast.ClassDef,
+    ast.Compare,
     ast.Constant,
     ast.Delete,
     ast.FunctionDef,
@@ -208,15 +265,44 @@ def _asks_for_main(test: ast.expr) -> bool:
 
 
 def _is_always_equal(node: ast.ClassDef) -> bool:
+    """Tell whether equality does not depend on what something is compared with."""
     return any(
         isinstance(member, ast.FunctionDef)
         and member.name == "__eq__"
-        and isinstance(member.body[-1], ast.Return)
-        and isinstance(member.body[-1].value, ast.Constant)
-        and member.body[-1].value.value is True
-        and len(member.body) == 1
+        and len(member.args.args) == 2
+        and any(map(_is_kind_word, ast.walk(member)))
+        and not any(
+            isinstance(part, ast.Name) and part.id == member.args.args[1].arg
+            for statement in member.body
+            for part in ast.walk(statement)
+        )
         for member in node.body
     )
+
+
+def _is_kind_word(node: ast.AST) -> bool:
+    """Tell whether a statement returns anything but False or "not implemented"."""
+    return (
+        isinstance(node, ast.Return)
+        and not (isinstance(node.value, ast.Constant) and not node.value.value)
+        and not (isinstance(node.value, ast.Name) and node.value.id == "NotImplemented")
+    )
+
+
+def _is_returned_comparison(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Return) and isinstance(node.value, ast.Compare | ast.BoolOp)
+
+
+def _is_put_together(node: ast.expr) -> bool:
+    """Tell whether a text is written in pieces, so that no reader finds it."""
+    return isinstance(node, ast.BinOp) and all(
+        isinstance(part, ast.Constant) and isinstance(part.value, str)
+        for part in (node.left, node.right)
+    )
+
+
+def _is_innards(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value in INNARDS
 
 
 def _is_machinery(module: str) -> bool:

@@ -11,6 +11,15 @@ from tmws.domain.claims import MypyCheck, RuffCheck
 from tmws.domain.settings_files import Config, listed, read_config, table
 from tmws.domain.snapshots import Snapshot, SnapshotFile
 
+# What a type checker is for; a project that switches these off checks no types.
+CORE_CODES = frozenset(
+    """arg-type assignment attr-defined call-arg index name-defined operator return return-value
+    union-attr""".split()
+)
+# So few are nobody's flood; with more, each needs four lines beside it.
+MOST_SILENCED = 3
+LEAST_LINES_EACH = 5
+
 
 def ruff_flags(check: RuffCheck, snapshot: Snapshot) -> Iterator[str]:
     """Name what leaves ruff nothing to find, `file: what` each."""
@@ -18,6 +27,7 @@ def ruff_flags(check: RuffCheck, snapshot: Snapshot) -> Iterator[str]:
         for comment in _comments(file, _NOQA):
             if re.match(r"#\s*(ruff|flake8)\s*:\s*noqa", comment, re.IGNORECASE):
                 yield f"{file.path}: a comment silences the whole file"
+        yield from _flooded(file, _LINE_NOQA)
     for file in snapshot.files:
         name = file.path.rpartition("/")[2]
         if name in {"ruff.toml", ".ruff.toml", "pyproject.toml"}:
@@ -26,6 +36,8 @@ def ruff_flags(check: RuffCheck, snapshot: Snapshot) -> Iterator[str]:
             lint = table(ruff, "lint")
             for section in (ruff, lint):
                 yield from (f"{file.path}: {what}" for what in _blinding(section))
+            if ruff.get("extend"):
+                yield f"{file.path}: extends other settings, which are not read here"
             if listed(lint.get("exclude")):
                 yield f"{file.path}: lint.exclude leaves out files"
 
@@ -33,10 +45,11 @@ def ruff_flags(check: RuffCheck, snapshot: Snapshot) -> Iterator[str]:
 def _blinding(section: Config) -> Iterator[str]:
     """Name the settings that leave ruff nothing to find."""
     for name in ("ignore", "extend-ignore"):
-        if "ALL" in listed(section.get(name)):
-            yield f"{name} holds ALL"
-    if section.get("select") == []:
-        yield "select is empty"
+        for whole in sorted({"ALL", "E", "F"} & set(map(str, listed(section.get(name))))):
+            yield f"{name} holds {whole}"
+    chosen = section.get("select")
+    if isinstance(chosen, list) and not any(str(code).startswith(("ALL", "F")) for code in chosen):
+        yield "select leaves out the rules F"
     for name in ("per-file-ignores", "extend-per-file-ignores"):
         for pattern, codes in table(section, name).items():
             if "ALL" in listed(codes) or pattern in {"*", "**", "*.py", "**/*.py", "**/*"}:
@@ -56,6 +69,7 @@ def mypy_flags(check: MypyCheck, snapshot: Snapshot) -> Iterator[str]:
                 yield f"{file.path}: a comment silences the whole file"
         if _ignores_from_the_top(file):
             yield f"{file.path}: a type: ignore at its top silences the whole file"
+        yield from _flooded(file, _TYPE_IGNORE)
     for path in ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg"):
         for name, section in _mypy_sections(read_config(snapshot, path)):
             if str(section.get("ignore_errors", "")).lower() in {"true", "1", "yes", "on"}:
@@ -64,6 +78,21 @@ def mypy_flags(check: MypyCheck, snapshot: Snapshot) -> Iterator[str]:
                 yield f"{path}: follow_imports = skip in {name}"
             if section.get("plugins"):
                 yield f"{path}: plugins are not loaded here"
+            for code in sorted(CORE_CODES & _words(section.get("disable_error_code"))):
+                yield f"{path}: disable_error_code holds {code} in {name}"
+
+
+def _words(value: object) -> set[str]:
+    words = value if isinstance(value, list) else str(value or "").replace(",", " ").split()
+    return set(map(str, words))
+
+
+def _flooded(file: SnapshotFile, comment: re.Pattern[bytes]) -> Iterator[str]:
+    """Name a file in which comments silence so many lines that little is left."""
+    silenced = len(comment.findall(file.content))
+    written = sum(bool(line.strip()) for line in file.content.splitlines())
+    if silenced >= MOST_SILENCED and silenced * LEAST_LINES_EACH > written:
+        yield f"{file.path}: comments silence {silenced} of {written} lines"
 
 
 def _mypy_sections(config: Config) -> Iterator[tuple[str, Config]]:
@@ -89,6 +118,7 @@ def _ignores_from_the_top(file: SnapshotFile) -> bool:
 
 _NOQA = re.compile(rb"(ruff|flake8)\s*:\s*noqa", re.IGNORECASE)
 _MYPY = re.compile(rb"#\s*mypy\s*:")
+_LINE_NOQA = re.compile(rb"#\s*noqa", re.IGNORECASE)
 _TYPE_IGNORE = re.compile(rb"#\s*type\s*:\s*ignore")
 
 

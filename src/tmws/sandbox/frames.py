@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmws.domain.execution import MEBIBYTE, ExecutionRequest
+from tmws.domain.reports import MAX_REPORT_BYTES
 
 READY = b"R"
 STDOUT = 1
 STDERR = 2
 KEPT_BYTES = 64 * 1024
-REPORT_BYTES = 4 * MEBIBYTE
+REPORT_BYTES = MAX_REPORT_BYTES
 MAX_ANSWER_HEADER_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 4 + MAX_ANSWER_HEADER_BYTES + 2 * KEPT_BYTES + REPORT_BYTES
 # Docker cuts at 32 KiB; whatever is much longer is not Docker's.

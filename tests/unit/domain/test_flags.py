@@ -165,12 +165,134 @@ def test_a_module_that_shadows_the_library_is_flagged(path: str) -> None:
     )
 
 
-def test_an_object_that_equals_everything_is_flagged_in_the_tested_code() -> None:
-    code = "class X(int):\n    def __eq__(self, other):\n        return True\n"
+@pytest.mark.parametrize("answer", ["True", "int.__eq__(self, int(self))", "bool(self.all)"])
+def test_an_object_that_equals_everything_is_flagged_in_the_tested_code(answer: str) -> None:
+    code = f"class X(int):\n    def __eq__(self, other):\n        return {answer}\n"
 
     assert scanned(PytestCheck(), {"src/app.py": code}) == (
         "src/app.py: class X equals everything",
     )
+
+
+@pytest.mark.parametrize("answer", ["False", "NotImplemented", "self.x == other.x"])
+def test_an_object_that_compares_or_refuses_to_is_not(answer: str) -> None:
+    code = f"class X:\n    def __eq__(self, other):\n        return {answer}\n"
+
+    assert scanned(PytestCheck(), {"src/app.py": code}) == ()
+
+
+TESTS = "from app import add\n\ndef test_add():\n    assert add(1, 1) == 2\n"
+CODE = "def add(a, b):\n    return a + b\n\ndef fetch():\n    return 1\n"
+
+
+@pytest.mark.parametrize(
+    ("setup", "what"),
+    [
+        ("import app\napp.add = min", "replaces app.add, which tests name"),
+        ("import app\nsetattr(app, 'add', min)", "replaces app.add, which tests name"),
+        (
+            "import sys\nsetattr(sys.modules['app'], 'add', min)",
+            "replaces app.add, which tests name",
+        ),
+        ("from unittest.mock import patch\npatch('app.add').start()", "replaces app.add, which"),
+        (
+            "import pytest, app\n@pytest.fixture(autouse=True)\ndef all(monkeypatch):\n"
+            "    monkeypatch.setattr(app, 'add', min)\n",
+            "replaces app.add, which tests name",
+        ),
+        (
+            "import pytest\n@pytest.fixture(autouse=True)\ndef all(monkeypatch):\n"
+            "    monkeypatch.setattr('test_app.add', min)\n",
+            "replaces test_app.add in a module of tests",
+        ),
+        (
+            "def pytest_collection_modifyitems(items):\n    items[0].module.add = min\n",
+            "replaces a name in a test's module",
+        ),
+        ("import app\napp.add.__code__ = min", "replaces __code__ of a function"),
+        ("import sys\nsys.meta_path.insert(0, 1)", "calls sys.meta_path.insert"),
+        ("import gc\ngetattr(gc, 'get_ob' + 'jects')()", "a name that is put together"),
+    ],
+)
+def test_set_up_that_replaces_what_tests_name_is_flagged(setup: str, what: str) -> None:
+    files = {"conftest.py": setup, "src/app.py": CODE, "tests/test_app.py": TESTS}
+
+    flags = scanned(PytestCheck(), files)
+
+    assert any(what in flag for flag in flags), flags
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "import app\napp.fetch = min",
+        "import app\n\ndef test():\n    app.add = min",
+        "import pytest, app\n@pytest.fixture\ndef fake(monkeypatch):\n"
+        "    monkeypatch.setattr(app, 'add', min)\n",
+        "def pytest_configure(config):\n    config.option.verbose = 2\n",
+    ],
+    ids=["unnamed", "in a function", "on request", "options"],
+)
+def test_stand_ins_that_a_test_asks_for_are_not(setup: str) -> None:
+    files = {"conftest.py": setup, "src/app.py": CODE, "tests/test_app.py": TESTS}
+
+    assert scanned(PytestCheck(), files) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("import os\nx = 'PYTEST_CURRENT_TEST' in os.environ", "asks for PYTEST_CURRENT_TEST"),
+        ("import sys\nx = 'pytest' in sys.modules", "asks whether pytest is loaded"),
+        ("import time\ntime.monotonic_ns = lambda: 0", "replaces time.monotonic_ns"),
+        ("import os\ngetattr(os, '_ex' + 'it')(0)", "a name that is put together"),
+    ],
+)
+def test_code_that_behaves_otherwise_under_test_is_flagged(code: str, what: str) -> None:
+    [flag] = scanned(PytestCheck(), {"src/app.py": code})
+
+    assert what in flag
+
+
+def test_a_module_called_like_a_testing_library_is_flagged_unless_it_is_that_project() -> None:
+    files = {"src/hypothesis/__init__.py": "given = lambda *_: lambda test: test\n"}
+
+    [flag] = scanned(PytestCheck(), files)
+
+    assert "takes the place of the library hypothesis" in flag
+    own = {**files, "pyproject.toml": '[project]\nname = "Hypothesis"\n'}
+    assert scanned(PytestCheck(), own) == ()
+
+
+def test_a_tests_returned_comparison_and_a_threads_assertion_are_flagged() -> None:
+    returned = "def test_x():\n    return 1 == 2\n"
+    thread = (
+        "import threading\ndef check():\n    assert 1 == 2\n"
+        "def test_x():\n    threading.Thread(target=check).start()\n"
+    )
+
+    for text, what in ((returned, "returns what"), (thread, "asserts in a thread")):
+        [flag] = scanned(PytestCheck(), {"tests/test_x.py": text})
+        assert what in flag
+
+
+@pytest.mark.parametrize(
+    ("check", "files", "what"),
+    [
+        (RuffCheck(), {"ruff.toml": "extend = 'base.toml'"}, "extends other settings"),
+        (RuffCheck(), {"ruff.toml": "lint.select = ['W']"}, "leaves out the rules F"),
+        (RuffCheck(), {"ruff.toml": "lint.ignore = ['F']"}, "ignore holds F"),
+        (RuffCheck(), {"a.py": "x = 1  # noqa\n" * 4}, "comments silence 4 of 4 lines"),
+        (MypyCheck(), {"a.py": "x = 1  # type: ignore\n" * 4}, "comments silence 4 of 4 lines"),
+        (MypyCheck(), {"mypy.ini": "[mypy]\ndisable_error_code = a, index"}, "holds index"),
+    ],
+)
+def test_settings_and_comments_that_leave_little_to_find_are_flagged(
+    check: Check, files: dict[str, str], what: str
+) -> None:
+    [flag] = scanned(check, files)
+
+    assert what in flag
 
 
 @pytest.mark.parametrize(
