@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from tmws import backends
 from tmws.config import Settings
 from tmws.domain.claims import Level
-from tmws.domain.errors import BackendUnavailable
+from tmws.domain.errors import BackendUnavailable, LedgerCorrupt
 from tmws.domain.execution import MEBIBYTE, Limits
 from tmws.domain.ranking import Arm
 from tmws.ports import Clock, Embedder, ModelPlace, Recipe, Sandbox
@@ -50,6 +52,8 @@ from tmws.services.workspaces import Workspaces
 from tmws.storage import ledger
 from tmws.storage.database import Database
 from tmws.storage.migrations import upgrade
+
+_log = structlog.get_logger()
 
 
 class SystemClock:
@@ -127,6 +131,11 @@ async def open_app(
             clock=clock,
         )
         stack.push_async_callback(app.verification.aclose)
+        try:
+            await app.corrections.catch_up()
+        except LedgerCorrupt as error:
+            # Not the end: whoever wants to know why has to be able to start.
+            _log.error("trust_not_computed_anew", reason=error.message)
         yield app
 
 

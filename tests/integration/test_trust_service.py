@@ -16,12 +16,15 @@ from tests.integration.services import (
     verified,
 )
 from tmws.app import App
+from tmws.domain import events
 from tmws.domain.agents import Agent
 from tmws.domain.claims import Verdict
 from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.memories import MemoryDraft
+from tmws.domain.trust import model, state
 from tmws.domain.trust.log import replay
 from tmws.domain.usage import UseOutcome
+from tmws.services import audit, corrections
 from tmws.services.outcomes import OutcomeReport
 from tmws.services.trust import TrustView
 from tmws.services.verification import VerificationReport
@@ -270,6 +273,51 @@ async def test_a_fit_of_everything_keeps_every_verdict_and_stays_provable(
     await require_sound(app)
     await decided(app, installation, bob, held=True)
     await require_sound(app)
+
+
+async def test_a_new_version_of_the_model_computes_all_that_an_earlier_one_left(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        for module in (model, state, events, corrections, audit, trust):
+            earlier.setattr(module, "VERSION", "logit-1")
+        earlier.setattr(state, "DRIFT_PER_DAY", 0.5)  # it computed other numbers
+        async with installation.open() as app:
+            await app.workspaces.add("shop", installation.workspace(), by="test")
+            alice, bob = await agent(app, "alice"), await agent(app, "bob")
+            for number in range(4):
+                installation.clock.advance(86400)
+                await decided(app, installation, alice, held=number != 1)
+                await verified(app, bob)
+            await app.corrections.refit(by="ann")
+            last = await decided(app, installation, bob, held=False)
+            await app.corrections.withdraw(last.claim.id, reason="broken", by="ann")
+            before = await app.trust.explain(alice)
+            await require_sound(app)
+    async with installation.open() as app, installation.open() as other:
+        after = await app.trust.explain(alice)
+        assert counts(after.view) == counts(before.view) == (3, 1, 0)
+        assert after.view.standing.score != before.view.standing.score
+        gains = math.fsum(gain.logits for gain in after.explanation.gains)
+        told = after.explanation
+        assert told.prior + gains + told.aging == pytest.approx(told.score, abs=1e-9)
+        assert not await other.corrections.catch_up()
+        await require_sound(app)
+        await decided(app, installation, alice, held=True)
+        await require_sound(other)
+
+
+async def test_a_version_that_nobody_here_knows_is_left_alone(
+    app: App, installation: Installation, alice: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await decided(app, installation, alice, held=True)
+    monkeypatch.setattr(corrections, "EARLIER", frozenset())
+    monkeypatch.setattr(trust, "VERSION", "logit-0")
+    async with installation.open() as earlier:
+        with pytest.raises(Conflict, match="Start the newest one"):
+            await earlier.trust.show(alice)
+        monkeypatch.undo()
+        assert (await earlier.trust.show(alice)).standing.known
 
 
 async def test_what_is_stored_is_what_the_model_says_of_the_whole_log(

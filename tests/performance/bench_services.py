@@ -18,14 +18,15 @@ from tmws.domain.claims import Judgement, Level, PythonCheck, Reason, Verdict
 from tmws.domain.patterns import PatternDraft
 from tmws.domain.usage import UseOutcome
 from tmws.domain.verifications import Claim, ClaimState
-from tmws.services import scoring
 from tmws.services.learning import PatternQuery
 from tmws.services.notary import Notary
 from tmws.services.outcomes import OutcomeReport
+from tmws.services.recording import enter
 from tmws.signing.checkpoint_file import CheckpointFile
 from tmws.signing.keys import FileSigner
 from tmws.storage import agents
 from tmws.storage.database import Database
+from tmws.storage.prepared import at_once
 
 PATTERNS = 10_000
 SUBJECTS = ("parser", "cache", "queue", "index", "lock", "socket", "schema", "retry", "token")
@@ -146,20 +147,10 @@ async def _recording(bench: Bench, folder: Path, agent: Agent) -> AsyncIterator[
         claim = _claim(agent, number, now)
         judgement = Judgement(verdict, Reason.CHECK_PASSED, Level.REPRODUCED, "", {})
         async with database.write() as tx:
-            await notary.turn(tx)
-            scored = await scoring.score(tx, claim, judgement, at=now)
-            event = events.verdict_recorded(
-                claim,
-                judgement,
-                evidence_digest="ab" * 32,
-                evidence=scored.evidence,
-                before=scored.told_before,
-                after=scored.told_after,
-                at=now,
+            await at_once(
+                tx,
+                lambda run: enter(run, notary, claim, judgement, evidence_digest="ab" * 32, at=now),
             )
-            receipt = await notary.append(tx, event)
-            await scoring.keep(tx, scored, ledger_index=receipt.index)
-        notary.publish(receipt)
 
     async def read() -> None:
         async with database.read() as connection:

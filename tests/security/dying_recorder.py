@@ -47,7 +47,11 @@ class Deadline:
         self.last = ""
 
     def listen(self) -> None:
-        """Be shown every statement, commit and returned connection of every engine."""
+        """Be shown every statement, commit and returned connection of every engine.
+
+        SQLite shows its statements itself: some never pass SQLAlchemy.
+        """
+        sa.event.listen(sa.Pool, "connect", self._on_connect)
         sa.event.listen(sa.Engine, "before_cursor_execute", self._on_statement)
         sa.event.listen(sa.Engine, "commit", lambda _: self._reached("COMMIT"))
         sa.event.listen(sa.Pool, "checkin", lambda *_: self._reached(self._after()))
@@ -64,7 +68,17 @@ class Deadline:
     def _after(self) -> str:
         return "after COMMIT" if self._wrote else "after a look"
 
-    def _on_statement(self, _connection: object, _cursor: object, text: str, *_: object) -> None:
+    def _on_connect(self, adapted: Any, _record: object) -> None:
+        if hasattr(adapted, "on_thread"):
+            adapted.run_async(lambda driver: driver.set_trace_callback(self._on_text))
+
+    def _on_statement(
+        self, connection: sa.Connection, _cursor: object, text: str, *_: object
+    ) -> None:
+        if connection.dialect.name != "sqlite":
+            self._on_text(text)
+
+    def _on_text(self, text: str) -> None:
         self._wrote |= text.startswith(("INSERT", "UPDATE"))
         self._reached(" ".join(text.split()[:3]))
 

@@ -8,6 +8,7 @@ get wrong and everything that is signed or hashed stands on it.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
 import rfc8785
@@ -25,12 +26,62 @@ def canonical_bytes(value: Json) -> bytes:
             type that JSON does not have, or lists and objects nested too deep to follow.
     """
     try:
+        return _fast(value)
+    except _Other:
+        pass
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise _refused(error) from error
+    try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
-        raise InvalidInput(
-            f"The value has no canonical JSON form: {str(error)[:100]}. Use finite numbers below "
-            "2^53 in magnitude, text without lone surrogates, and no deep nesting."
-        ) from error
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> InvalidInput:
+    return InvalidInput(
+        f"The value has no canonical JSON form: {str(error)[:100]}. Use finite numbers below "
+        "2^53 in magnitude, text without lone surrogates, and no deep nesting."
+    )
+
+
+class _Other(Exception):
+    """Python's encoder would write this value in another way."""
+
+
+def _fast(value: Json) -> bytes:
+    """Return the same bytes by Python's own encoder, which takes a fifth of the time.
+
+    It sorts keys by code point instead of UTF-16 unit, and writes whole floats, very small
+    and very large ones in another way.
+
+    Raises:
+        _Other: there is something of the kind in the value.
+    """
+    return _ENCODE(_alike(value)).encode()
+
+
+def _alike(value: Json) -> Json:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        if all(type(key) is str and key.isascii() for key in value):
+            return {key: _alike(inner) for key, inner in value.items()}
+    elif value is None or value is True or value is False:
+        return value
+    elif isinstance(value, _NUMBERS):
+        size = abs(value)
+        if size < _LARGEST and value == (whole := int(value)):
+            return whole
+        if _SMALLEST <= size < _LARGEST:
+            return value
+    elif isinstance(value, _LISTS):
+        return [_alike(inner) for inner in value]
+    raise _Other
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_LARGEST, _SMALLEST = 1e15, 1e-4
+_NUMBERS, _LISTS = (int, float), (list, tuple)
 
 
 def sha256_hex(data: bytes) -> str:

@@ -15,6 +15,7 @@ from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.claims import Judgement
 from tmws.domain.trust.entries import Kind, weighed
 from tmws.domain.trust.evidence import Evidence
+from tmws.domain.trust.model import VERSION
 from tmws.domain.verifications import Claim
 
 
@@ -70,7 +71,7 @@ def verdict_recorded(
             "snapshot_sha256": claim.snapshot_digest,
             "evidence_sha256": evidence_digest,
             "weighed": weighed(evidence),
-            "trust": {"before": before, "after": after},
+            "trust": {"model": VERSION, "before": before, "after": after},
         },
     )
 

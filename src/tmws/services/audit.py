@@ -17,6 +17,7 @@ from tmws.domain.ledger import (
 )
 from tmws.domain.trust.entries import Kind, entry_of, standing_of
 from tmws.domain.trust.evidence import Entry, Evidence
+from tmws.domain.trust.model import VERSION
 from tmws.domain.trust.reference import Replay
 from tmws.ports import CheckpointStore, Signer
 from tmws.storage import artifacts, claims, ledger, trust
@@ -228,12 +229,17 @@ def _replay(walk: _Walk, index: int, told: Entry, payload: dict[str, Any]) -> No
     if not isinstance(told, Evidence):
         walk.replay.add(told)
         fitted = walk.replay.history.model.fingerprint()
-        if payload.get("state_sha256", fitted) != fitted and not walk.unknown:
+        # What another version of the model computed, this one cannot compute again.
+        ours = payload.get("version", VERSION) == VERSION and not walk.unknown
+        if ours and payload.get("state_sha256", fitted) != fitted:
             walk.note(f"The fit in entry {index} gives other scores.", index=index)
         return
-    said = payload["trust"]["before"], payload["trust"]["after"]
+    said = payload["trust"]
     before, after = _learn(walk, index, told)
-    if not (_agrees(said[0], before) and _agrees(said[1], after)) and not walk.unknown:
+    if said.get("model") != VERSION:
+        before, after = _counts(before), _counts(after)
+        said = {name: _counts(said[name]) for name in ("before", "after")}
+    if not ((_agrees(said["before"], before) and _agrees(said["after"], after)) or walk.unknown):
         walk.note(f"The trust change in entry {index} does not follow.", index=index)
     walk.verdicts[told.id] = index, payload
 
@@ -246,6 +252,11 @@ def _learn(walk: _Walk, index: int, told: Evidence) -> tuple[dict[str, Json], di
     walk.replay.add(told)
     walk.learned.setdefault(told.id, (index, told))
     return before, standing_of(history.model, owner)
+
+
+def _counts(said: dict[str, Json]) -> dict[str, Json]:
+    """Leave out what hangs on the version of the model."""
+    return {name: value for name, value in said.items() if name != "skill"}
 
 
 def _agrees(said: dict[str, Json], known: dict[str, Json]) -> bool:

@@ -7,23 +7,30 @@ again; each act is a ledger entry from which the same scores follow again.
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
 
 from tmws.domain import events
 from tmws.domain.agents import Agent
-from tmws.domain.errors import Conflict, NotFound
+from tmws.domain.errors import Conflict, InvalidInput, LedgerCorrupt, NotFound
+from tmws.domain.trust.entries import entry_of
 from tmws.domain.trust.evidence import Correction, Link, Refit
 from tmws.domain.trust.evidence import Entry as Act
-from tmws.domain.trust.log import History
-from tmws.domain.trust.model import VERSION
+from tmws.domain.trust.log import History, replay
+from tmws.domain.trust.model import EARLIER, VERSION
 from tmws.domain.trust.reference import drawn
 from tmws.domain.wording import require_text
 from tmws.ports import Clock
 from tmws.services.notary import Notary
-from tmws.storage import agents, evidence, trust
+from tmws.storage import agents, evidence, ledger, trust
 from tmws.storage.database import Database, Transaction
 from tmws.storage.evidence import Entry
 
 LONGEST_REASON = 500
+_log = structlog.get_logger()
 
 
 class Corrections:
@@ -91,6 +98,36 @@ class Corrections:
         self._notary.publish(receipt)
         return state.decided
 
+    async def catch_up(self) -> bool:
+        """Compute every score anew if an earlier version of the model left them; say whether.
+
+        The ledger is followed from its first entry and a fit is added to it, so that all
+        that is shown afterwards, explanations too, is this version's. Nothing is written
+        unless all of it is.
+
+        Raises:
+            LedgerCorrupt: the ledger cannot be followed; `tmws ledger verify` says why.
+        """
+        async with self._database.read() as connection:
+            if await trust.version(connection) not in EARLIER:
+                return False
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            await self._notary.turn(tx)
+            if await trust.version(tx) not in EARLIER:  # another process was faster
+                return False
+            entries = await evidence.every(tx)
+            log = [*await _acts(tx, entries), Refit(VERSION, now)]
+            # In a thread: a long log takes seconds.
+            state = await _store(tx, await asyncio.to_thread(replay, log), entries)
+            event = events.trust_refitted(
+                VERSION, state_sha256=state.model.fingerprint(), by="tmws", at=now
+            )
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        _log.info("trust_computed_anew", model=VERSION, verdicts=state.decided)
+        return True
+
     async def _fit(self, tx: Transaction, entries: list[Entry], act: Act) -> trust.State:
         """Fit everything after this act, and store it."""
         before = await trust.load(tx)
@@ -102,25 +139,48 @@ class Corrections:
         )
         # In a thread: a long log takes seconds, and others are being served.
         await asyncio.to_thread(history.add, act)
-        reference = drawn(history.model)
-        state = trust.State(history.model, reference, reference.decided)
-        await trust.replace(tx, state)
-        await evidence.replace_owners(tx, history.owners)
-        steps = {step.evidence.id: step for path in history.paths.values() for step in path}
-        await evidence.replace(
-            tx,
-            [
-                Entry(
-                    e.evidence,
-                    history.owners.get(e.evidence.agent, e.evidence.agent),
-                    e.ledger_index,
-                    steps.get(e.evidence.id),
-                    history.withdrawn.get(e.evidence.id),
-                )
-                for e in entries
-            ],
-        )
-        return state
+        return await _store(tx, history, entries)
+
+
+async def _acts(tx: Transaction, entries: Sequence[Entry]) -> list[Act]:
+    """Return all that the ledger tells the model, from its first entry on."""
+    erased = {entry.ledger_index: entry.evidence for entry in entries}
+    acts: list[Act | None] = []
+    async for stored in ledger.entries(tx):
+        if stored.payload is None:
+            acts.append(erased.get(stored.index))
+            continue
+        try:
+            leaf = json.loads(stored.leaf)
+            at = datetime.fromisoformat(leaf["at"])
+            acts.append(entry_of(leaf["type"], json.loads(stored.payload), at))
+        except (ValueError, KeyError, TypeError, InvalidInput) as error:
+            raise LedgerCorrupt(
+                f"Ledger entry {stored.index} cannot be read. Run 'tmws ledger verify'."
+            ) from error
+    return [act for act in acts if act is not None]
+
+
+async def _store(tx: Transaction, history: History, entries: Sequence[Entry]) -> trust.State:
+    reference = drawn(history.model)
+    state = trust.State(history.model, reference, reference.decided)
+    await trust.replace(tx, state)
+    await evidence.replace_owners(tx, history.owners)
+    steps = {step.evidence.id: step for path in history.paths.values() for step in path}
+    await evidence.replace(
+        tx,
+        [
+            Entry(
+                e.evidence,
+                history.owners.get(e.evidence.agent, e.evidence.agent),
+                e.ledger_index,
+                steps.get(e.evidence.id),
+                history.withdrawn.get(e.evidence.id),
+            )
+            for e in entries
+        ],
+    )
+    return state
 
 
 async def _named(connection: Transaction, agent_name: str) -> Agent:

@@ -16,8 +16,20 @@ from tmws.domain.ledger import SALT_BYTES, Tree, commitment
 from tmws.ports import Chance, CheckpointStore, Signer
 from tmws.storage import ledger
 from tmws.storage.database import Transaction
+from tmws.storage.prepared import Execute, at_once
 
 _log = structlog.get_logger()
+
+
+_Promise = tuple[Checkpoint, list[tuple[bytes, bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The ledger as it stands for whoever may append next."""
+
+    tree: Tree
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ class Notary:
         self._signer = signer
         self._checkpoints = checkpoints
         self._chance = chance
+        # What this process promised last: its text need not be taken apart again.
+        self._promised: tuple[str, _Promise] | None = None
 
     @property
     def public_key(self) -> bytes:
@@ -54,21 +68,37 @@ class Notary:
         Raises:
             LedgerCorrupt: there is not exactly one head, or it cannot be read.
         """
-        await ledger.lock_head(connection)
+        await at_once(connection, self.lock)
+
+    def lock(self, run: Execute) -> Turn:
+        """Do so as the first of several statements of a step.
+
+        Raises:
+            LedgerCorrupt: there is not exactly one head, or it cannot be read.
+        """
+        return Turn(*ledger.lock(run))
 
     async def append(self, connection: Transaction, event: events.Event) -> Receipt:
         """Record the event in the transaction that makes it true.
 
         Raises:
+            LedgerCorrupt: the ledger is not the one that was promised outside.
+        """
+        return await at_once(connection, lambda run: self.enter(run, event, self.lock(run)))
+
+    def enter(self, run: Execute, event: events.Event, turn: Turn) -> Receipt:
+        """Record the event as one of several statements of a step.
+
+        Raises:
             LedgerCorrupt: the ledger is not the one that was promised outside. Going on
                 would in time replace the promise, and with it the alarm.
         """
-        tree, origin = await ledger.lock_head(connection), await ledger.origin(connection)
-        self._require_promised(tree, origin)
+        tree = turn.tree
+        self._require_promised(tree, turn.origin)
         salt, payload = self._chance(SALT_BYTES), canonical_bytes(event.payload)
         leaf = events.leaf(tree.size, event, commitment(salt, payload))
-        grown = await ledger.append(connection, tree, leaf=leaf, salt=salt, payload=payload)
-        return Receipt(tree.size, origin, grown)
+        grown = ledger.append(run, tree, leaf=leaf, salt=salt, payload=payload)
+        return Receipt(tree.size, turn.origin, grown)
 
     def _require_promised(self, tree: Tree, origin: str) -> None:
         """Refuse a tree that is older than the checkpoint kept outside, or another one.
@@ -76,9 +106,9 @@ class Notary:
         Whoever holds the head sees every committed entry, so an honest tree is never
         smaller than a promise.
         """
-        kept = self._checkpoints.load()
+        kept = self._checkpoints.load() or ""
         try:
-            promise, signatures = parse(kept or "")
+            promise, signatures = self._read(kept)
         except SignatureInvalid:
             return
         contradicted = tree.size < promise.size or (
@@ -92,6 +122,11 @@ class Notary:
                 "checkpoint away to go on without it."
             )
 
+    def _read(self, kept: str) -> _Promise:
+        if self._promised is not None and self._promised[0] == kept:
+            return self._promised[1]
+        return parse(kept)
+
     def _is_ours(self, promise: Checkpoint, signatures: Sequence[tuple[bytes, bytes]]) -> bool:
         body = promise.body().encode()
         return any(self._signer.verify(body, signature) for _, signature in signatures)
@@ -102,9 +137,10 @@ class Notary:
         A promise that cannot be written down is logged, not raised: the deed is done
         and the next checkpoint covers it.
         """
-        size = receipt.tree.size
+        size, signed = receipt.tree.size, self._promise(receipt.origin, receipt.tree)
+        self._promised = signed, parse(signed)
         try:
-            self._checkpoints.save(self._promise(receipt.origin, receipt.tree), size=size)
+            self._checkpoints.save(signed, size=size)
         except BackendUnavailable as error:
             _log.error("checkpoint_not_saved", size=size, reason=error.message)
 

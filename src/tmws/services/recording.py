@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -22,12 +23,13 @@ from tmws.services import scoring
 from tmws.services.counting import count
 from tmws.services.notary import Notary, Receipt
 from tmws.services.runs import Checked
-from tmws.services.scoring import TrustChange
+from tmws.services.scoring import Scored, TrustChange
 from tmws.services.search import Search
 from tmws.storage import artifacts, claims, memories
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document, Kind
 from tmws.storage.documents import add as add_document
+from tmws.storage.prepared import Execute, at_once
 from tmws.storage.uses import Use
 
 _log = structlog.get_logger()
@@ -138,7 +140,6 @@ class Recorder:
         claim, judgement = verified.claim, verified.claim.judgement
         assert judgement is not None
         async with self._database.write() as tx:
-            await self._notary.turn(tx)  # trust moves in the order of the ledger
             digest = await artifacts.put(
                 tx, verified.envelope, media_type=evidence.ENVELOPE_MEDIA_TYPE, at=now
             )
@@ -146,22 +147,18 @@ class Recorder:
                 await artifacts.put(
                     tx, verified.report, media_type=evidence.REPORT_MEDIA_TYPE, at=now
                 )
-            scored = await scoring.score(tx, claim, judgement, at=now)
-            event = events.verdict_recorded(
-                claim,
-                judgement,
-                evidence_digest=digest,
-                evidence=scored.evidence,
-                before=scored.told_before,
-                after=scored.told_after,
-                at=now,
+            entered = await at_once(
+                tx,
+                lambda run: enter(
+                    run, self._notary, claim, judgement, evidence_digest=digest, at=now
+                ),
             )
-            receipt = await self._notary.append(tx, event)
+            receipt = entered.receipt
             closed = dataclasses.replace(
                 claim, evidence_digest=digest, ledger_index=receipt.index, closed_at=now
             )
             await self._close(tx, closed)
-            change = await scoring.keep(tx, scored, ledger_index=receipt.index)
+            change = await scoring.change(tx, entered.scored)
             # Before the document: writers take patterns first and namespaces last.
             await self._count_uses(tx, closed, verified.statement_vectors)
             await memories.add(tx, verified.memory)
@@ -215,6 +212,44 @@ class Recorder:
 
     def _id(self, kind: str) -> str:
         return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A verdict in the ledger, and what the trust model made of it."""
+
+    receipt: Receipt
+    scored: Scored
+
+
+def enter(
+    run: Execute,
+    notary: Notary,
+    claim: Claim,
+    judgement: Judgement,
+    *,
+    evidence_digest: str,
+    at: datetime,
+) -> Entered:
+    """Move trust by a verdict and record both: one step, in the order of the ledger.
+
+    Raises:
+        LedgerCorrupt: the ledger is not the one that was promised outside.
+    """
+    turn = notary.lock(run)
+    scored = scoring.score(run, claim, judgement, at=at)
+    event = events.verdict_recorded(
+        claim,
+        judgement,
+        evidence_digest=evidence_digest,
+        evidence=scored.evidence,
+        before=scored.told_before,
+        after=scored.told_after,
+        at=at,
+    )
+    receipt = notary.enter(run, event, turn)
+    scoring.keep(run, scored, ledger_index=receipt.index)
+    return Entered(receipt, scored)
 
 
 def _kept(report: bytes | None) -> bytes | None:

@@ -17,6 +17,7 @@ from tmws.domain.verifications import Claim
 from tmws.storage import evidence, trust
 from tmws.storage.database import Transaction
 from tmws.storage.evidence import Entry
+from tmws.storage.prepared import Execute
 from tmws.storage.trust import State
 
 _DAY = timedelta(days=1)
@@ -48,29 +49,29 @@ class Scored:
     told_after: dict[str, Json]
 
 
-async def score(tx: Transaction, claim: Claim, judgement: Judgement, *, at: datetime) -> Scored:
+def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> Scored:
     """Let the model learn from a verdict; the caller holds the ledger's head."""
-    owner = await evidence.owner_of(tx, claim.agent_id)
+    owner = evidence.owner_for(run, claim.agent_id)
     key = task_key(claim.check, claim.snapshot_digest)
-    others = await evidence.on_task(tx, key)
+    met = evidence.met(run, key, owner)
     seen = Evidence(
         id=claim.id,
         agent=claim.agent_id,
         at=at,
         verdict=judgement.verdict,
         # As whoever met it first described it, so that all share it.
-        task=others[0].evidence.task if others else task_of(claim),
+        task=met.task if met else task_of(claim, key),
         stated_confidence=claim.confidence,
     )
     counted = replace(seen, agent=owner)
-    state = await trust.load_for(tx, counted)
+    state = trust.load_for(run, counted)
     weight = rules.weight(
         judgement.level,
         verified_by_author=False,  # the sandbox is nobody's
         same_owner=False,
-        repeated=any(other.owner == owner and other.step for other in others),
-        counted_today=await _counted_today(tx, counted),
-        own_pick=not others or others[0].owner == owner,
+        repeated=met is not None and met.repeated,
+        counted_today=_counted_today(run, counted),
+        own_pick=met is None or met.first == owner,
         probability=state.model.predict(owner, seen.task, at),
     )
     model = state.model
@@ -92,14 +93,27 @@ async def score(tx: Transaction, claim: Claim, judgement: Judgement, *, at: date
     )
 
 
-async def keep(tx: Transaction, scored: Scored, *, ledger_index: int) -> TrustChange:
-    """Store what the model learned, and return what that did to the score."""
-    await evidence.add(tx, Entry(scored.evidence, scored.owner, ledger_index, scored.step))
-    await trust.save(tx, scored.state, moved=scored.step is not None)
-    mix, at = scored.state.reference.mix, scored.evidence.at
+def keep(run: Execute, scored: Scored, *, ledger_index: int) -> None:
+    """Store what the model learned."""
+    evidence.add(run, Entry(scored.evidence, scored.owner, ledger_index, scored.step))
+    trust.save(run, scored.state, moved=scored.step is not None)
+
+
+async def change(tx: Transaction, scored: Scored) -> TrustChange:
+    """Return what a verdict that was just kept did to the score."""
+    now = await trust.load_agent(tx, scored.owner)
+    after, then = now.model, scored.earlier
+    moved = scored.state.model.beliefs.keys()
+    before = Model(
+        after.scales,
+        then.calibration,
+        {part: belief for part, belief in after.beliefs.items() if part not in moved}
+        | then.beliefs,
+        {**then.records},
+    )
+    mix, at = now.reference.mix, scored.evidence.at
     return TrustChange(
-        standing(scored.earlier, scored.owner, mix, at),
-        standing(scored.state.model, scored.owner, mix, at),
+        standing(before, scored.owner, mix, at), standing(after, scored.owner, mix, at)
     )
 
 
@@ -111,11 +125,10 @@ async def reliance(tx: Transaction, agent_id: str, *, at: datetime) -> float | N
     return seen.bound if seen.known else None
 
 
-async def _counted_today(tx: Transaction, seen: Evidence) -> float:
+def _counted_today(run: Execute, seen: Evidence) -> float:
     if seen.verdict is Verdict.INCONCLUSIVE:
         return 0.0
     morning = seen.at.replace(hour=0, minute=0, second=0, microsecond=0)
-    today = await evidence.weights(
-        tx, seen.agent, seen.task.type, since=morning, until=morning + _DAY
+    return math.fsum(
+        evidence.weights(run, seen.agent, seen.task.type, since=morning, until=morning + _DAY)
     )
-    return math.fsum(today)

@@ -227,7 +227,7 @@ class Trust:
             known = {e.evidence.task.claim: e.evidence.task for e in reversed(met)}
             done = {e.evidence.task.claim for e in met if e.owner == owner and e.step}
             tasks = {
-                c.id: known.get(keys[c.id]) or task_of(c)
+                c.id: known.get(keys[c.id]) or task_of(c, keys[c.id])
                 for c in undecided
                 if keys[c.id] not in done
             }

@@ -155,7 +155,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get("tmws_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver: Any = connection.connection.dbapi_connection
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    try:  # past the machinery for statements, which would cost more than a small one
+        driver.run_async(lambda _: driver.on_thread(lambda raw: raw.execute(begin)))
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
 
 
 @contextlib.contextmanager

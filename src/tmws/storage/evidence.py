@@ -16,9 +16,36 @@ from tmws.domain.trust.evidence import Correction, Evidence, Task
 from tmws.domain.trust.logistic import Belief
 from tmws.domain.trust.state import Step
 from tmws.storage.columns import microseconds, moment
+from tmws.storage.prepared import Execute, Prepared, inserted, plain
 from tmws.storage.tables import evidence, links
 
 _ROWS_AT_ONCE = 50
+_PLAIN = plain(evidence).c
+_KEY, _AGENT = sa.bindparam("key", type_=sa.String), sa.bindparam("owner", type_=sa.String)
+_ADD = inserted(evidence)
+_OWNER = Prepared(
+    sa.select(links.c.owner_id).where(links.c.agent_id == sa.bindparam("agent", type_=sa.String))
+)
+_FIRST = Prepared(
+    sa.select(_PLAIN.type, _PLAIN.effort_minutes, _PLAIN.author, _PLAIN.owner_id)
+    .where(_PLAIN.task == _KEY)
+    .order_by(_PLAIN.ledger_index)
+    .limit(1)
+)
+_OWN = Prepared(
+    sa.select(_PLAIN.id)
+    .where(_PLAIN.task == _KEY, _PLAIN.owner_id == _AGENT, _PLAIN.step.is_not(None))
+    .limit(1)
+)
+_WEIGHTS = Prepared(
+    sa.select(_PLAIN.weight).where(
+        _PLAIN.owner_id == _AGENT,
+        _PLAIN.at >= sa.bindparam("since", type_=sa.BigInteger),
+        _PLAIN.at < sa.bindparam("until", type_=sa.BigInteger),
+        _PLAIN.type == sa.bindparam("kind", type_=sa.String),
+        _PLAIN.step.is_not(None),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +64,48 @@ class Entry:
     withdrawn: Correction | None = None
 
 
-async def add(connection: AsyncConnection, entry: Entry) -> None:
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What is known of a task from those who had it decided before.
+
+    Attributes:
+        task: as whoever met it first described it.
+        first: for whom that counts.
+        repeated: the agent in question is one of them.
+    """
+
+    task: Task
+    first: str
+    repeated: bool
+
+
+def add(run: Execute, entry: Entry) -> None:
     """Store one entry."""
-    await connection.execute(evidence.insert().values(told(entry)))
+    run(_ADD, as_stored(entry))
+
+
+def owner_for(run: Execute, agent_id: str) -> str:
+    """Return whom an agent's verdicts count for: itself, unless it was linked."""
+    rows = run(_OWNER, {"agent": agent_id})
+    return str(rows[0][0]) if rows else agent_id
+
+
+def met(run: Execute, task: str, owner: str) -> Met | None:
+    """Return who had this task decided before, None when nobody had."""
+    rows = run(_FIRST, {"key": task})
+    if not rows:
+        return None
+    [(type, effort_minutes, author, first)] = rows
+    repeated = bool(run(_OWN, {"key": task, "owner": owner}))
+    return Met(Task(task, type, effort_minutes, author), first, repeated)
+
+
+def weights(
+    run: Execute, owner: str, type: str, *, since: datetime, until: datetime
+) -> list[float]:
+    """Return what the agent's verdicts on one type weighed in this time."""
+    times = {"since": microseconds(since), "until": microseconds(until)}
+    return [row[0] for row in run(_WEIGHTS, {"owner": owner, "kind": type, **times})]
 
 
 async def replace(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
@@ -60,30 +126,9 @@ async def of_owner(connection: AsyncConnection, owner: str) -> list[Entry]:
     return await _select(connection, evidence.c.owner_id == owner)
 
 
-async def on_task(connection: AsyncConnection, task: str) -> list[Entry]:
-    """Return what anybody's verdict on this task was, in the order of the ledger."""
-    return await _select(connection, evidence.c.task == task)
-
-
 async def on_tasks(connection: AsyncConnection, tasks: Collection[str]) -> list[Entry]:
-    """Return the same for several tasks."""
+    """Return what anybody's verdicts on these tasks were, in the order of the ledger."""
     return await _select(connection, evidence.c.task.in_(tasks))
-
-
-async def weights(
-    connection: AsyncConnection, owner: str, type: str, *, since: datetime, until: datetime
-) -> list[float]:
-    """Return what the agent's verdicts on one type weighed in this time."""
-    found = await connection.scalars(
-        sa.select(evidence.c.weight).where(
-            evidence.c.owner_id == owner,
-            evidence.c.at >= since,
-            evidence.c.at < until,
-            evidence.c.type == type,
-            evidence.c.step.is_not(None),
-        )
-    )
-    return list(found)
 
 
 async def owner_of(connection: AsyncConnection, agent_id: str) -> str:

@@ -12,11 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.errors import LedgerCorrupt
 from tmws.domain.ledger import Tree, leaf_hash
+from tmws.storage.prepared import Execute, Prepared, inserted
 from tmws.storage.tables import ledger_entries, ledger_head, ledger_payloads
 
 _UNREADABLE = (
     "The head of the ledger was changed or removed. Stop writing and run 'tmws ledger verify'."
 )
+
+_LOCK = Prepared(
+    sa.select(ledger_head.c.size, ledger_head.c.peaks, ledger_head.c.origin).with_for_update()
+)
+_GROW = Prepared(
+    ledger_head.update().values(
+        size=sa.bindparam("grown", type_=sa.BigInteger), peaks=sa.bindparam("edge", type_=sa.Text)
+    )
+)
+_ENTRY, _PAYLOAD = inserted(ledger_entries), inserted(ledger_payloads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +45,13 @@ class StoredEntry:
     payload: bytes | None
 
 
-async def lock_head(connection: AsyncConnection) -> Tree:
-    """Return the edge of the tree and keep others from appending meanwhile.
-
-    Raises:
-        LedgerCorrupt: there is not exactly one head, or it cannot be read.
-    """
-    return await _head(connection, sa.select(ledger_head).with_for_update())
-
-
 async def head(connection: AsyncConnection) -> Tree:
     """Return the edge of the tree.
 
     Raises:
         LedgerCorrupt: there is not exactly one head, or it cannot be read.
     """
-    return await _head(connection, sa.select(ledger_head))
+    return _tree(*await _one(connection, sa.select(ledger_head.c.size, ledger_head.c.peaks)))
 
 
 async def origin(connection: AsyncConnection) -> str:
@@ -62,10 +64,22 @@ async def origin(connection: AsyncConnection) -> str:
     return str(name)
 
 
-async def _head(connection: AsyncConnection, query: sa.Select[int, str, int, str]) -> Tree:
-    row = await _one(connection, query)
+def lock(run: Execute) -> tuple[Tree, str]:
+    """Return the edge of the tree and the log's name; keep others from appending meanwhile.
+
+    Raises:
+        LedgerCorrupt: there is not exactly one head, or it cannot be read.
+    """
+    rows = run(_LOCK, {})
+    if len(rows) != 1:
+        raise LedgerCorrupt(_UNREADABLE)
+    [(size, peaks, name)] = rows
+    return _tree(size, peaks), str(name)
+
+
+def _tree(size: Any, peaks: Any) -> Tree:
     try:
-        tree = Tree(row.size, tuple(bytes.fromhex(peak) for peak in json.loads(row.peaks)))
+        tree = Tree(size, tuple(bytes.fromhex(peak) for peak in json.loads(peaks)))
         sound = len(tree.peaks) == tree.size.bit_count()
     except (ValueError, TypeError, AttributeError) as error:
         raise LedgerCorrupt(_UNREADABLE) from error
@@ -83,20 +97,13 @@ async def _one(
     return rows[0]
 
 
-async def append(
-    connection: AsyncConnection, tree: Tree, *, leaf: bytes, salt: bytes, payload: bytes
-) -> Tree:
+def append(run: Execute, tree: Tree, *, leaf: bytes, salt: bytes, payload: bytes) -> Tree:
     """Store one entry after those of `tree`, which must be the locked head; return the new one."""
-    hashed = leaf_hash(leaf)
-    await connection.execute(
-        ledger_entries.insert().values(index=tree.size, leaf=leaf.decode(), leaf_hash=hashed)
-    )
-    await connection.execute(
-        ledger_payloads.insert().values(index=tree.size, salt=salt, payload=payload.decode())
-    )
+    index, hashed = tree.size, leaf_hash(leaf)
+    run(_ENTRY, {"index": index, "leaf": leaf.decode(), "leaf_hash": hashed})
+    run(_PAYLOAD, {"index": index, "salt": salt, "payload": payload.decode()})
     grown = tree.appended(hashed)
-    peaks = json.dumps([peak.hex() for peak in grown.peaks])
-    await connection.execute(ledger_head.update().values(size=grown.size, peaks=peaks))
+    run(_GROW, {"grown": grown.size, "edge": json.dumps([peak.hex() for peak in grown.peaks])})
     return grown
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import (
@@ -20,6 +20,8 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
     AsyncAdapt_aiosqlite_cursor,
     AsyncAdapt_aiosqlite_dbapi,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -60,9 +62,18 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
             self._rows = deque(rows)
 
 
-class _Connection(AsyncAdapt_aiosqlite_connection):
+class SqliteConnection(AsyncAdapt_aiosqlite_connection):
+    """A connection of the driver, as SQLAlchemy's pool keeps it."""
+
     __slots__ = ()
     _cursor_cls = _Cursor
+
+    async def on_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function on the driver's thread, where the real connection may be used."""
+        connection: Any = self._connection
+        async with self._execute_mutex:
+            found: T = await connection._execute(partial(work, connection._conn))
+        return found
 
 
 class OneTripDriver(AsyncAdapt_aiosqlite_dbapi):
@@ -73,7 +84,7 @@ class OneTripDriver(AsyncAdapt_aiosqlite_dbapi):
 
     def connect(self, *arg: Any, **kw: Any) -> AsyncAdapt_aiosqlite_connection:
         """Open a connection whose statements take one trip each."""
-        return _Connection(self, super().connect(*arg, **kw)._connection)
+        return SqliteConnection(self, super().connect(*arg, **kw)._connection)
 
 
 def _statement(

@@ -6,13 +6,15 @@ Whoever writes holds the ledger's head, so that state and ledger move in the sam
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from datetime import datetime
+from functools import cache, lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, get_args
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.canonical import digest
@@ -25,6 +27,7 @@ from tmws.domain.trust.model import VERSION, Calibration, Part, Scales, roles
 from tmws.domain.trust.reference import FIRST, Reference, drawn
 from tmws.domain.trust.score import Mix, Point
 from tmws.domain.trust.state import Model, Record, Tally
+from tmws.storage.prepared import Execute, Prepared, Upsert, at_once, numbered
 from tmws.storage.tables import trust_state
 
 
@@ -41,6 +44,12 @@ _BELIEFS = frozenset(get_args(parts.Kind))
 _OF_AN_AGENT = (*parts.PERSONAL, "record", "tally")
 _OF_ALL = ("choice", "level", "type", "claim", "effort", "task")
 _ROWS_AT_ONCE = 200
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_SHARED = Prepared(
+    sa.select(
+        trust_state.c.kind, trust_state.c.agent, trust_state.c.topic, trust_state.c.value
+    ).where(trust_state.c.kind.in_((*_OF_ALL, "model")))
+)
 
 
 @dataclass(slots=True)
@@ -57,9 +66,16 @@ class State:
     _stored: dict[Key, str] = field(default_factory=dict)
 
 
-async def load_for(connection: AsyncConnection, evidence: Evidence) -> State:
-    """Return what one verdict reads and writes, and what shows its agent's score."""
-    return await load_tasks(connection, evidence.agent, [evidence.task])
+def load_for(run: Execute, evidence: Evidence) -> State:
+    """Return what one verdict reads and writes; the mix itself stays where it is."""
+    agent, task = evidence.agent, evidence.task
+    part = roles(agent, task, relied_on=evidence.relied_on)
+    keys = [_MODEL, Key("record", agent), Key("task", "", _digest(task))]
+    keys += [Key(*each) for each in part.parts]
+    if task.type:
+        keys.append(Key("tally", agent, task.type))
+    found = run(_named(len(keys)), _numbered(keys))
+    return _read({Key(kind, own, topic): value for kind, own, topic, value in found})
 
 
 async def load_tasks(connection: AsyncConnection, agent: str, tasks: Iterable[Task]) -> State:
@@ -89,6 +105,14 @@ async def load(connection: AsyncConnection) -> State:
     return await _select(connection, sa.true())
 
 
+async def version(connection: AsyncConnection) -> str | None:
+    """Return which version of the model computed what is stored, None when nothing is."""
+    found = await connection.scalar(
+        sa.select(trust_state.c.value).where(trust_state.c.kind == _MODEL.kind)
+    )
+    return None if found is None else str(json.loads(found)["version"])
+
+
 async def rows(connection: AsyncConnection) -> dict[Key, str]:
     """Return every row as it stands, to be believed only after it was checked."""
     found = await connection.execute(
@@ -102,63 +126,108 @@ async def rows(connection: AsyncConnection) -> dict[Key, str]:
     return {Key(kind, agent, topic): str(value) for kind, agent, topic, value in found}
 
 
-async def save(connection: AsyncConnection, state: State, *, moved: bool) -> None:
-    """Write what changed since it was loaded; draw the mix again when that is due."""
+def save(run: Execute, state: State, *, moved: bool) -> None:
+    """Write what changed since `load_for`; draw the mix again when that is due."""
     state.decided += moved
-    await _write(connection, state)
-    if moved and state.reference.is_due(state.decided):
-        shared = await _select(connection, trust_state.c.kind.in_((*_OF_ALL, _MODEL.kind)))
+    due = moved and state.reference.is_due(state.decided)
+    if due:
+        _upsert(run, _changed(state, _of_model(state.model)))
+        found = run(_SHARED, {})
+        shared = _read({Key(kind, own, topic): value for kind, own, topic, value in found})
         state.reference = drawn(shared.model)
-        await _write(connection, state)
+    rows = _of_model(state.model)
+    if moved:
+        rows |= {_MODEL: _head(state)}
+    if due:
+        rows |= {_MIX: _mix(state.reference.mix)}
+    _upsert(run, _changed(state, rows))
 
 
 async def replace(connection: AsyncConnection, state: State) -> None:
     """Write a whole state in place of the one there is."""
     await connection.execute(trust_state.delete())
-    await _write(connection, state)
+    await at_once(connection, lambda run: _upsert(run, list(told(state).items())))
 
 
 def told(state: State) -> dict[Key, str]:
     """Return the rows that hold this state."""
-    model = state.model
-    told: dict[Key, Any] = {Key(*part): list(belief) for part, belief in model.beliefs.items()}
-    told |= {Key("record", agent): _record(record) for agent, record in model.records.items()}
-    told |= {
-        Key("tally", part.agent, part.topic): _tally(tally) for part, tally in model.tallies.items()
-    }
-    told |= {Key("task", "", _digest(task)): [*_task(task), n] for task, n in model.census.items()}
-    told[_MODEL] = {
-        "version": model.version,
-        "scales": list(model.scales),
-        "calibration": list(model.calibration),
-        "decided": state.decided,
-    }
-    mix = state.reference.mix
-    told[_MIX] = {
-        "decided": state.reference.decided,
-        "level": list(mix.level),
-        "points": [[p.type, *p.difficulty, p.weight] for p in mix.points],
-    }
-    return {key: json.dumps(value, separators=(",", ":")) for key, value in told.items()}
+    rows = _of_model(state.model)
+    return {**rows, _MODEL: _head(state), _MIX: _mix(state.reference.mix)}
 
 
-async def _write(connection: AsyncConnection, state: State) -> None:
-    now = told(state)
-    changed = [(key, value) for key, value in now.items() if state._stored.get(key) != value]
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    for start in range(0, len(changed), _ROWS_AT_ONCE):
-        batch = insert(trust_state).values(
-            [
-                {**key._asdict(), "value": value}
-                for key, value in changed[start : start + _ROWS_AT_ONCE]
-            ]
-        )
-        await connection.execute(
-            batch.on_conflict_do_update(
-                index_elements=["kind", "agent", "topic"], set_={"value": batch.excluded.value}
+def _of_model(model: Model) -> dict[Key, str]:
+    rows = {Key(*part): f"[{m!r},{v!r}]" for part, (m, v) in model.beliefs.items()}
+    for agent, record in model.records.items():
+        rows[Key("record", agent)] = _encode(_record(record))
+    for part, tally in model.tallies.items():
+        rows[Key("tally", part.agent, part.topic)] = _encode(_tally(tally))
+    for task, count in model.census.items():
+        rows[Key("task", "", _digest(task))] = _encode([*_task(task), count])
+    return rows
+
+
+def _head(state: State) -> str:
+    return _encode(
+        {
+            "version": VERSION,
+            "scales": state.model.scales,
+            "calibration": state.model.calibration,
+            "decided": state.decided,
+            "drawn": state.reference.decided,
+        }
+    )
+
+
+def _mix(mix: Mix) -> str:
+    points = [[p.type, *p.difficulty, p.weight] for p in mix.points]
+    return _encode({"level": mix.level, "points": points})
+
+
+def _changed(state: State, rows: dict[Key, str]) -> list[tuple[Key, str]]:
+    """Return the rows that differ from what is stored, and remember them as stored."""
+    changed = [(key, value) for key, value in rows.items() if state._stored.get(key) != value]
+    state._stored.update(changed)
+    return changed
+
+
+def _upsert(run: Execute, rows: Sequence[tuple[Key, str]]) -> None:
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        batch = rows[start : start + _ROWS_AT_ONCE]
+        values = _numbered([key for key, _ in batch])
+        values |= {numbered("value", n): value for n, (_, value) in enumerate(batch)}
+        run(_stored(len(batch)), values)
+
+
+def _numbered(keys: Sequence[Key]) -> dict[str, str]:
+    return dict(zip(_names(len(keys)), chain.from_iterable(keys), strict=True))
+
+
+@cache
+def _names(rows: int) -> tuple[str, ...]:
+    return tuple(numbered(name, n) for n in range(rows) for name in Key._fields)
+
+
+@cache
+def _named(rows: int) -> Prepared:
+    """Return how so many rows are read by their keys."""
+    columns = trust_state.c
+    return Prepared(
+        sa.select(columns.kind, columns.agent, columns.topic, columns.value).where(
+            sa.or_(
+                *(
+                    sa.and_(
+                        *(columns[name] == sa.bindparam(numbered(name, n)) for name in Key._fields)
+                    )
+                    for n in range(rows)
+                )
             )
         )
-    state._stored = now
+    )
+
+
+@cache
+def _stored(rows: int) -> Prepared:
+    return Upsert(trust_state, rows=rows)
 
 
 def _of_agent(agent: str) -> sa.ColumnElement[bool]:
@@ -176,8 +245,10 @@ async def _select(connection: AsyncConnection, condition: sa.ColumnElement[bool]
 def _read(stored: Mapping[Key, str]) -> State:
     state = State(_stored=dict(stored))
     model = state.model
-    for key, text in stored.items():
-        value = json.loads(text)
+    values = json.loads(
+        f"[{','.join(stored.values())}]"
+    )  # at once: one by one takes four times as long
+    for key, value in zip(stored, values, strict=True):
         if key.kind in _BELIEFS:
             model.beliefs[Part(key.kind, key.agent, key.topic)] = Belief(*value)  # type: ignore[arg-type]  # one of the kinds
         elif key.kind == "record":
@@ -188,21 +259,23 @@ def _read(stored: Mapping[Key, str]) -> State:
             model.census[Task(*value[:4])] = value[4]
         elif key == _MIX:
             points = [Point(type, Belief(m, v), weight) for type, m, v, weight in value["points"]]
-            mix = Mix(tuple(points), Belief(*value["level"]))
-            state.reference = Reference(mix, value["decided"])
+            state.reference = replaced(
+                state.reference, mix=Mix(tuple(points), Belief(*value["level"]))
+            )
         else:
             _require_version(value["version"])
             model.scales = Scales(*value["scales"])
             model.calibration = Calibration(*value["calibration"])
             state.decided = value["decided"]
+            state.reference = replaced(state.reference, decided=value["drawn"])
     return state
 
 
 def _require_version(version: str) -> None:
     if version != VERSION:
         raise Conflict(
-            f"Trust was computed by model '{version}'; this is '{VERSION}'. "
-            "Run 'tmws trust refit' to compute it by the new one."
+            f"Trust is kept here by model '{version}', this program has '{VERSION}': another "
+            "version of TMWS has been at work. Start the newest one in its place."
         )
 
 
@@ -210,6 +283,7 @@ def _task(task: Task) -> list[str | float | None]:
     return [task.claim, task.type, task.effort_minutes, task.author]
 
 
+@lru_cache(1024)
 def _digest(task: Task) -> str:
     return digest(_task(task))
 

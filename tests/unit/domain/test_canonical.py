@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,11 @@ VALUES = st.recursive(
 def test_what_was_written_reads_back_and_writes_the_same(value: Json) -> None:
     written = canonical_bytes(value)
     assert canonical_bytes(json.loads(written)) == written
+
+
+@given(VALUES | st.floats(allow_nan=False, allow_infinity=False))
+def test_every_value_is_written_as_the_reference_writes_it(value: Json) -> None:
+    assert canonical_bytes(value) == rfc8785.dumps(value)
 
 
 @given(st.dictionaries(TEXT, st.integers(0, 9), min_size=2, max_size=6))

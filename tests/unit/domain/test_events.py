@@ -72,6 +72,7 @@ def test_a_verdict_carries_evidence_and_trust_change_in_one_event() -> None:
             "severity": 1.0,
         },
         "trust": {
+            "model": VERSION,
             "before": {
                 "supported": 0,
                 "refuted": 0,

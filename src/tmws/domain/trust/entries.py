@@ -31,9 +31,8 @@ def task_key(check: Check, snapshot_digest: str) -> str:
     return digest({"check": check_to_json(check), "snapshot": snapshot_digest})
 
 
-def task_of(claim: Claim) -> Task:
-    """Return the task of a claim that nobody met before."""
-    key = task_key(claim.check, claim.snapshot_digest)
+def task_of(claim: Claim, key: str) -> Task:
+    """Return the task of a claim that nobody met before; `key` is its `task_key`."""
     return Task(key, profile_of(claim.check), claim.effort_minutes, claim.agent_id)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from tmws.domain.errors import Conflict
 from tmws.domain.trust.evidence import Correction, Entry, Evidence, Link, Refit
-from tmws.domain.trust.model import VERSION
 from tmws.domain.trust.refit import refit
 from tmws.domain.trust.state import Model, Step
 
@@ -34,7 +33,7 @@ class History:
         """Take in the next entry of the log.
 
         Raises:
-            Conflict: a refit was made by another version of the model.
+            Conflict: a link goes round in a circle.
         """
         match entry:
             case Evidence():
@@ -45,8 +44,8 @@ class History:
             case Link():
                 self._link(entry)
                 self._fit()
-            case _:
-                _require_version(entry)
+            case Refit():
+                # Also one that an earlier version made: the log says when, this model how.
                 self._fit()
 
     def corrections(self, agent: str) -> list[Correction]:
@@ -86,17 +85,9 @@ def replay(log: Iterable[Entry]) -> History:
     """Return the state after these entries: the same log, the same bits.
 
     Raises:
-        Conflict: a refit was made by another version of the model.
+        Conflict: a link goes round in a circle.
     """
     history = History()
     for entry in log:
         history.add(entry)
     return history
-
-
-def _require_version(entry: Refit) -> None:
-    if entry.version != VERSION:
-        raise Conflict(
-            f"The log was fitted by trust model '{entry.version}'; this is '{VERSION}'. "
-            "Run 'tmws trust refit' to fit it by the new one."
-        )

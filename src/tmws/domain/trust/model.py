@@ -15,8 +15,11 @@ from typing import Literal, NamedTuple
 from tmws.domain.trust.evidence import Task
 from tmws.domain.trust.logistic import Belief, averaged, posterior, sigmoid
 
-VERSION = "logit-1"
+VERSION = "logit-2"
 """Changes whenever the same log would give other numbers."""
+
+EARLIER = frozenset({"logit-1"})
+"""Versions whose logs this one reads; it computes every score of theirs anew."""
 
 Kind = Literal["skill", "affinity", "conduct", "choice", "level", "type", "claim", "effort"]
 
@@ -61,11 +64,12 @@ class Scales(NamedTuple):
     type: float = 0.8
     claim: float = 2.2
     effort: float = 0.5
+    newcomer: float = 0.0
 
     def prior(self, kind: Kind) -> Belief:
         """Return what is believed of a part of this kind that has no evidence yet."""
         scale: float = getattr(self, kind)
-        return Belief(0.0, scale * scale)
+        return Belief(self.newcomer if kind == "skill" else 0.0, scale * scale)
 
 
 DEFAULT_SCALES = Scales()

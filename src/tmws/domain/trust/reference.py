@@ -55,8 +55,7 @@ class Replay:
         """Take in the next entry of the log.
 
         Raises:
-            Conflict: a refit was made by another version of the model, or a link goes
-                round in a circle.
+            Conflict: a link goes round in a circle.
         """
         if not isinstance(entry, Evidence):
             self.history.add(entry)

@@ -24,6 +24,7 @@ from tmws.domain.trust.model import (
     PERSONAL,
     UNCALIBRATED,
     Calibration,
+    Kind,
     Part,
     Roles,
     combined,
@@ -36,6 +37,9 @@ SWEEPS = 3
 _SCALE_STEPS = 10
 _SCALE_EVIDENCE = 6.0
 """The default scales count like this many parts seen."""
+
+_MEAN_EVIDENCE = 1.0
+"""The default mean of skills counts like this many agents."""
 
 _NARROWEST = 0.05
 
@@ -113,24 +117,21 @@ class _Fit:
         return self.scales.claim * self.scales.claim if role.unshared else 0.0
 
     def learn_scales(self) -> None:
-        """Fit the prior width of each kind to what its parts look like (EM steps)."""
-        fitted = {}
+        """Fit the prior of each kind to what its parts look like (EM steps)."""
         for kind in ("skill", "affinity", "type", "claim"):
             places = [place for part, place in self.names.items() if part.kind == kind]
-            default: float = getattr(DEFAULT_SCALES, kind)
-            narrowest = NARROWEST_SKILL if kind == "skill" else _NARROWEST
-            old = new = getattr(self.scales, kind) ** 2
-            own = [(self.precision[p] - 1.0 / old, self.pull[p]) for p in places]
-            for _ in range(_SCALE_STEPS):
-                total = _SCALE_EVIDENCE * default * default
-                for tau, nu in own:
-                    variance = 1.0 / (tau + 1.0 / new)
-                    total += (nu * variance) ** 2 + variance
-                new = max(narrowest**2, total / (_SCALE_EVIDENCE + len(own)))
+            old = self.scales.prior(kind)
+            own = [
+                (self.precision[p] - 1.0 / old.variance, self.pull[p] - old.mean / old.variance)
+                for p in places
+            ]
+            new = _prior(kind, own, old)
             for p in places:
-                self.precision[p] += 1.0 / new - 1.0 / old
-            fitted[kind] = math.sqrt(new)
-        self.scales = self.scales._replace(**fitted)
+                self.precision[p] += 1.0 / new.variance - 1.0 / old.variance
+                self.pull[p] += new.mean / new.variance - old.mean / old.variance
+            self.scales = self.scales._replace(**{kind: math.sqrt(new.variance)})
+            if kind == "skill":
+                self.scales = self.scales._replace(newcomer=new.mean)
 
     def path(self, log: list[Evidence], calibration: Calibration) -> tuple[Model, list[Step]]:
         """Walk through the log once more, agents from their prior, tasks as now known."""
@@ -152,3 +153,25 @@ class _Fit:
                 model.beliefs[part] = Belief(self.pull[place] * variance, variance)
         model.calibration = calibration
         return model, steps
+
+
+def _prior(kind: Kind, own: list[tuple[float, float]], old: Belief) -> Belief:
+    """Return the prior under which parts with these messages are most likely.
+
+    Skills have a mean as well as a width: what they share cannot be told from the level,
+    and the level alone was found to keep newcomers a whole logit too high.
+    """
+    default: float = getattr(DEFAULT_SCALES, kind)
+    narrowest = NARROWEST_SKILL if kind == "skill" else _NARROWEST
+    mean, spread = old
+    for _ in range(_SCALE_STEPS):
+        found = []
+        for tau, nu in own:
+            variance = 1.0 / (tau + 1.0 / spread)
+            found.append(Belief((nu + mean / spread) * variance, variance))
+        if kind == "skill":
+            mean = math.fsum(b.mean for b in found) / (_MEAN_EVIDENCE + len(found))
+        total = math.fsum((b.mean - mean) ** 2 + b.variance for b in found)
+        total += _SCALE_EVIDENCE * default * default
+        spread = max(narrowest**2, total / (_SCALE_EVIDENCE + len(found)))
+    return Belief(mean, spread)

@@ -113,7 +113,6 @@ class Model:
     tallies: dict[Part, Tally] = field(default_factory=dict)
     census: dict[Task, int] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
-    version: str = VERSION
 
     def belief(self, part: Part) -> Belief:
         """Return what is known of a part, its prior before any evidence."""
@@ -193,7 +192,7 @@ class Model:
 
     def fingerprint(self) -> str:
         """Return a digest of every number in the state; equal only bit by bit."""
-        digest = hashlib.sha256(repr((self.version, self.scales, self.calibration)).encode())
+        digest = hashlib.sha256(repr((VERSION, self.scales, self.calibration)).encode())
         for table in (self.beliefs, self.records, self.tallies):
             digest.update(repr(sorted(table.items())).encode())
         digest.update(repr(sorted((repr(task), n) for task, n in self.census.items())).encode())

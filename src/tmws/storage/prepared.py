@@ -1,0 +1,120 @@
+"""Statements that are compiled once, and many of them in one trip to the database.
+
+A verdict moves a dozen numbers by as many small statements. Built, compiled and handed to
+SQLite's thread one by one they cost some twenty times what the file itself takes. Here
+their text is ready, and a whole step of them runs on that thread at once. PostgreSQL gets
+the same statements, one after another.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from tmws.storage.one_trip import SqliteConnection
+
+Value = str | int | float | bytes | None
+T = TypeVar("T")
+
+_SQLITE = sqlite.dialect(paramstyle="qmark")
+
+
+class Prepared:
+    """A statement whose values are named parameters, of types that drivers know."""
+
+    def __init__(self, statement: sa.Select[*tuple[Any, ...]] | sa.UpdateBase) -> None:
+        self.on_postgresql = statement
+        self._compile(statement)
+
+    def _compile(self, statement: sa.Select[*tuple[Any, ...]] | sa.UpdateBase) -> None:
+        compiled = statement.compile(dialect=_SQLITE, compile_kwargs={"render_postcompile": True})
+        assert isinstance(compiled, SQLCompiler)
+        self.on_sqlite = str(compiled)
+        self.order = tuple(compiled.positiontup or ())
+        self.fixed = {n: value for n, value in compiled.params.items() if value is not None}
+
+
+class Upsert(Prepared):
+    """Stores so many rows, in place of those that have their keys."""
+
+    def __init__(self, table: sa.Table, *, rows: int) -> None:
+        columns = plain(table)
+        keys = [column.name for column in table.primary_key]
+        others = [column.name for column in table.c if not column.primary_key]
+        values = [
+            {c.name: sa.bindparam(numbered(c.name, row), type_=c.type) for c in columns.c}
+            for row in range(rows)
+        ]
+        lite, post = (
+            sqlite.insert(columns).values(values),
+            postgresql.insert(columns).values(values),
+        )
+        self._compile(
+            lite.on_conflict_do_update(
+                index_elements=keys, set_={name: lite.excluded[name] for name in others}
+            )
+        )
+        self.on_postgresql = post.on_conflict_do_update(
+            index_elements=keys, set_={name: post.excluded[name] for name in others}
+        )
+
+
+Execute = Callable[[Prepared, Mapping[str, Value]], Sequence[Any]]
+"""Runs one statement with these values and returns all rows it gives."""
+
+
+def numbered(name: str, row: int) -> str:
+    """Return the name of a parameter that stands in one of several rows."""
+    return f"{name}{row}"
+
+
+def plain(table: sa.Table) -> sa.TableClause:
+    """Return the table with the values that drivers know, e.g. a time as its number."""
+    return sa.table(
+        table.name, *(sa.column(column.name, _plain_type(column.type)) for column in table.c)
+    )
+
+
+def inserted(table: sa.Table) -> Prepared:
+    """Return how one row is stored, its values named like the columns."""
+    return Prepared(plain(table).insert())
+
+
+def _plain_type(type_: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    return type_.impl_instance if isinstance(type_, sa.types.TypeDecorator) else type_
+
+
+async def at_once(connection: AsyncConnection, work: Callable[[Execute], T]) -> T:
+    """Run a step of statements, and what is computed between them, without coming back.
+
+    It is part of the connection's transaction. `work` must not touch what belongs to the
+    event loop: on SQLite it runs on the driver's thread.
+    """
+    if connection.dialect.name != "sqlite":
+        return await connection.run_sync(lambda sync: work(partial(_on_postgresql, sync)))
+    driver: Any = (await connection.get_raw_connection()).dbapi_connection
+    try:
+        return await SqliteConnection.on_thread(driver, lambda raw: work(partial(_on_sqlite, raw)))
+    except sqlite3.Error as error:
+        raise sa.exc.DBAPIError.instance(None, None, error, sqlite3.Error) from error
+
+
+def _on_sqlite(
+    connection: sqlite3.Connection, prepared: Prepared, values: Mapping[str, Value]
+) -> Sequence[Any]:
+    given = {**prepared.fixed, **values} if prepared.fixed else values
+    return connection.execute(prepared.on_sqlite, [given[n] for n in prepared.order]).fetchall()
+
+
+def _on_postgresql(
+    connection: sa.Connection, prepared: Prepared, values: Mapping[str, Value]
+) -> Sequence[Any]:
+    found = connection.execute(prepared.on_postgresql, values)
+    return found.all() if found.returns_rows else ()
