@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -22,6 +23,7 @@ from tmws.domain.agents import Agent
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.text import terms
 from tmws.ports import Recipe
+from tmws.services import upkeep
 from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.storage import serving
 from tmws.storage.serving import Place, Stage
@@ -262,3 +264,41 @@ async def test_who_starts_last_decides_and_going_back_reads_only_what_is_new(
         assert OLD_ID in ((await looked(app, alice)).embedder or "")
     read = [text for *_, body in endpoint.requests for text in body["input"]]
     assert [text.splitlines()[0] for text in read] == ["parser of late", "configuration parser"]
+
+
+async def test_a_server_reads_and_switches_beside_its_requests(
+    installation: Installation, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await filled(installation, endpoint, 40)
+    monkeypatch.setattr(upkeep, "_LOOK_SECONDS", 0.01)
+    async with opened(installation, endpoint, **NEW) as app:
+        running = asyncio.create_task(app.upkeep.run())
+        async with asyncio.timeout(60):
+            while True:
+                found = await looked(app, alice)
+                assert found.degraded is None
+                if NEW_ID in (found.embedder or ""):
+                    break
+        await learned(app, alice, "parser of late", summary="configuration")
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+
+
+async def test_agents_are_not_told_what_an_endpoint_or_a_server_says(
+    installation: Installation, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    alice = await filled(installation, endpoint, 2)
+    endpoint.answer = saying(lambda _: {"error": "secret-host.internal"}, "500 Oops")
+    async with opened(
+        installation,
+        endpoint,
+        vectors="pgvector",
+        vectors_url=f"postgresql://nobody:pass-word@/secret-base?host={tmp_path}",
+        **OLD,
+    ) as app:
+        found = await looked(app, alice)
+        assert found.degraded is not None
+        for word in ("secret", "nobody", "pass-word", str(tmp_path)):
+            assert word not in found.degraded
+        assert len(found.items) == 2

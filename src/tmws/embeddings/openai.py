@@ -113,7 +113,7 @@ class OpenAiEmbedder:
         except TimeoutError as error:
             raise self._failed(f"nothing whole in {self._seconds:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise self._failed(str(error) or type(error).__name__) from error
+            raise self._failed(f"nothing ({type(error).__name__})") from error
         return bytes(body)
 
     def _vectors(self, answer: bytes, count: int) -> Vector:

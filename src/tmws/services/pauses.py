@@ -33,7 +33,11 @@ class Pause:
 
     def begin(self, reason: TmwsError) -> None:
         """Start a pause."""
-        _log.warning(f"{self._what}_unavailable", reason=reason.message, pause=self._seconds)
+        # Agents read the message; what a server or a file said stays here.
+        cause = str(reason.__cause__) if reason.__cause__ else None
+        _log.warning(
+            f"{self._what}_unavailable", reason=reason.message, cause=cause, pause=self._seconds
+        )
         self._reason = reason
         self._until = asyncio.get_running_loop().time() + self._seconds
         self._seconds = min(2 * self._seconds, self._longest)

@@ -121,9 +121,8 @@ class EmbeddedStore:
         answer = await asyncio.shield(exchange)
         if "error" in answer:
             raise BackendUnavailable(
-                f"Chroma failed: {answer['error'].splitlines()[0][:120]}. Exact vectors serve; "
-                "if it stays, run 'tmws vectors rebuild'."
-            )
+                "Chroma failed; exact vectors serve. If it stays, run 'tmws vectors rebuild'."
+            ) from RuntimeError(answer["error"])
         return answer["result"]
 
     async def _exchange(self, request: str) -> dict[str, Any]:
@@ -174,9 +173,8 @@ class EmbeddedStore:
                 "several processes run a Chroma server and set TMWS_VECTORS_URL."
             )
         raise BackendUnavailable(
-            f"The Chroma store cannot be opened: {said['error'].splitlines()[0][:120]}. Exact "
-            "vectors serve; run 'tmws vectors rebuild'."
-        )
+            "The Chroma store cannot be opened; exact vectors serve. Run 'tmws vectors rebuild'."
+        ) from RuntimeError(said["error"])
 
     async def _end(self) -> None:
         if self._child is not None:

@@ -138,7 +138,6 @@ def _translated() -> Iterator[None]:
         yield
     # A foreign server on that port may answer anything, or nothing that can be read.
     except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
-        said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise BackendUnavailable(
-            f"The Chroma server did not answer: {said}. Exact vectors serve."
+            "The Chroma server did not answer; exact vectors serve."
         ) from error

@@ -201,9 +201,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise BackendUnavailable(
-            f"The vector index in PostgreSQL did not answer: {said}. Exact vectors serve."
+            "The vector index in PostgreSQL did not answer; exact vectors serve."
         ) from error
 
 

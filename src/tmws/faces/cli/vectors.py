@@ -38,7 +38,8 @@ async def _show(app: App, printer: Printer) -> None:
     printer.rows(columns, states, empty="No vectors yet.")
     trouble = await app.upkeep.trouble()
     if trouble:
-        printer.say(trouble.message)
+        cause = f" ({trouble.__cause__})" if trouble.__cause__ else ""
+        printer.say(f"{trouble.message}{cause}")
 
 
 @vectors.command()
