@@ -52,15 +52,16 @@ def parse(text: str) -> tuple[Checkpoint, list[tuple[bytes, bytes]]]:
     try:
         body, signatures = text.split("\n\n", 1)
         origin, size, root64 = body.split("\n")
+        *lines, rest = signatures.split("\n")
         found = [
             _signature(line, origin)
-            for line in signatures.splitlines()
+            for line in lines
             if line.startswith(f"{_SIGNATURE_START}{origin} ")
         ]
         checkpoint = Checkpoint(origin, int(size), base64.b64decode(root64, validate=True))
     except (ValueError, binascii.Error) as error:
         raise SignatureInvalid("The checkpoint is not a signed note of three lines.") from error
-    normal = checkpoint.body() == body + "\n" and checkpoint.size >= 0
+    normal = checkpoint.body() == body + "\n" and checkpoint.size >= 0 and not rest
     if not normal or len(checkpoint.root) != hashlib.sha256().digest_size:
         raise SignatureInvalid("The checkpoint is not in its normal form.")
     return checkpoint, found

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tmws.domain.checkpoints import Checkpoint, key_hash, note, parse
@@ -34,6 +34,7 @@ def test_what_is_written_is_read_back_and_verifies(origin: str, size: int, root:
 
 
 @given(st.integers(0, len(GOOD) - 1), st.characters(exclude_categories=["Cs"]))
+@example(len(GOOD) - 1, "\r")
 def test_no_changed_character_leaves_a_note_that_verifies(at: int, other: str) -> None:
     changed = GOOD[:at] + other + GOOD[at + 1 :]
     original = parse(GOOD)
