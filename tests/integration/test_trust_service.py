@@ -26,6 +26,7 @@ from tmws.domain.trust.log import replay
 from tmws.domain.usage import UseOutcome
 from tmws.services import audit, corrections
 from tmws.services.outcomes import OutcomeReport
+from tmws.services.running import MOST_AT_ONCE
 from tmws.services.trust import TrustView
 from tmws.services.verification import VerificationReport
 from tmws.storage import evidence, trust
@@ -386,11 +387,17 @@ async def test_verdicts_of_fifty_agents_at_once_are_each_counted_for_their_own(
     agents = [await agent(app, f"agent{number:02}") for number in range(50)]
     installation.sandbox.will(*[ended(0)] * 100)
     async with installation.open() as other:
+        places = {server: asyncio.Semaphore(MOST_AT_ONCE) for server in (app, other)}
+
+        async def prove(server: App, who: Agent, status: int) -> None:
+            async with places[server]:
+                await verified(server, who, exit_code=status)
+
         await asyncio.gather(
             *(
-                verified(own, who, exit_code=status)
+                prove(server, who, status)
                 for who in agents
-                for status, own in enumerate((app, other))
+                for status, server in enumerate((app, other))
             )
         )
     assert {counts(view) for view in await app.trust.every()} == {(1, 1, 0)}
