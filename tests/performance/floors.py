@@ -81,7 +81,7 @@ async def _bare(name: str, root: Path, argv: Sequence[str], files: Mapping[str, 
 
     def run() -> None:
         subprocess.run(
-            ("chroot", str(root), *argv),
+            ("/usr/sbin/chroot", str(root), *argv),
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
