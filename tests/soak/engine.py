@@ -130,11 +130,11 @@ address = "{self.folder / "c.sock"}"
         """
         return [each for each in self.processes() if b"containerd-shim" in _words(each)]
 
-    def inside(self) -> list[bytes]:
+    def inside(self) -> list[str]:
         """Return the command lines of what runs in containers."""
         shims = set(self.shims())
         return [
-            _words(int(entry.name))
+            _words(int(entry.name)).replace(b"\0", b" ").decode(errors="replace")
             for entry in Path("/proc").iterdir()
             if entry.name.isdecimal() and _parent(int(entry.name)) in shims
         ]

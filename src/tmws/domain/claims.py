@@ -54,6 +54,7 @@ class Reason(StrEnum):
     USAGE_ERROR = "usage_error"
     MISSING_DEPENDENCY = "missing_dependency"
     SANDBOX_LIMIT = "sandbox_limit"
+    TOO_NOISY = "too_noisy"
     TAMPER_SUSPECTED = "tamper_suspected"
     SKIPPED = "skipped"
     OBSERVED_ONLY = "observed_only"
@@ -161,7 +162,23 @@ class HeldCheck:
     name: str
 
 
-Check = PytestCheck | RuffCheck | MypyCheck | PythonCheck | CoverageCheck | MetricCheck | HeldCheck
+@dataclass(frozen=True, slots=True)
+class TimingCheck:
+    """A script takes at most so long, the start of an interpreter not counted.
+
+    Attributes:
+        seconds: the bound on the quantile of its runs.
+        clock: `cpu` or `wall`.
+    """
+
+    script: str
+    seconds: float
+    quantile: float = 0.5
+    clock: str = "cpu"
+
+
+ScriptCheck = PythonCheck | MetricCheck | TimingCheck
+Check = PytestCheck | RuffCheck | MypyCheck | CoverageCheck | HeldCheck | ScriptCheck
 
 
 _UNFINISHED = frozenset(

@@ -23,6 +23,8 @@ from tmws.domain.claims import (
     PytestCheck,
     PythonCheck,
     RuffCheck,
+    ScriptCheck,
+    TimingCheck,
 )
 from tmws.domain.errors import InvalidInput
 from tmws.domain.execution import ExecutionRequest, Limits
@@ -43,6 +45,7 @@ from tmws.domain.grammar import (
 )
 from tmws.domain.metrics import validate_metric
 from tmws.domain.snapshots import PYTHON_SUFFIXES, Snapshot
+from tmws.domain.timing import BASELINE_RUNS, RUNS, TIMED_SECONDS, validate_timing
 
 # Files beside Python's that hold examples for doctest.
 TEXT_SUFFIXES = (".rst", ".txt")
@@ -78,6 +81,7 @@ PROFILES = (
     Profile("python", PythonCheck, _runner("python"), "python SCRIPT.py"),
     # Numbers have no notation of their own: what they are to be is no part of a command.
     Profile("metric", MetricCheck, _runner("python"), ""),
+    Profile("timing", TimingCheck, _runner("timing"), ""),
     Profile(
         "coverage",
         CoverageCheck,
@@ -110,6 +114,8 @@ def validate(check: Check) -> None:
             _validate_tests(check.tests)
         case MetricCheck():
             validate_metric(check)
+        case TimingCheck():
+            validate_timing(check)
         case PythonCheck():
             require(
                 check.script.endswith(".py"), "script", check.script, "a .py file of the workspace"
@@ -186,15 +192,24 @@ def _arguments(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
             strict = ("--strict",) if isinstance(check, MypyCheck) and check.strict else ()
             paths = tuple(_sources(target, snapshot) for target in check.targets)
             return (*strict, *(paths or (WORKSPACE,)))
-        case PythonCheck():
-            _require_file(check.script, snapshot)
-            return (_absolute(check.script),)
-        case MetricCheck():
-            computed = (check.script,) if check.script else ()
-            _require_file(check.script or check.file, snapshot)
-            return (f"--output={_absolute(check.file)}", *map(_absolute, computed))
+        case PythonCheck() | MetricCheck() | TimingCheck():
+            return _script_arguments(check, snapshot)
         case HeldCheck():
             return ()  # the file of questions is put beside it when it runs
+
+
+def _script_arguments(check: ScriptCheck, snapshot: Snapshot) -> tuple[str, ...]:
+    options: tuple[str, ...] = ()
+    if isinstance(check, MetricCheck):
+        _require_file(check.script or check.file, snapshot)
+        options = (f"--output={_absolute(check.file)}",)
+    elif isinstance(check, TimingCheck):
+        counts = (f"--runs={RUNS[check.quantile]}", f"--empty-runs={BASELINE_RUNS}")
+        options = (*counts, f"--seconds={TIMED_SECONDS}")
+    if check.script is None:
+        return options
+    _require_file(check.script, snapshot)
+    return (*options, _absolute(check.script))
 
 
 def _test_arguments(check: PytestCheck, snapshot: Snapshot) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from tmws.domain.claims import (
     PytestCheck,
     PythonCheck,
     RuffCheck,
+    TimingCheck,
 )
 from tmws.domain.reading import KNOWN_LIBRARIES, SHADOWABLE, Reading, is_test_file
 from tmws.domain.settings_files import read_config, table
@@ -68,7 +69,7 @@ def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:
             yield from ruff_flags(check, snapshot)
         case MypyCheck():
             yield from mypy_flags(check, snapshot)
-        case PythonCheck() | MetricCheck() | HeldCheck():
+        case PythonCheck() | MetricCheck() | TimingCheck() | HeldCheck():
             pass  # how a script ends is the claim itself; answers are compared elsewhere
 
 

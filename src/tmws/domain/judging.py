@@ -21,23 +21,26 @@ from tmws.domain.claims import (
     PythonCheck,
     Reason,
     RuffCheck,
+    TimingCheck,
 )
 from tmws.domain.coverage import judge_coverage
 from tmws.domain.execution import ExecutionResult, Outcome
 from tmws.domain.flags import scan
 from tmws.domain.metrics import judge_metric
+from tmws.domain.records import ReportInvalid
 from tmws.domain.reports import (
     CoverageReport,
     LintReport,
     PytestReport,
     Report,
-    ReportInvalid,
     ScriptReport,
+    TimingReport,
     parse_report,
 )
 from tmws.domain.silencers import ignored_types
 from tmws.domain.snapshots import Snapshot
 from tmws.domain.testruns import judge_tests, without_trusted_hooks
+from tmws.domain.timing import judge_timing
 
 _ENDS = {
     Outcome.TIMED_OUT: (
@@ -90,10 +93,10 @@ def _judge_report(
             return judge_coverage(check, snapshot, report, case.flags, exit_code)
         case ((RuffCheck() | MypyCheck()), LintReport()):
             return _judge_findings(check, snapshot, report, case.flags, exit_code)
-        case (MetricCheck(), ScriptReport()):
-            return judge_metric(check, snapshot, report, exit_code)
-        case (PythonCheck(), ScriptReport()):
-            return _judge_script(check, report, exit_code)
+        case ((PythonCheck() | MetricCheck()), ScriptReport()):
+            return _judge_script(check, snapshot, report, exit_code)
+        case (TimingCheck(), TimingReport()):
+            return judge_timing(check, report, exit_code)
     return case.distrusted("The report comes from another tool than the one that was started.")
 
 
@@ -200,7 +203,11 @@ def _unchecked(
                 yield file.path
 
 
-def _judge_script(check: PythonCheck, report: ScriptReport, exit_code: int) -> Judgement:
+def _judge_script(
+    check: PythonCheck | MetricCheck, snapshot: Snapshot, report: ScriptReport, exit_code: int
+) -> Judgement:
+    if isinstance(check, MetricCheck):
+        return judge_metric(check, snapshot, report, exit_code)
     case = Case({"exit_code": exit_code}, ())
     if report.status is None or report.status != exit_code:
         return case.distrusted(

@@ -13,6 +13,7 @@ from tmws.domain.claims import (
     PytestCheck,
     PythonCheck,
     Reason,
+    TimingCheck,
     Verdict,
 )
 
@@ -68,7 +69,7 @@ def way_out(needed: Level, check: Check) -> str:
     """Say what would let a verdict about this check reach the level."""
     if needed is Level.INDEPENDENT:
         return "Only a held check reaches it: ask an administrator for one, or ask for less."
-    if isinstance(check, PythonCheck | MetricCheck):
+    if isinstance(check, PythonCheck | MetricCheck | TimingCheck):
         return "How a script ends is known at level reproduced at most; claim by tests."
     what = "tests and settings" if isinstance(check, PytestCheck | CoverageCheck) else "settings"
     return f"Ask an administrator to register trusted {what}, or ask for level reproduced."

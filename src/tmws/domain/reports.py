@@ -12,25 +12,19 @@ import hashlib
 import hmac
 import json
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
+from tmws.domain import records as read
 from tmws.domain.answers import Answer, AnswersReport, read_answer
-from tmws.domain.canonical import Json
 from tmws.domain.measured import Executed, Measured
+from tmws.domain.records import MAX_TEXT, Record, ReportInvalid
 
 MAX_REPORT_BYTES = 16 * 1024 * 1024
 MAX_RECORDS = 100_000
-MAX_TEXT = 4096
 SEAL_HEX = 32
-
-_Record = Mapping[str, Json]
-
-
-class ReportInvalid(Exception):
-    """The bytes are not a report that one of our runners writes."""
 
 
 class RanOutcome(StrEnum):
@@ -118,6 +112,29 @@ class LintReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TimingReport:
+    """How long each run of a script took, by the clock of the process that started it.
+
+    Attributes:
+        empty_wall, empty_cpu: seconds of runs without the script.
+        wall, cpu: seconds of its runs.
+        status: exit status of the last run.
+        left_processes, left_files: what runs left behind; unknown counts as left.
+        disturbed: the process that took the time was changed.
+    """
+
+    empty_wall: tuple[float, ...]
+    empty_cpu: tuple[float, ...]
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+    status: int | None
+    missing: str | None
+    left_processes: int
+    left_files: bool
+    disturbed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptReport:
     """How a script ended, seen by its parent process.
 
@@ -147,7 +164,7 @@ class CoverageReport:
     beyond: tuple[str, ...]
 
 
-Report = PytestReport | LintReport | ScriptReport | CoverageReport | AnswersReport
+Report = PytestReport | LintReport | ScriptReport | TimingReport | CoverageReport | AnswersReport
 
 
 def parse_report(raw: bytes) -> Report:
@@ -171,18 +188,20 @@ def parse_report(raw: bytes) -> Report:
             return _coverage_report(records)
         case "ruff" | "mypy":
             return _lint_report(records)
+        case "timing":
+            return _timing_report(records)
         case "python":
-            finished = _finished(records)
+            finished = read.finished(records)
             return ScriptReport(
-                _status(finished), _optional_text(finished, "missing"), _output(records)
+                read.status(finished), read.optional_text(finished, "missing"), _output(records)
             )
         case "held":
-            answers = tuple(_answer(record) for record in _of(records, "answer"))
-            return AnswersReport(answers, _status(_finished(records)))
+            answers = tuple(_answer(record) for record in read.of(records, "answer"))
+            return AnswersReport(answers, read.status(read.finished(records)))
     raise ReportInvalid("the report names no known tool")
 
 
-def _unseal(lines: list[bytes]) -> list[_Record]:
+def _unseal(lines: list[bytes]) -> list[Record]:
     if not lines or len(lines) > MAX_RECORDS:
         raise ReportInvalid("the report is empty or has too many lines")
     seal, _, body = lines[0].partition(b" ")
@@ -205,9 +224,9 @@ def seal_of(key: bytes, number: int, body: bytes) -> bytes:
     return mac.hexdigest().encode()
 
 
-def _key(started: _Record) -> bytes:
+def _key(started: Record) -> bytes:
     try:
-        key = bytes.fromhex(_text(started, "key"))
+        key = bytes.fromhex(read.text(started, "key"))
     except ValueError as error:
         raise ReportInvalid("the key is not hexadecimal") from error
     if len(key) != 32:
@@ -215,70 +234,74 @@ def _key(started: _Record) -> bytes:
     return key
 
 
-def _record(body: bytes) -> _Record:
+def _record(body: bytes) -> Record:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ReportInvalid("a line is not JSON") from error
     if not isinstance(value, dict):
         raise ReportInvalid("a line is not an object")
-    return cast("_Record", value)
+    return cast("Record", value)
 
 
-def _pytest_report(records: list[_Record]) -> PytestReport:
+def _pytest_report(records: list[Record]) -> PytestReport:
     collected = tuple(
-        node_id for record in _of(records, "collected") for node_id in _texts(record, "ids")
+        node_id for record in read.of(records, "collected") for node_id in read.texts(record, "ids")
     )
-    selection = _only(records, "selected") or {}
-    selected = _indices(selection, "indices", len(collected))
+    selection = read.only(records, "selected") or {}
+    selected = read.indices(selection, "indices", len(collected))
     allowed = frozenset(selected)
     ended: dict[int, Ran] = {}
     for index, outcome in _endings(records, collected):
         if index in ended or index not in allowed:
             raise ReportInvalid("a test ended twice, or was never selected")
         ended[index] = outcome
-    finished = _finished(records)
+    finished = read.finished(records)
     return PytestReport(
-        modules=tuple(_ran(record, _text(record, "path")) for record in _of(records, "module")),
+        modules=tuple(
+            _ran(record, read.text(record, "path")) for record in read.of(records, "module")
+        ),
         collected=collected,
         tests=tuple(
             ended.get(index, Ran(collected[index], RanOutcome.UNFINISHED)) for index in selected
         ),
-        canaries=tuple(_ran(record, _text(record, "path")) for record in _of(records, "canary")),
-        deselected=_whole(selection, "deselected", default=0),
-        unruly=_texts(selection, "unruly"),
-        hooks=_texts(finished, "hooks"),
-        patched=_texts(finished, "patched"),
-        status=_status(finished),
-        overruled=_texts(finished, "overruled"),
+        canaries=tuple(
+            _ran(record, read.text(record, "path")) for record in read.of(records, "canary")
+        ),
+        deselected=read.whole(selection, "deselected", default=0),
+        unruly=read.texts(selection, "unruly"),
+        hooks=read.texts(finished, "hooks"),
+        patched=read.texts(finished, "patched"),
+        status=read.status(finished),
+        overruled=read.texts(finished, "overruled"),
     )
 
 
-def _endings(records: list[_Record], collected: tuple[str, ...]) -> Iterator[tuple[int, Ran]]:
+def _endings(records: list[Record], collected: tuple[str, ...]) -> Iterator[tuple[int, Ran]]:
     """Return how each test ended: passed ones come in bundles, others one by one."""
     for record in records:
         if record.get("kind") == "passed":
-            for index in _indices(record, "indices", len(collected)):
+            for index in read.indices(record, "indices", len(collected)):
                 yield index, Ran(collected[index], RanOutcome.PASSED)
         elif record.get("kind") == "test":
-            (index,) = _indices({"index": [record.get("index")]}, "index", len(collected))
+            (index,) = read.indices({"index": [record.get("index")]}, "index", len(collected))
             yield index, _ran(record, collected[index])
 
 
-def _coverage_report(records: list[_Record]) -> CoverageReport:
-    measured = _only(records, "coverage") or {}
-    rows = [row for record in _of(records, "measured") for row in _rows(record)]
+def _coverage_report(records: list[Record]) -> CoverageReport:
+    measured = read.only(records, "coverage") or {}
+    rows = [row for record in read.of(records, "measured") for row in _rows(record)]
     if len({row[0] for row in rows}) != len(rows):
         raise ReportInvalid("a file was measured twice")
     return CoverageReport(
         tests=_pytest_report(records),
         files=tuple(Measured(path, Executed(*ours), Executed(*own)) for path, ours, own in rows),
-        foreign=_texts(measured, "foreign"),
-        beyond=_texts(measured, "beyond"),
+        foreign=read.texts(measured, "foreign"),
+        beyond=read.texts(measured, "beyond"),
     )
 
 
-def _rows(record: _Record) -> Iterator[tuple[str, list[int], list[int]]]:
+def _rows(record: Record) -> Iterator[tuple[str, list[int], list[int]]]:
     """Return path and twice four counts of each file: of all, the executed are a part."""
     rows = record.get("files")
     for row in rows if isinstance(rows, list) else [None]:
@@ -287,114 +310,67 @@ def _rows(record: _Record) -> Iterator[tuple[str, list[int], list[int]]]:
                 numbers = [number for number in counts if type(number) is int and number >= 0]
                 wholes, parts = numbers[::2], numbers[1::2]
                 if len(numbers) == 8 and all(map(operator.le, parts, wholes)):
-                    yield _plain(path[:MAX_TEXT]), numbers[:4], numbers[4:]
+                    yield read.plain(path[:MAX_TEXT]), numbers[:4], numbers[4:]
                     continue
         raise ReportInvalid("what was measured of a file is not eight counts")
 
 
-def _output(records: list[_Record]) -> bytes | None:
-    parts = [_text(record, "hex") for record in _of(records, "output")]
+def _timing_report(records: list[Record]) -> TimingReport:
+    finished = read.finished(records)
+    empty, timed = read.only(records, "empty") or {}, read.only(records, "timed") or {}
+    return TimingReport(
+        empty_wall=read.seconds(empty, "wall"),
+        empty_cpu=read.seconds(empty, "cpu"),
+        wall=read.seconds(timed, "wall"),
+        cpu=read.seconds(timed, "cpu"),
+        status=read.status(finished),
+        missing=read.optional_text(finished, "missing"),
+        left_processes=read.whole(finished, "left_processes", default=0),
+        left_files=finished.get("left_files") is not False,
+        disturbed=finished.get("disturbed") is not False,
+    )
+
+
+def _output(records: list[Record]) -> bytes | None:
+    parts = [read.text(record, "hex") for record in read.of(records, "output")]
     try:
         return bytes.fromhex("".join(parts)) if parts else None
     except ValueError as error:
         raise ReportInvalid("the output is not hexadecimal") from error
 
 
-def _lint_report(records: list[_Record]) -> LintReport:
-    finished = _finished(records)
+def _lint_report(records: list[Record]) -> LintReport:
+    finished = read.finished(records)
     return LintReport(
-        files=tuple(path for record in _of(records, "files") for path in _texts(record, "paths")),
-        findings=_texts(finished, "findings"),
-        found=_whole(finished, "found", default=0),
-        suppressed=_whole(finished, "suppressed", default=0),
-        missing=_texts(finished, "missing"),
-        neutralised=_texts(finished, "neutralised"),
-        status=_status(finished),
-        message=_optional_text(finished, "message") or "",
+        files=tuple(
+            path for record in read.of(records, "files") for path in read.texts(record, "paths")
+        ),
+        findings=read.texts(finished, "findings"),
+        found=read.whole(finished, "found", default=0),
+        suppressed=read.whole(finished, "suppressed", default=0),
+        missing=read.texts(finished, "missing"),
+        neutralised=read.texts(finished, "neutralised"),
+        status=read.status(finished),
+        message=read.optional_text(finished, "message") or "",
     )
 
 
-def _answer(record: _Record) -> Answer:
+def _answer(record: Record) -> Answer:
     try:
         return read_answer(record)
     except ValueError as error:
         raise ReportInvalid(str(error)) from error
 
 
-def _ran(record: _Record, node_id: str) -> Ran:
+def _ran(record: Record, node_id: str) -> Ran:
     try:
-        outcome = RanOutcome(_text(record, "outcome"))
+        outcome = RanOutcome(read.text(record, "outcome"))
     except ValueError as error:
         raise ReportInvalid("an outcome is unknown") from error
     return Ran(
         node_id,
         outcome,
-        missing=_optional_text(record, "missing"),
-        message=_optional_text(record, "message") or "",
+        missing=read.optional_text(record, "missing"),
+        message=read.optional_text(record, "message") or "",
         changed=record.get("changed") is True,
     )
-
-
-def _of(records: list[_Record], kind: str) -> list[_Record]:
-    return [record for record in records if record.get("kind") == kind]
-
-
-def _only(records: list[_Record], kind: str) -> _Record | None:
-    found = _of(records, kind)
-    if len(found) > 1:
-        raise ReportInvalid(f"there is more than one {kind!r} line")
-    return found[0] if found else None
-
-
-def _finished(records: list[_Record]) -> _Record:
-    finished = _only(records, "finished")
-    if finished is not None and finished is not records[-1]:
-        raise ReportInvalid("something was reported after the end")
-    return finished or {}
-
-
-def _status(finished: _Record) -> int | None:
-    return _whole(finished, "status") if finished else None
-
-
-def _text(record: _Record, name: str) -> str:
-    value = record.get(name)
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise ReportInvalid(f"{name!r} is not a text of at most {MAX_TEXT} characters")
-    return _plain(value)
-
-
-def _optional_text(record: _Record, name: str) -> str | None:
-    return None if record.get(name) is None else _text(record, name)
-
-
-def _texts(record: _Record, name: str) -> tuple[str, ...]:
-    values = record.get(name, [])
-    if not isinstance(values, list) or not all(
-        isinstance(value, str) and len(value) <= MAX_TEXT for value in values
-    ):
-        raise ReportInvalid(f"{name!r} is not a list of texts")
-    return tuple(_plain(value) for value in cast("list[str]", values))
-
-
-def _plain(text: str) -> str:
-    """Return the text with a `?` for what could not be stored or would not show."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _whole(record: _Record, name: str, *, default: int | None = None) -> int:
-    value = record.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ReportInvalid(f"{name!r} is not a whole number")
-    return value
-
-
-def _indices(record: _Record, name: str, count: int) -> tuple[int, ...]:
-    values = record.get(name, [])
-    if (
-        not isinstance(values, list)
-        or not all(type(value) is int and 0 <= value < count for value in values)
-        or len(set(values)) != len(values)
-    ):
-        raise ReportInvalid(f"{name!r} does not number collected tests")
-    return tuple(cast("list[int]", values))

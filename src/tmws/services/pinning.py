@@ -29,11 +29,11 @@ from tmws.domain.claims import (
 from tmws.domain.commands import build_request, reordered
 from tmws.domain.execution import ExecutionResult, Limits
 from tmws.domain.judging import judge
+from tmws.domain.records import ReportInvalid
 from tmws.domain.reports import (
     CoverageReport,
     LintReport,
     PytestReport,
-    ReportInvalid,
     parse_report,
 )
 from tmws.domain.snapshots import Snapshot

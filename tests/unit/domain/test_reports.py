@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.written_reports import KEY, Line, pytest_lines, written
+from tmws.domain.records import ReportInvalid
 from tmws.domain.reports import (
     LintReport,
     PytestReport,
     RanOutcome,
-    ReportInvalid,
     ScriptReport,
     parse_report,
     seal_of,

@@ -114,8 +114,8 @@ def test_only_what_programs_read_publishes_its_shape() -> None:
         ({}, "check: 'profile' is required"),
         (
             {"profile": "bash"},
-            "check: 'profile' is none of 'pytest', 'ruff', 'mypy', 'python', 'coverage', 'metric', "
-            "'held'",
+            "check: 'profile' is none of 'pytest', 'ruff', 'mypy', 'python', 'coverage', "
+            "'metric', 'timing', 'held'",
         ),
     ],
 )

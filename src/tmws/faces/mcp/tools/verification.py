@@ -17,11 +17,13 @@ from tmws.domain.claims import (
     PytestCheck,
     PythonCheck,
     RuffCheck,
+    TimingCheck,
     Verdict,
 )
 from tmws.domain.errors import InvalidInput
 from tmws.domain.grammar import MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, MAX_COUNT
 from tmws.domain.metrics import LARGEST, MAX_POINTER_CHARACTERS
+from tmws.domain.timing import LONGEST_SECONDS, SHORTEST_SECONDS
 from tmws.domain.verifications import (
     LONGEST_EFFORT_MINUTES,
     LONGEST_STATEMENT,
@@ -142,6 +144,19 @@ class Held(Arguments):
         return HeldCheck(self.name)
 
 
+class Timing(Arguments):
+    """Runs of a script take at most so long, timed from outside."""
+
+    profile: Literal["timing"]
+    script: Path
+    seconds: Annotated[float, Field(ge=SHORTEST_SECONDS, le=LONGEST_SECONDS)]
+    quantile: Annotated[float, Field(ge=0.5, le=0.95, description="0.5, 0.9, 0.95")] = 0.5
+    clock: Literal["cpu", "wall"] = "cpu"
+
+    def check(self) -> Check:
+        return TimingCheck(self.script, self.seconds, self.quantile, self.clock)
+
+
 class VerifyClaim(Arguments):
     """A claim as its author makes it."""
 
@@ -158,7 +173,7 @@ class VerifyClaim(Arguments):
     ]
     check: Annotated[
         Annotated[
-            Pytest | Ruff | Mypy | Python | Coverage | Metric | Held,
+            Pytest | Ruff | Mypy | Python | Coverage | Metric | Timing | Held,
             Field(discriminator="profile"),
         ]
         | None,
