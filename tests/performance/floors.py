@@ -7,8 +7,10 @@ is asked for, so both saw the same machine on the same day.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -69,6 +71,7 @@ class Floors:
             with subprocess.Popen(("docker", "export", made), stdout=subprocess.PIPE) as packed:
                 subprocess.run(("tar", "-x", "-C", str(root)), stdin=packed.stdout, check=True)
             subprocess.run(("docker", "rm", made), check=True, capture_output=True)
+            os.mknod(root / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
         return root
 
 
