@@ -11,12 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from tests.integration.chroma_servers import chroma_server
-from tests.integration.services import Installation, agent, learned
+from tests.integration.services import Installation, agent, learned, silent
 from tests.integration.test_search import names
 from tests.postgres import PostgresServer
 from tmws.app import App
 from tmws.domain.errors import InvalidInput
 from tmws.domain.memories import MemoryDraft
+from tmws.faces.mcp.registry import Call
+from tmws.faces.mcp.tools.learning import FindPatterns, find_patterns
 from tmws.services.learning import PatternQuery
 from tmws.services.memory import MemoryQuery
 from tmws.services.nearest import ROWS_A_QUERY
@@ -77,6 +79,9 @@ async def test_a_lost_index_costs_neither_an_answer_nor_a_write(
         alice = await agent(app, "alice")
         await learned(app, alice, "first", summary="parse configuration files")
         assert await found(app) == ({"first"}, None)
+        well = await find_patterns.run(Call(app, alice, silent), FindPatterns(query="parser"))
+        assert isinstance(well, dict)
+        assert "degraded" not in well
         postgres.drop_database("elsewhere")
         await learned(app, alice, "second", summary="parsing of configuration")
         await app.memory.remember(alice, MemoryDraft("configuration of the parser"))
@@ -84,6 +89,10 @@ async def test_a_lost_index_costs_neither_an_answer_nor_a_write(
         assert seen == {"first", "second"}
         assert degraded is not None
         assert "did not answer" in degraded
+        call = Call(app, alice, silent)
+        told = await find_patterns.run(call, FindPatterns(query="configuration parser"))
+        assert isinstance(told, dict)
+        assert told["degraded"] == degraded
         recalled = await app.memory.recall(alice, MemoryQuery("configuration parser"))
         assert len(recalled.items) == 1
         assert recalled.degraded == degraded

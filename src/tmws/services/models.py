@@ -118,18 +118,22 @@ class Models:
         """
         kept = self._kept.setdefault(recipe, _Kept())
         kept.pause.require_over()
-        if kept.embedder is None:
-            try:
-                # Importing a runtime takes a tenth of a second or more.
-                kept.embedder = await asyncio.to_thread(self._make, recipe)
-            except InvalidInput as error:
-                gone = BackendUnavailable(error.message, retryable=False)
-                kept.pause.begin(gone)
-                raise gone from error
-            except BackendUnavailable as error:
-                kept.pause.begin(error)
-                raise
+        async with kept.making:
+            if kept.embedder is None:
+                kept.embedder = await self._made(recipe, kept.pause)
         return kept.embedder
+
+    async def _made(self, recipe: Recipe, pause: Pause) -> Embedder:
+        try:
+            # Importing a runtime takes a tenth of a second or more.
+            return await asyncio.to_thread(self._make, recipe)
+        except InvalidInput as error:
+            gone = BackendUnavailable(error.message, retryable=False)
+            pause.begin(gone)
+            raise gone from error
+        except BackendUnavailable as error:
+            pause.begin(error)
+            raise
 
     async def has_read_all(self, recipe: Recipe) -> bool:
         """Return whether nothing is stored that the model has not read."""
@@ -210,6 +214,7 @@ class Models:
 @dataclass(slots=True)
 class _Kept:
     embedder: Embedder | None = None
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
     pause: Pause = field(
         default_factory=lambda: Pause(
             "embedder",
