@@ -206,7 +206,9 @@ def _app(
     return App(
         settings=settings,
         agents=Agents(database, notary, clock, chance),
-        learning=Learning(database, gate=gate, search=search, storing=storing, receipts=receipts),
+        learning=Learning(
+            database, gate=gate, search=search, storing=storing, receipts=receipts, clock=clock
+        ),
         batches=Batches(gate, storing),
         receipts=receipts,
         outcomes=Outcomes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from tmws.domain.actions import Action
 from tmws.domain.agents import AccessLevel, Agent
@@ -12,6 +13,7 @@ from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_plac
 from tmws.domain.errors import InvalidInput
 from tmws.domain.patterns import Pattern, PatternDraft
 from tmws.domain.wording import require_text
+from tmws.ports import Clock
 from tmws.services import shelf
 from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
@@ -32,6 +34,8 @@ class PatternQuery:
 
     Attributes:
         text: a task, an error, a question: in any words.
+        tags, any_tags: it must have all of these, and at least one of those.
+        least_age_days, most_age_days: since it was learned, at most 36500.
         limit: 1 to 50.
         cursor: `next_cursor` of an earlier answer to the same query.
     """
@@ -39,11 +43,14 @@ class PatternQuery:
     text: str | None = None
     category: str | None = None
     tags: tuple[str, ...] = ()
+    any_tags: tuple[str, ...] = ()
     namespace: str | None = None
     level: AccessLevel | None = None
     author: str | None = None
     least_success_rate: float | None = None
     least_uses: int = 0
+    least_age_days: float | None = None
+    most_age_days: float | None = None
     limit: int = 10
     cursor: str | None = None
 
@@ -91,12 +98,14 @@ class Learning:
         search: Search,
         storing: Storing,
         receipts: Receipts,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._gate = gate
         self._search = search
         self._storing = storing
         self._receipts = receipts
+        self._clock = clock
 
     async def learn(self, caller: Agent, draft: PatternDraft) -> Pattern:
         """Store a new pattern.
@@ -121,11 +130,14 @@ class Learning:
         wanted = PatternFilter(
             category=query.category,
             tags=query.tags,
+            any_tags=query.any_tags,
             namespace=query.namespace,
             level=query.level,
             author=query.author,
             least_success_rate=query.least_success_rate,
             least_uses=query.least_uses,
+            learned_from=self._ago(query.most_age_days),
+            learned_until=self._ago(query.least_age_days),
         )
         if query.text is None:
             return await self._newest(caller, query, wanted)
@@ -145,6 +157,9 @@ class Learning:
         """Return the newest patterns of all agents, for the installation's administrator."""
         async with self._database.read() as connection:
             return await patterns.newest_of_all(connection, category=category, limit=limit)
+
+    def _ago(self, days: float | None) -> datetime | None:
+        return None if days is None else self._clock.now() - timedelta(days=days)
 
     async def _newest(
         self, caller: Agent, query: PatternQuery, wanted: PatternFilter
@@ -209,11 +224,14 @@ def _mark(query: PatternQuery) -> Json:
         "text": query.text,
         "category": query.category,
         "tags": list(query.tags),
+        "any_tags": list(query.any_tags),
         "namespace": query.namespace,
         "level": query.level,
         "author": query.author,
         "least_success_rate": query.least_success_rate,
         "least_uses": query.least_uses,
+        "least_age_days": query.least_age_days,
+        "most_age_days": query.most_age_days,
     }
 
 

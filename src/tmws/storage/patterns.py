@@ -22,15 +22,18 @@ from tmws.storage.usage import PRIOR, usage_of
 
 @dataclass(frozen=True, slots=True)
 class PatternFilter:
-    """What a pattern must be; None and empty ask for nothing."""
+    """What a pattern must be; None and empty ask for nothing, both ends are included."""
 
     category: str | None = None
     tags: tuple[str, ...] = ()
+    any_tags: tuple[str, ...] = ()
     namespace: str | None = None
     level: AccessLevel | None = None
     author: str | None = None
     least_success_rate: float | None = None
     least_uses: int = 0
+    learned_from: datetime | None = None
+    learned_until: datetime | None = None
 
 
 async def add(connection: AsyncConnection, pattern: Pattern, granted: Sequence[str]) -> None:
@@ -173,10 +176,18 @@ def _matching(caller: Agent, wanted: PatternFilter) -> list[sa.ColumnElement[boo
         total = count + table.credit
         good = table.successes + table.partials * 0.5 + table.credit_good
         conditions += [total > 0, good >= wanted.least_success_rate * total]
-    for tag in wanted.tags:
-        tagged = sa.exists().where(pattern_tags.c.pattern_id == table.id, pattern_tags.c.tag == tag)
-        conditions.append(tagged)
+    if wanted.learned_from is not None:
+        conditions.append(table.created_at >= wanted.learned_from)
+    if wanted.learned_until is not None:
+        conditions.append(table.created_at <= wanted.learned_until)
+    conditions += [_tagged(pattern_tags.c.tag == tag) for tag in wanted.tags]
+    if wanted.any_tags:
+        conditions.append(_tagged(pattern_tags.c.tag.in_(wanted.any_tags)))
     return conditions
+
+
+def _tagged(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return sa.exists().where(pattern_tags.c.pattern_id == patterns.c.id, condition)
 
 
 async def _load(

@@ -33,11 +33,14 @@ class FindPatterns(Arguments):
     query: Query = None
     category: Slug | None = None
     tags: Annotated[Tags, Field(description="All of them.")] = ()
+    any_tags: Tags = ()
     namespace: Namespace = None
     level: AccessLevel | None = None
     author: AgentName | None = None
     min_success_rate: Annotated[float | None, Field(ge=0, le=1)] = None
     min_uses: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    min_age_days: Annotated[float | None, Field(ge=0, le=36500)] = None
+    max_age_days: Annotated[float | None, Field(ge=0, le=36500)] = None
     limit: Limit = 10
     cursor: Cursor = None
 
@@ -116,11 +119,14 @@ async def find_patterns(call: Call, wanted: FindPatterns) -> dict[str, Any]:
             text=wanted.query,
             category=wanted.category,
             tags=wanted.tags,
+            any_tags=wanted.any_tags,
             namespace=wanted.namespace,
             level=wanted.level,
             author=wanted.author,
             least_success_rate=wanted.min_success_rate,
             least_uses=wanted.min_uses,
+            least_age_days=wanted.min_age_days,
+            most_age_days=wanted.max_age_days,
             limit=wanted.limit,
             cursor=wanted.cursor,
         ),
