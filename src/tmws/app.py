@@ -44,8 +44,10 @@ from tmws.services.search import Search
 from tmws.services.sharing import Sharing
 from tmws.services.storing import Storing
 from tmws.services.switches import Switches
+from tmws.services.transfer import Transfer
 from tmws.services.trust import Trust
 from tmws.services.trusted_refs import TrustedRefs
+from tmws.services.undo import Undo
 from tmws.services.upkeep import Upkeep
 from tmws.services.verification import Verification
 from tmws.services.workspaces import Workspaces
@@ -72,11 +74,13 @@ class App:
     agents: Agents
     learning: Learning
     batches: Batches
+    transfer: Transfer
     outcomes: Outcomes
     receipts: Receipts
     revisions: Revisions
     sharing: Sharing
     removal: Removal
+    undo: Undo
     verification: Verification
     trust: Trust
     corrections: Corrections
@@ -210,6 +214,7 @@ def _app(
             database, gate=gate, search=search, storing=storing, receipts=receipts, clock=clock
         ),
         batches=Batches(gate, storing),
+        transfer=Transfer(database, storing),
         receipts=receipts,
         outcomes=Outcomes(
             database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
@@ -217,6 +222,7 @@ def _app(
         revisions=Revisions(database, gate, acts, search, clock),
         sharing=Sharing(database, gate, acts),
         removal=Removal(database, gate, acts, search),
+        undo=Undo(database, acts, search),
         verification=Verification(
             database,
             gate=gate,

@@ -164,6 +164,17 @@ def pattern_revised(pattern_id: str, version: int, *, by: str, at: datetime) -> 
     return Event("pattern_revised", at, {"pattern": pattern_id, "version": version, "by": by})
 
 
+def patterns_undone(
+    agent_id: str, since: datetime, *, steps: int, uses: int, by: str, at: datetime
+) -> Event:
+    """An administrator reverted what an agent wrote; what that changed follows, act by act."""
+    return Event(
+        "patterns_undone",
+        at,
+        {"agent": agent_id, "since": since.isoformat(), "steps": steps, "uses": uses, "by": by},
+    )
+
+
 def pattern_act(
     what: str, pattern_id: str, detail: Mapping[str, Json], *, by: str, at: datetime
 ) -> Event:

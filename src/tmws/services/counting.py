@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from tmws.domain.usage import Usage
-from tmws.storage import usage, uses
+from tmws.storage import patterns, usage, uses
 from tmws.storage.database import Transaction
 from tmws.storage.uses import Use
 
@@ -43,6 +43,22 @@ async def count(tx: Transaction, reported: Sequence[Use]) -> dict[str, Usage]:
         )
         counted[use.pattern_id] = dataclasses.replace(after, prior=prior)
     return counted
+
+
+async def count_again(tx: Transaction, pattern_id: str) -> Usage:
+    """Compute the statistics of a pattern anew from the uses that are left, and keep them."""
+    overall, own = Usage(), dict[str, Usage]()
+    await patterns.lock(tx, pattern_id)
+    for use in await uses.of_pattern(tx, pattern_id):
+        before = own.get(use.agent_id)
+        overall = _after(overall, use, before)
+        own[use.agent_id] = _after(before or Usage(), use, before)
+    await usage.keep(tx, pattern_id, overall)
+    await usage.forget_own(tx, pattern_id)
+    for agent_id, counted in own.items():
+        await usage.keep_own(tx, pattern_id, agent_id, counted, known=False)
+    await usage.expect_anew(tx, pattern_id)
+    return overall
 
 
 def _after(before: Usage, use: Use, own: Usage | None) -> Usage:

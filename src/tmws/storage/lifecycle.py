@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,43 @@ async def note(connection: AsyncConnection, act: Act) -> None:
             at=act.at,
         )
     )
+
+
+async def acts_since(
+    connection: AsyncConnection, agent_id: str, since: datetime
+) -> dict[str, list[Act]]:
+    """Return what an agent did from a time on, by pattern, oldest first."""
+    rows = await connection.execute(
+        sa.select(pattern_acts)
+        .where(pattern_acts.c.agent_id == agent_id, pattern_acts.c.at >= since)
+        .order_by(pattern_acts.c.at, pattern_acts.c.id)
+    )
+    found: dict[str, list[Act]] = {}
+    for row in rows:
+        act = Act(
+            row.id, row.pattern_id, row.agent_id, ActKind(row.act), json.loads(row.detail), row.at
+        )
+        found.setdefault(row.pattern_id, []).append(act)
+    return found
+
+
+async def written_since(
+    connection: AsyncConnection, agent_id: str, since: datetime
+) -> dict[str, bool]:
+    """Return the patterns that an agent wrote a version of from a time on.
+
+    Each with whether it is the agent's and new since then; what was forgotten is left out.
+    """
+    earlier = sa.select(pattern_versions.c.pattern_id).where(
+        pattern_versions.c.author_id == agent_id, pattern_versions.c.written_at >= since
+    )
+    newest = sa.and_(patterns.c.author_id == agent_id, patterns.c.written_at >= since)
+    rows = await connection.execute(
+        sa.select(patterns.c.id, patterns.c.owner_id, patterns.c.created_at)
+        .where(patterns.c.forgotten_at.is_(None), sa.or_(newest, patterns.c.id.in_(earlier)))
+        .order_by(patterns.c.id)
+    )
+    return {row.id: row.owner_id == agent_id and row.created_at >= since for row in rows}
 
 
 async def granted(connection: AsyncConnection, pattern_id: str) -> dict[str, str]:

@@ -98,6 +98,12 @@ async def readable(
     return {pattern.id: pattern for pattern in found}
 
 
+async def any_state(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Pattern]:
+    """Return patterns by id, living and removed: for the administrator, and never forgotten."""
+    known = sa.and_(patterns.c.id.in_(ids), patterns.c.forgotten_at.is_(None))
+    return {pattern.id: pattern for pattern in await _load(connection, known)}
+
+
 async def removed(
     connection: AsyncConnection, caller: Reader, ids: Sequence[str] | None = None
 ) -> list[Pattern]:

@@ -139,5 +139,10 @@ async def expect_anew(connection: AsyncConnection, pattern_id: str) -> None:
     )
 
 
+async def forget_own(connection: AsyncConnection, pattern_id: str) -> None:
+    """Delete what agents reported of a locked pattern, to be counted again."""
+    await connection.execute(agent_usage.delete().where(agent_usage.c.pattern_id == pattern_id))
+
+
 def _counts(usage: Usage) -> dict[str, Any]:
     return {name: getattr(usage, name) for name in _COUNTS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -150,3 +150,46 @@ async def add_vector(
             vector=vector,
         )
     )
+
+
+async def said_since(
+    connection: AsyncConnection, agent_id: str, since: datetime
+) -> dict[str, list[str]]:
+    """Return what an agent reported on its word alone from a time on: use ids by pattern."""
+    rows = await connection.execute(
+        sa.select(uses.c.pattern_id, uses.c.id)
+        .where(uses.c.agent_id == agent_id, uses.c.at >= since, uses.c.claim_id.is_(None))
+        .order_by(uses.c.pattern_id, uses.c.id)
+    )
+    found: dict[str, list[str]] = {}
+    for pattern_id, use_id in rows:
+        found.setdefault(pattern_id, []).append(use_id)
+    return found
+
+
+async def take_back(connection: AsyncConnection, use_ids: Sequence[str]) -> None:
+    """Delete uses; the statistics have to be counted again."""
+    for table, column in ((use_vectors, use_vectors.c.use_id), (uses, uses.c.id)):
+        await connection.execute(table.delete().where(column.in_(use_ids)))
+
+
+async def of_pattern(connection: AsyncConnection, pattern_id: str) -> list[Use]:
+    """Return the uses of a pattern in the order in which they were counted."""
+    rows = await connection.execute(
+        sa.select(uses).where(uses.c.pattern_id == pattern_id).order_by(uses.c.at, uses.c.id)
+    )
+    return [
+        Use(
+            id=row.id,
+            pattern_id=row.pattern_id,
+            agent_id=row.agent_id,
+            claim_id=row.claim_id,
+            outcome=UseOutcome(row.outcome),
+            duration_seconds=row.duration_seconds,
+            context=row.context,
+            at=row.at,
+            share=row.share,
+            receipt_id=row.receipt_id,
+        )
+        for row in rows
+    ]

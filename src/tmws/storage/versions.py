@@ -90,7 +90,7 @@ def newest_of(pattern: Pattern) -> Version:
 async def _uses(connection: AsyncConnection, pattern_id: str) -> Counter[tuple[int, UseOutcome]]:
     rows = await connection.execute(
         sa.select(uses.c.version, uses.c.outcome, sa.func.count())
-        .where(uses.c.pattern_id == pattern_id)
+        .where(uses.c.pattern_id == pattern_id, uses.c.share >= 1)
         .group_by(uses.c.version, uses.c.outcome)
     )
     return Counter({(version, UseOutcome(outcome)): count for version, outcome, count in rows})

@@ -10,6 +10,7 @@ from tmws.app import App
 from tmws.domain.agents import Administrator
 from tmws.domain.patterns import Pattern
 from tmws.domain.versions import Version
+from tmws.faces.cli.pattern_files import export_file, import_file
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 
@@ -122,6 +123,41 @@ async def forget(app: App, printer: Printer, pattern_id: str) -> None:
     """Erase what a pattern says in all its versions, for good."""
     await app.removal.forget(_administrator(), pattern_id)
     printer.record({"id": pattern_id, "done": "forgotten"})
+
+
+@patterns.command()
+@click.option("--agent", "name", required=True, help="Whose acts.")
+@click.option("--since", callback=moment, required=True, help="From 2026-03-01T12:00:00Z on.")
+@click.option("--uses", "with_uses", is_flag=True, help="Reports too that no claim proves.")
+@click.option("--yes", is_flag=True, help="Take it back; else it is only shown.")
+@with_app
+async def undo(
+    app: App, printer: Printer, name: str, *, since: datetime, with_uses: bool, yes: bool
+) -> None:
+    """Show what an agent wrote since a time, and with --yes take it all back."""
+    plan = await app.undo.plan(name, since, with_uses=with_uses)
+    if yes and plan.steps:
+        plan = await app.undo.apply(plan, by=_administrator())
+    rows = [
+        {
+            "pattern": step.pattern_id,
+            "name": step.name,
+            "step": step.kind.value,
+            "now": step.now,
+            "then": step.then,
+            "refused": step.refused,
+            "done": yes and not step.refused,
+        }
+        for step in plan.steps
+    ]
+    columns = ("pattern", "name", "step", "now", "then", "refused", "done")
+    printer.rows(columns, rows, empty="There is nothing to take back.")
+    if rows and not yes:
+        printer.say("\nNothing was changed. Add --yes to take it back.")
+
+
+patterns.add_command(export_file)
+patterns.add_command(import_file)
 
 
 def _administrator() -> Administrator:

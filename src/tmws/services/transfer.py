@@ -1,0 +1,183 @@
+"""Transfer: patterns written out for elsewhere, and taken in from there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from tmws.domain import alike
+from tmws.domain import patterns as rules
+from tmws.domain.agents import Agent
+from tmws.domain.batches import Incoming, Problem, require_count
+from tmws.domain.errors import TmwsError
+from tmws.domain.patterns import Pattern, PatternDraft, searchable
+from tmws.domain.text import terms
+from tmws.domain.versions import Version
+from tmws.ports import Progress
+from tmws.services.storing import Storing
+from tmws.storage import documents, lifecycle, patterns, versions
+from tmws.storage.database import Database, Transaction
+from tmws.storage.documents import Kind
+from tmws.storage.patterns import PatternFilter
+
+MOST_IMPORTED = 10_000
+_PAGE = 200
+_CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A pattern as it leaves.
+
+    Attributes:
+        versions: all of them, the newest first.
+        shared_with: empty for all but the owner.
+    """
+
+    pattern: Pattern
+    versions: tuple[Version, ...]
+    shared_with: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An item that is there already, or nearly.
+
+    Attributes:
+        like: id of the pattern it resembles, or `item N` of the same import.
+        similarity: share of terms that both have, 0 to 1.
+        same_name: the acting agent has a pattern of this name: the item cannot be stored.
+    """
+
+    index: int
+    like: str
+    similarity: float
+    same_name: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What an import did, or would do.
+
+    Attributes:
+        ids: of what was stored, by the item's index.
+        duplicates: shown, never merged: those of the same name are left out, the others
+            stored.
+    """
+
+    ids: dict[int, str]
+    duplicates: tuple[Duplicate, ...]
+    problems: tuple[Problem, ...]
+
+
+class Transfer:
+    """Exports what an agent may read, imports in an agent's name. For the command line."""
+
+    def __init__(self, database: Database, storing: Storing) -> None:
+        self._database = database
+        self._storing = storing
+
+    async def export(self, agent: Agent) -> AsyncIterator[Exported]:
+        """Yield every pattern that the agent may read, the newest first, as of one moment."""
+        async with self._database.read() as connection:
+            before = None
+            while page := await patterns.newest(
+                connection, agent, PatternFilter(), before=before, limit=_PAGE
+            ):
+                for pattern in page:
+                    yield await _exported(connection, agent, pattern)
+                before = page[-1].created_at, page[-1].id
+
+    async def examine(self, agent: Agent, items: Sequence[Incoming]) -> Arrival:
+        """Return what an import would find in its way, and store nothing.
+
+        Raises:
+            InvalidInput: there are too many items.
+        """
+        require_count(len(items), most=MOST_IMPORTED)
+        duplicates = await self._duplicates(agent, items)
+        left = _without_taken(items, duplicates)
+        problems = await self._storing.check(agent, [item for _, item in left])
+        places = [index for index, _ in left]
+        return Arrival(
+            {}, duplicates, tuple(replace(each, index=places[each.index]) for each in problems)
+        )
+
+    async def take(self, agent: Agent, items: Sequence[Incoming], *, progress: Progress) -> Arrival:
+        """Store the items whose names are free, in one transaction: all of them or none.
+
+        Raises:
+            BatchRefused: items break rules.
+            InvalidInput: there are too many items.
+        """
+        require_count(len(items), most=MOST_IMPORTED)
+        duplicates = await self._duplicates(agent, items)
+        left = _without_taken(items, duplicates)
+        stored = await self._storing.all(agent, [item for _, item in left], progress=progress)
+        places = [index for index, _ in left]
+        return Arrival(dict(zip(places, stored.ids, strict=True)), duplicates, ())
+
+    async def _duplicates(self, agent: Agent, items: Sequence[Incoming]) -> tuple[Duplicate, ...]:
+        found: list[Duplicate] = []
+        seen = alike.Seen()
+        names: dict[tuple[str | None, str], int] = {}
+        async with self._database.read() as connection:
+            for index, item in enumerate(items):
+                try:
+                    draft = rules.validated(item.draft, agent)
+                except TmwsError:
+                    continue  # refused for that, whatever it resembles
+                words = terms(_text(draft))
+                first = names.setdefault((draft.namespace, draft.name), index)
+                if twin := await _of_same_name(connection, agent, draft, words):
+                    found.append(Duplicate(index, *twin, same_name=True))
+                elif first != index:
+                    found.append(Duplicate(index, f"item {first}", 1.0, same_name=True))
+                elif near := await _nearest(connection, agent, words) or seen.like(words):
+                    like, similarity = near
+                    name = f"item {like}" if isinstance(like, int) else like
+                    found.append(Duplicate(index, name, similarity, same_name=False))
+                seen.add(index, words)
+        return tuple(found)
+
+
+async def _exported(connection: Transaction, agent: Agent, pattern: Pattern) -> Exported:
+    every = tuple(await versions.every(connection, pattern))
+    shared = await lifecycle.granted(connection, pattern.id) if pattern.owner_id == agent.id else {}
+    return Exported(pattern, every, tuple(shared))
+
+
+def _without_taken(
+    items: Sequence[Incoming], duplicates: Sequence[Duplicate]
+) -> list[tuple[int, Incoming]]:
+    taken = {duplicate.index for duplicate in duplicates if duplicate.same_name}
+    return [(index, item) for index, item in enumerate(items) if index not in taken]
+
+
+def _text(draft: PatternDraft) -> str:
+    return searchable(draft.name, draft.category, draft.tags, draft.summary, draft.data or {})
+
+
+async def _of_same_name(
+    connection: Transaction, agent: Agent, draft: PatternDraft, words: Sequence[str]
+) -> tuple[str, float] | None:
+    namespace = draft.namespace or agent.home
+    key = await patterns.id_of(connection, namespace=namespace, owner_id=agent.id, name=draft.name)
+    if key is None:
+        return None
+    known = (await patterns.readable(connection, agent, [key]))[key]
+    return key, alike.similarity(words, terms(known.searchable()))
+
+
+async def _nearest(
+    connection: Transaction, agent: Agent, words: Sequence[str]
+) -> tuple[str, float] | None:
+    near = await documents.matching(
+        connection, agent, words, kind=Kind.PATTERN, among=None, limit=_CANDIDATES
+    )
+    stored = await patterns.readable(connection, agent, list(near))
+    alike_ones = (
+        (key, alike.similarity(words, terms(each.searchable()))) for key, each in stored.items()
+    )
+    key, similarity = max(alike_ones, key=lambda pair: pair[1], default=("", 0.0))
+    return (key, similarity) if similarity >= alike.NEARLY_THE_SAME else None

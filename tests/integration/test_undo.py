@@ -1,0 +1,100 @@
+"""Undo: what an agent wrote is shown, then taken back whole, and nothing else is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.integration.services import Installation, agent, learned
+from tmws.app import App
+from tmws.domain.agents import AccessLevel, Administrator, Agent
+from tmws.domain.errors import Conflict, NotFound, PermissionDenied
+from tmws.domain.undoing import StepKind
+from tmws.domain.usage import UseOutcome
+from tmws.domain.versions import Revision
+from tmws.services.outcomes import OutcomeReport
+
+ANN = Administrator("ann")
+
+
+async def test_everything_an_agent_did_is_taken_back(app: App, installation: Installation) -> None:
+    eve, bob = await agent(app, "eve", "home"), await agent(app, "bob", "home")
+    revised = await learned(app, eve, "revised", summary="good zebra")
+    opened = await learned(app, eve, "opened")
+    closed = await learned(app, eve, "closed", level="shared", shared_with=("bob",))
+    gone = await learned(app, eve, "gone")
+    bobs = await learned(app, bob, "bobs", level="public")
+    await app.outcomes.report(bob, OutcomeReport(bobs.id, UseOutcome.SUCCESS, 4.0))
+    before = {key: await app.learning.get(eve, key) for key in (revised.id, opened.id, closed.id)}
+    usage = (await app.learning.get(bob, bobs.id)).usage
+    since = installation.clock.advance(60)
+
+    new = await learned(app, eve, "new")
+    await app.revisions.revise(eve, revised.id, Revision(summary="bad yak"), version=1)
+    await app.sharing.relevel(eve, opened.id, AccessLevel.PUBLIC)
+    await app.sharing.change(eve, closed.id, revoke=["bob"])
+    await app.removal.remove(eve, gone.id)
+    for _ in range(3):
+        await app.outcomes.report(eve, OutcomeReport(bobs.id, UseOutcome.FAILURE, 900.0))
+    installation.clock.advance(60)
+
+    plan = await app.undo.plan("eve", since, with_uses=True)
+    assert sorted(step.kind for step in plan.steps) == sorted(set(StepKind) - {StepKind.REVOKE})
+    assert (await app.learning.get(eve, new.id)).name == "new"
+    await app.undo.apply(plan, by=ANN)
+
+    with pytest.raises(NotFound):
+        await app.learning.get(eve, new.id)
+    with pytest.raises(PermissionDenied, match="administrator removed"):
+        await app.removal.restore(eve, new.id)
+    assert (await app.learning.get(eve, gone.id)).name == "gone"
+    assert (await app.learning.get(eve, opened.id)).level is AccessLevel.PRIVATE
+    assert await app.sharing.shared_with(eve, closed.id) == ("bob",)
+    now = await app.learning.get(eve, revised.id)
+    assert (now.summary, now.version, now.author) == ("good zebra", 3, "eve")
+    _, then = await app.revisions.read(eve, revised.id, at=since)
+    assert then.content.summary == "bad yak"
+    assert before[revised.id].summary == now.summary
+    assert (await app.learning.get(bob, bobs.id)).usage == usage
+    assert (await app.undo.plan("eve", since, with_uses=True)).steps == ()
+    report = await app.audit.verify()
+    assert report.holds, report.problems
+
+
+@pytest.fixture
+async def eve(app: App) -> Agent:
+    return await agent(app, "eve", "home")
+
+
+def earlier(moment: datetime) -> datetime:
+    return moment - timedelta(days=1)
+
+
+async def test_what_changed_since_the_plan_is_refused(
+    app: App, installation: Installation, eve: Agent
+) -> None:
+    await learned(app, eve, "a")
+    plan = await app.undo.plan("eve", earlier(installation.clock.now()), with_uses=False)
+    kept = await learned(app, eve, "b")
+    with pytest.raises(Conflict, match="Nothing was taken back"):
+        await app.undo.apply(plan, by=ANN)
+    assert (await app.learning.get(eve, kept.id)).name == "b"
+
+
+async def test_what_cannot_be_taken_back_is_said(
+    app: App, installation: Installation, eve: Agent
+) -> None:
+    kept = await learned(app, eve, "a")
+    since = installation.clock.advance(1)
+    await app.removal.remove(eve, kept.id)
+    other = await learned(app, eve, "a")
+    plan = await app.undo.plan("eve", since, with_uses=False)
+    refused = [step.refused for step in plan.steps if step.kind is StepKind.RESTORE]
+    assert refused[0] is not None
+    assert other.id in refused[0]
+
+
+async def test_an_unknown_agent_is_refused(app: App, installation: Installation) -> None:
+    with pytest.raises(NotFound, match="No agent is named"):
+        await app.undo.plan("nobody", installation.clock.now(), with_uses=False)
