@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from tests.integration.services import Installation, agent, claim, learned, pattern, silent
 from tmws.app import App
 from tmws.domain.agents import AccessLevel, Agent, Role
+from tmws.domain.batches import Incoming
 from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied, TmwsError
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.patterns import Pattern
 from tmws.domain.usage import UseOutcome
+from tmws.domain.versions import Revision
 from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.services.memory import MemoryQuery
 from tmws.services.outcomes import OutcomeReport
+from tmws.testing.clock import START
 
+LATER = START + timedelta(days=9)
 CANARY = "xylophone-quetzal"
 RELATIONS = ("owner", "grantee", "member", "outsider", "admin", "grantee elsewhere")
 
@@ -103,6 +109,26 @@ async def by_claim(world: World, who: Agent, what: Pattern) -> bool:
     return True
 
 
+def by_reading(read: Callable[[App, Agent, str], Awaitable[object]]) -> Look:
+    async def look(world: World, who: Agent, what: Pattern) -> bool:
+        try:
+            await read(world.app, who, what.id)
+        except NotFound:
+            return False
+        return True
+
+    return look
+
+
+async def by_batch(world: World, who: Agent, what: Pattern) -> bool:
+    draft = pattern(f"of {what.id}", derived_from=what.id)
+    return await world.app.batches.check(who, [draft]) == ()
+
+
+async def by_export(world: World, who: Agent, what: Pattern) -> bool:
+    return what.id in {each.pattern.id async for each in world.app.transfer.export(who)}
+
+
 def by_query(**fields: object) -> Look:
     async def look(world: World, who: Agent, what: Pattern) -> bool:
         query = PatternQuery(limit=50, **fields)  # type: ignore[arg-type]
@@ -148,6 +174,16 @@ LOOKS: dict[str, Look] = {
     "find by word and author": by_query(text=CANARY, author="owner"),
     "page through": by_paging,
     "apply in a claim": by_claim,
+    "read a version": by_reading(lambda app, who, key: app.revisions.read(who, key, version=1)),
+    "read as of": by_reading(lambda app, who, key: app.revisions.read(who, key, at=LATER)),
+    "read the history": by_reading(lambda app, who, key: app.revisions.history(who, key)),
+    "compare versions": by_reading(lambda app, who, key: app.revisions.compare(who, key)),
+    "ask who reads it": by_reading(lambda app, who, key: app.sharing.shared_with(who, key)),
+    "derive from it": by_reading(
+        lambda app, who, key: learned(app, who, f"from {key}", derived_from=key)
+    ),
+    "derive in a batch": by_batch,
+    "export": by_export,
     "report an outcome": by_outcome,
 }
 
@@ -159,6 +195,75 @@ async def test_every_way_to_look_agrees_with_the_table(world: World, look: Look)
         for level, relation, _ in TABLE
     }
     assert seen == {(level, relation): readable for level, relation, readable in TABLE}
+
+
+Write = Callable[[App, Agent, str], Awaitable[object]]
+WRITES: dict[str, Write] = {
+    "revise": lambda app, who, key: app.revisions.revise(
+        who, key, Revision(summary="new"), version=1
+    ),
+    "relevel": lambda app, who, key: app.sharing.relevel(who, key, AccessLevel.PRIVATE),
+    "grant": lambda app, who, key: app.sharing.change(who, key, grant=["friend"]),
+    "remove": lambda app, who, key: app.removal.remove(who, key),
+    "forget": lambda app, who, key: app.removal.forget(who, key),
+}
+
+
+def expected(write: str, level: str, relation: str) -> str:
+    """Say what comes of a write: what is seen and not one's own is denied, the rest is absent."""
+    if relation == "owner":
+        return "refused" if write == "grant" and level != "shared" else "done"
+    if level == "system" and relation == "admin" and write in {"revise", "remove", "forget"}:
+        return "done"
+    return "denied" if relation in READABLE[level] else "absent"
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_every_way_to_write_agrees_with_the_table(world: World, write: str) -> None:
+    wanted, seen = {}, {}
+    for level, relation, _ in TABLE:
+        names = ("grantee", "friend") if level == "shared" else ()
+        what = await learned(
+            world.app, world.agents["owner"], f"{level} {relation}", level=level, shared_with=names
+        )
+        wanted[level, relation] = expected(write, level, relation)
+        seen[level, relation] = await outcome(
+            WRITES[write](world.app, world.agents[relation], what.id)
+        )
+        if seen[level, relation] != "done":
+            kept = await world.app.learning.get(world.agents["owner"], what.id)
+            assert kept == what
+    assert seen == wanted
+
+
+async def outcome(act: Awaitable[object]) -> str:
+    try:
+        await act
+    except NotFound:
+        return "absent"
+    except PermissionDenied:
+        return "denied"
+    except InvalidInput:
+        return "refused"
+    return "done"
+
+
+async def test_removed_things_are_restored_by_who_may_write_them(world: World) -> None:
+    for level, relation, _ in TABLE:
+        names = ("grantee", "friend") if level == "shared" else ()
+        owner, who = world.agents["owner"], world.agents[relation]
+        what = await learned(
+            world.app, owner, f"{level} {relation}", level=level, shared_with=names
+        )
+        await world.app.removal.remove(owner, what.id)
+        for name, look in LOOKS.items():
+            if relation in {"owner", "member"}:
+                assert not await look(world, who, what), (name, level, relation)
+        mine = relation == "owner" or (level == "system" and relation == "admin")
+        listed = await world.app.removal.removed(who)
+        assert (what.id in {each.id for each in listed}) is mine
+        done = await outcome(world.app.removal.restore(who, what.id))
+        assert done == ("done" if mine else "absent"), (level, relation)
 
 
 async def refusal(act: Awaitable[object], hide: str) -> tuple[type, str]:
@@ -182,6 +287,12 @@ async def test_hidden_and_absent_are_refused_alike(world: World, level: str) -> 
             who, OutcomeReport(key, UseOutcome.SUCCESS, claim_id="claim_0")
         ),
         lambda key: verification.verify(who, claim(applied=(key,)), progress=silent),
+        *(partial(write, world.app, who) for write in WRITES.values()),
+        lambda key: world.app.revisions.read(who, key, version=7),
+        lambda key: world.app.revisions.compare(who, key, old=7),
+        lambda key: world.app.sharing.shared_with(who, key),
+        lambda key: world.app.removal.restore(who, key),
+        lambda key: learned(world.app, who, "mine", derived_from=key),
     ]
     for act in acts:
         assert await refusal(act(hidden), hidden) == await refusal(act(ABSENT), ABSENT)
@@ -310,6 +421,22 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
     await ask(app.trust.compare(spy, ["spy", "owner"]))
     for name in ("owner", "spy"):
         await ask(app.trust.explain(spy, name))
+    revisions, removal = app.revisions, app.removal
+    await revisions.revise(owner, planted.id, Revision(summary=f"{secret} 2"), version=1)
+    for read in (revisions.history, revisions.compare, app.sharing.shared_with, removal.forget):
+        await ask(read(spy, planted.id), asked=planted.id)
+    for write in WRITES.values():
+        await ask(write(app, spy, planted.id), asked=planted.id)
+    drafts = [pattern(secret, summary="like it", derived_from=planted.id)]
+    told += [
+        problem.message.replace(planted.id, "") for problem in await app.batches.check(spy, drafts)
+    ]
+    told += [repr(each) async for each in app.transfer.export(spy)]
+    like = pattern("other", category="c", summary=" ".join([secret] * 4))
+    told.append(repr(await app.transfer.examine(spy, [Incoming(like)])))
+    await removal.remove(owner, planted.id)
+    await ask(removal.restore(spy, planted.id), asked=planted.id)
+    told.append(repr(await removal.removed(spy)))
     assert told
     for each in told:
         assert secret not in each
