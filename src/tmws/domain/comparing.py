@@ -122,7 +122,8 @@ def _is_right_run(held: Held, question: Question, answer: Answer) -> bool:
 def _missing(answer: Answer) -> str | None:
     told = _json_of(answer.stdout)
     name = told.get("missing") if isinstance(told, dict) else None
-    return name[:200] if isinstance(name, str) and name and name.isprintable() else None
+    # Shown to whoever claimed: a module's name, not what somebody would like to say there.
+    return name[:100] if isinstance(name, str) and name.isidentifier() else None
 
 
 def _json_of(raw: bytes) -> Any:
