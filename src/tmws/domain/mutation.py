@@ -17,7 +17,6 @@ from tmws.domain.snapshots import Snapshot, SnapshotFile
 from tmws.domain.trusted_refs import imported_modules
 
 MOST_READ_FILES = 500
-MOST_PER_FUNCTION = 3
 
 _OTHER_OPERATORS: dict[type[ast.AST], ast.operator | ast.cmpop] = {
     ast.Add: ast.Sub(),
@@ -81,17 +80,17 @@ def sample(
     """
     spoken = _names_in(tests)
     drawn = [
-        (site.function not in spoken.names, _shuffled(order, number), site)
+        (site.function not in spoken.names, site.is_text, _shuffled(order, number), site)
         for number, site in enumerate(_sites(snapshot, spoken))
     ]
     places: dict[tuple[bool, str, str], list[_Site]] = {}
-    for unnamed, _, site in sorted(drawn, key=lambda each: each[:2]):
+    for unnamed, _, _, site in sorted(drawn, key=lambda each: each[:3]):
         places.setdefault((unnamed, site.file.path, site.function), []).append(site)
     # First one fault in each function that the tests name, then second ones; then others.
     turns = (
         site.mutation()
         for rest in (False, True)
-        for turn in range(MOST_PER_FUNCTION)
+        for turn in range(most)
         for place, sites in places.items()
         if place[0] is rest
         for site in sites[turn : turn + 1]
@@ -126,6 +125,11 @@ class _Site:
     function: str
     node: ast.expr
     after: str
+
+    @property
+    def is_text(self) -> bool:
+        """Tell whether a text is changed: often a message, which tests rarely read."""
+        return isinstance(self.node, ast.Constant) and isinstance(self.node.value, str)
 
     def mutation(self) -> Mutation:
         """Put the fault into the text; nothing else of it changes."""

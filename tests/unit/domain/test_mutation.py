@@ -80,6 +80,14 @@ def test_functions_that_the_tests_name_come_first() -> None:
     assert {"size + 1 → size - 1"}.isdisjoint(fault.what for fault in found)
 
 
+@given(st.binary(min_size=8, max_size=8))
+def test_messages_are_changed_after_values(order: bytes) -> None:
+    code = "def add(a, b):\n    if a == b:\n        print('x', 'y', 'z')\n    return a + b\n"
+    found = faults({"src/app.py": code}, order=order)
+    assert len(found) == 5
+    assert {fault.what for fault in found[:2]} == {"a == b → a != b", "a + b → a - b"}
+
+
 def test_modules_that_the_tests_import_are_preferred_to_others() -> None:
     found = faults({"src/app.py": CODE, "src/other.py": "def add(a):\n    return a * 7\n"})
     assert {fault.path for fault in found} == {"src/app.py"}
