@@ -26,6 +26,8 @@ EXCEPTIONS = {
     "certifi": "MPL-2.0",
     # JSON behind the optional Chroma index; unmodified, and MPL binds its own files alone.
     "orjson": "MPL-2.0 AND (Apache-2.0 OR MIT)",
+    # Images behind the plots; MIT in the wording of Carnegie Mellon, OSI-approved.
+    "pillow": "MIT-CMU",
     # Progress bars behind the tokenizers of the optional embedder; unmodified.
     "tqdm": "MPL-2.0 AND MIT",
 }

@@ -20,6 +20,7 @@ from tmws.domain.ranking import Arm
 from tmws.ports import Clock, Embedder, ModelPlace, Recipe, Sandbox
 from tmws.services.acts import Acts
 from tmws.services.agents import Agents
+from tmws.services.analytics import Analytics
 from tmws.services.audit import Audit
 from tmws.services.batches import Batches
 from tmws.services.checking import Checker
@@ -81,6 +82,7 @@ class App:
     sharing: Sharing
     removal: Removal
     undo: Undo
+    analytics: Analytics
     verification: Verification
     trust: Trust
     corrections: Corrections
@@ -223,6 +225,7 @@ def _app(
         sharing=Sharing(database, gate, acts),
         removal=Removal(database, gate, acts, search),
         undo=Undo(database, acts, search),
+        analytics=Analytics(database, gate, clock),
         verification=Verification(
             database,
             gate=gate,

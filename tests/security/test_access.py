@@ -13,11 +13,13 @@ from tests.integration.services import Installation, agent, claim, learned, patt
 from tmws.app import App
 from tmws.domain.agents import AccessLevel, Agent, Role
 from tmws.domain.batches import Incoming
+from tmws.domain.analytics import Tally
 from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied, TmwsError
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.patterns import Pattern
 from tmws.domain.usage import UseOutcome
 from tmws.domain.versions import Revision
+from tmws.services.analytics import StatsQuery
 from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.services.memory import MemoryQuery
 from tmws.services.outcomes import OutcomeReport
@@ -160,7 +162,16 @@ async def by_paging(world: World, who: Agent, what: Pattern) -> bool:
     return what.id in seen
 
 
+async def by_figures(world: World, who: Agent, what: Pattern) -> bool:
+    found = await world.app.analytics.stats(who, StatsQuery())
+    counted = dict(found.levels).get(what.level.value, Tally()).patterns > 0
+    named = what.id in {each.id for each in found.never_used}
+    assert counted is named
+    return counted
+
+
 LOOKS: dict[str, Look] = {
+    "count": by_figures,
     "get": by_id,
     "list": by_query(),
     "list by category": by_query(category="build"),
@@ -362,6 +373,19 @@ async def test_hidden_things_do_not_bend_the_scores_of_what_is_found(app: App) -
     assert await scores() == before
 
 
+async def test_hidden_things_and_their_uses_shift_no_figure_that_others_see(app: App) -> None:
+    """Not even what is seldom: a trend, an author, a week."""
+    probe, keeper = await agent(app, "probe"), await agent(app, "keeper")
+    shown = await learned(app, probe, "one", level="public")
+    await app.outcomes.report(keeper, OutcomeReport(shown.id, UseOutcome.SUCCESS))
+    before = await app.analytics.stats(probe, StatsQuery())
+    for number in range(4):
+        hidden = await learned(app, keeper, f"hidden {number}", category=f"hidden{number}")
+        for _ in range(8):
+            await app.outcomes.report(keeper, OutcomeReport(hidden.id, UseOutcome.FAILURE))
+    assert await app.analytics.stats(probe, StatsQuery()) == before
+
+
 MEMORIES: dict[str, set[str]] = {
     "private": {"owner"},
     "public": READABLE["public"],
@@ -410,6 +434,8 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
             await ask(app.learning.find(spy, PatternQuery(text, limit=limit)))
             await ask(app.memory.recall(spy, MemoryQuery(text, limit=limit)))
     await ask(app.learning.find(spy, PatternQuery(author="owner", namespace="team")))
+    for asked_agent in (None, "owner", "spy"):
+        await ask(app.analytics.stats(spy, StatsQuery(agent=asked_agent)))
     await ask(app.learning.get(spy, planted.id), asked=planted.id)
     await ask(
         app.outcomes.report(spy, OutcomeReport(planted.id, UseOutcome.PARTIAL)), asked=planted.id

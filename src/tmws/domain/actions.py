@@ -16,6 +16,7 @@ class Action(StrEnum):
     SHARE_PATTERN = "share_pattern"
     REMOVE_PATTERN = "remove_pattern"
     REPORT_OUTCOME = "report_outcome"
+    PATTERN_STATS = "pattern_stats"
     VERIFY_CLAIM = "verify_claim"
     GET_VERIFICATION = "get_verification"
     GET_TRUST = "get_trust"

@@ -5,10 +5,20 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from tmws.storage.columns import Moment, metadata
+from tmws.storage.figure_tables import agent_usage, use_weeks
 from tmws.storage.ledger_tables import ledger_entries, ledger_head, ledger_payloads
 from tmws.storage.model_tables import serving
 
-__all__ = ["Moment", "ledger_entries", "ledger_head", "ledger_payloads", "metadata", "serving"]
+__all__ = [
+    "Moment",
+    "agent_usage",
+    "ledger_entries",
+    "ledger_head",
+    "ledger_payloads",
+    "metadata",
+    "serving",
+    "use_weeks",
+]
 
 namespaces = sa.Table(
     "namespaces",
@@ -50,6 +60,9 @@ credentials = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("revoked_at", Moment),
 )
+
+_FIGURES = """level namespace owner_id category successes partials failures proven_successes
+    proven_failures last_used_at removed_at id""".split()
 
 patterns = sa.Table(
     "patterns",
@@ -100,6 +113,9 @@ patterns = sa.Table(
     # Listings walk one of these from its new end and stop at a full page.
     sa.Index(None, "category", "created_at"),
     sa.Index(None, "created_at"),
+    # Figures over all patterns read this alone, never the patterns' data.
+    sa.Index("ix_patterns_figures", *_FIGURES),
+    sa.Index(None, "last_used_at", "created_at"),
 )
 
 # What a pattern said before it was revised; nothing here ever changes.
@@ -184,6 +200,8 @@ uses = sa.Table(
     sa.UniqueConstraint("pattern_id", "claim_id"),
     # And one receipt leads to one use of one pattern.
     sa.Index(None, "receipt_id", "pattern_id", unique=True),
+    sa.Index("ix_uses_pattern_id_at", "pattern_id", "at", "agent_id", "outcome", "share"),
+    sa.Index(None, "agent_id", "at"),
 )
 
 # What uses were for, one vector for each embedder that answered.
@@ -196,25 +214,6 @@ use_vectors = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("vector", sa.LargeBinary, nullable=False),
     sa.Index(None, "namespace", "embedder", "revision"),
-)
-
-# The same counts as in `patterns`, for each agent that reported.
-agent_usage = sa.Table(
-    "agent_usage",
-    metadata,
-    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), primary_key=True),
-    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
-    sa.Column("successes", sa.Integer, nullable=False),
-    sa.Column("partials", sa.Integer, nullable=False),
-    sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("proven_successes", sa.Integer, nullable=False),
-    sa.Column("proven_failures", sa.Integer, nullable=False),
-    sa.Column("credit", sa.Double, nullable=False),
-    sa.Column("credit_good", sa.Double, nullable=False),
-    sa.Column("evidence_good", sa.Double, nullable=False),
-    sa.Column("evidence_bad", sa.Double, nullable=False),
-    sa.Column("duration_seconds", sa.Double),
-    sa.Column("last_used_at", Moment),
 )
 
 # What was shown to whom for which request, so that an outcome can be traced to it.

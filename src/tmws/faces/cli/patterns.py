@@ -11,6 +11,7 @@ from tmws.domain.agents import Administrator
 from tmws.domain.patterns import Pattern
 from tmws.domain.versions import Version
 from tmws.faces.cli.pattern_files import export_file, import_file
+from tmws.faces.cli.pattern_stats import stats
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 
@@ -27,6 +28,9 @@ def moment(_: click.Context, __: click.Parameter, value: str | None) -> datetime
 @click.group()
 def patterns() -> None:
     """Show what agents have learned, private patterns included: you own the store."""
+
+
+patterns.add_command(stats)
 
 
 @patterns.command("list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tmws.faces.mcp.registry import Registry
+from tmws.faces.mcp.tools.analytics import pattern_stats
 from tmws.faces.mcp.tools.learning import (
     find_patterns,
     get_pattern,
@@ -26,6 +27,7 @@ REGISTRY = Registry(
         learn_pattern,
         report_outcome,
         learn_patterns,
+        pattern_stats,
         revise_pattern,
         share_pattern,
         remove_pattern,

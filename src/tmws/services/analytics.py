@@ -1,0 +1,161 @@
+"""What the use of all patterns together says, within what the asker may read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tmws.domain import analytics as rules
+from tmws.domain.actions import Action
+from tmws.domain.agents import Administrator, Agent, Reader, require_member
+from tmws.domain.analytics import Bucket, Direction, Outcomes, Span, Tally, Trend
+from tmws.domain.errors import NotFound
+from tmws.ports import Clock
+from tmws.services.gate import Gate
+from tmws.storage import agents, analytics
+from tmws.storage.analytics import Group, Named, Scope
+from tmws.storage.database import Database, Transaction
+
+MOST_NAMED = 10
+"""How many patterns a list of rising, decaying or unused ones names."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatsQuery:
+    """What to count.
+
+    Attributes:
+        agent: only patterns this agent wrote, and how the uses went that it reported.
+        since: where the look at time begins, or how long ago; None for twelve weeks.
+    """
+
+    namespace: str | None = None
+    agent: str | None = None
+    since: datetime | timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTrend:
+    """A trend with the name of its pattern."""
+
+    name: str
+    trend: Trend
+
+
+@dataclass(frozen=True, slots=True)
+class PatternStats:
+    """The figures, and over what they were taken.
+
+    Attributes:
+        categories, levels, authors: sums by name, most patterns first; each adds up to
+            the total.
+        over_time: every stretch since the span began.
+        never_used: the oldest patterns without a use.
+        reported: uses since the span began that the agent asked about reported itself,
+            of patterns the asker may read; None when none was asked about.
+    """
+
+    span: Span
+    total: Tally
+    categories: tuple[tuple[str, Tally], ...]
+    levels: tuple[tuple[str, Tally], ...]
+    authors: tuple[tuple[str, Tally], ...]
+    over_time: tuple[Bucket, ...]
+    rising: tuple[NamedTrend, ...]
+    decaying: tuple[NamedTrend, ...]
+    never_used: tuple[Named, ...]
+    reported: Outcomes | None
+
+
+class Analytics:
+    """Counts; it writes nothing and names nothing that its asker may not read."""
+
+    def __init__(self, database: Database, gate: Gate, clock: Clock) -> None:
+        self._database = database
+        self._gate = gate
+        self._clock = clock
+
+    async def stats(self, caller: Agent, query: StatsQuery) -> PatternStats:
+        """Return figures over all patterns that the caller may read.
+
+        Raises:
+            InvalidInput: the time or the namespace is refused.
+            NotFound: no agent that shares a namespace with the caller has this name.
+        """
+        await self._gate.require(Action.PATTERN_STATS)
+        if query.namespace is not None:
+            require_member(caller, query.namespace)
+        return await self._stats(caller, query)
+
+    async def of_all(self, administrator: Administrator, query: StatsQuery) -> PatternStats:
+        """Return figures over the patterns of all agents.
+
+        Raises:
+            InvalidInput: the time is refused.
+            NotFound: no agent has this name.
+        """
+        return await self._stats(administrator, query)
+
+    async def _stats(self, reader: Reader, query: StatsQuery) -> PatternStats:
+        now = self._clock.now()
+        span = rules.span_of(query.since, at=now)
+        async with self._database.read() as connection:
+            agent = await _agent(connection, reader, query.agent) if query.agent else None
+        scope = Scope(reader, query.namespace, agent.id if agent else None)
+        # Side by side: each takes about as long as the other.
+        (groups, unused, reported, counted), trends = await asyncio.gather(
+            self._counted(scope, span, agent), self._trends(scope, now)
+        )
+        return PatternStats(
+            span=span,
+            total=sum((each.tally for each in groups), Tally()),
+            categories=rules.grouped((each.category, each.tally) for each in groups),
+            levels=rules.grouped((each.level, each.tally) for each in groups),
+            authors=rules.grouped((each.author, each.tally) for each in groups),
+            over_time=rules.over_time(span, counted),
+            rising=_first(trends, Direction.RISING),
+            decaying=_first(trends, Direction.DECAYING),
+            never_used=tuple(unused),
+            reported=reported,
+        )
+
+    async def _counted(
+        self, scope: Scope, span: Span, agent: Agent | None
+    ) -> tuple[list[Group], list[Named], Outcomes | None, dict[int, Outcomes]]:
+        async with self._database.read() as connection:
+            groups = await analytics.groups(connection, scope)
+            unused = await analytics.never_used(connection, scope, limit=MOST_NAMED)
+            reported = None
+            if agent is not None:
+                whole = replace(scope, author_id=None)
+                reported = await analytics.reported_by(
+                    connection, whole, agent.id, since=span.start
+                )
+            counted = await analytics.over_time(connection, scope, span)
+        return groups, unused, reported, counted
+
+    async def _trends(self, scope: Scope, now: datetime) -> list[NamedTrend]:
+        async with self._database.read() as connection:
+            days, tested = await analytics.changed(connection, scope, at=now, span=rules.TREND_SPAN)
+            trends = rules.trends(rules.windows(days), tested=tested)
+            names = await analytics.names(connection, {each.pattern_id for each in trends})
+        return [NamedTrend(names[each.pattern_id], each) for each in trends]
+
+
+def _first(trends: Iterable[NamedTrend], direction: Direction) -> tuple[NamedTrend, ...]:
+    return tuple(each for each in trends if each.trend.direction is direction)[:MOST_NAMED]
+
+
+async def _agent(connection: Transaction, reader: Reader, name: str) -> Agent:
+    found = await agents.named(connection, name)
+    hidden = (
+        found is not None
+        and isinstance(reader, Agent)
+        and not set(found.namespaces) & set(reader.namespaces)
+    )
+    if found is None or hidden:
+        where = "in your namespaces" if isinstance(reader, Agent) else "here"
+        raise NotFound(f"No agent {name[:64]!r} {where}. Leave it out to count all.")
+    return found

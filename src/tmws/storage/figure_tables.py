@@ -1,0 +1,40 @@
+"""The tables that figures are taken from; `tables` names them beside all others."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from tmws.storage.columns import Moment, metadata
+
+# The uses of each pattern, added up by weeks that begin on Monday: triggers on `uses` keep
+# it, so that figures over all patterns need not read every use.
+use_weeks = sa.Table(
+    "use_weeks",
+    metadata,
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), primary_key=True),
+    sa.Column("week", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("successes", sa.Integer, nullable=False),
+    sa.Column("partials", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Index("ix_use_weeks_week", "week", "pattern_id", "successes", "partials", "failures"),
+    sqlite_with_rowid=False,
+)
+
+# The same counts as in `patterns`, for each agent that reported.
+agent_usage = sa.Table(
+    "agent_usage",
+    metadata,
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), primary_key=True),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Column("successes", sa.Integer, nullable=False),
+    sa.Column("partials", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("proven_successes", sa.Integer, nullable=False),
+    sa.Column("proven_failures", sa.Integer, nullable=False),
+    sa.Column("credit", sa.Double, nullable=False),
+    sa.Column("credit_good", sa.Double, nullable=False),
+    sa.Column("evidence_good", sa.Double, nullable=False),
+    sa.Column("evidence_bad", sa.Double, nullable=False),
+    sa.Column("duration_seconds", sa.Double),
+    sa.Column("last_used_at", Moment),
+)

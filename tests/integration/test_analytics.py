@@ -1,0 +1,284 @@
+"""Figures over patterns: they add up, follow every use, and stand on indexes."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.integration.command import tmws
+from tests.integration.services import Installation, agent, learned
+from tmws.app import App
+from tmws.domain.agents import Administrator, Agent
+from tmws.domain.analytics import Cause, Outcomes, Tally, Windows, over_time, span_of
+from tmws.domain.errors import BackendUnavailable, InvalidInput, NotFound
+from tmws.domain.usage import UseOutcome
+from tmws.faces.cli import stats_picture
+from tmws.services.analytics import PatternStats, StatsQuery
+from tmws.services.outcomes import OutcomeReport
+from tmws.storage import analytics
+from tmws.storage.analytics import Scope
+from tmws.storage.database import Database
+from tmws.storage.tables import use_weeks, uses
+from tmws.testing.clock import START
+
+GOOD, BAD, HALF = UseOutcome.SUCCESS, UseOutcome.FAILURE, UseOutcome.PARTIAL
+
+
+async def used(app: App, who: Agent, pattern_id: str, *outcomes: UseOutcome) -> None:
+    for outcome in outcomes:
+        await app.outcomes.report(who, OutcomeReport(pattern_id, outcome))
+
+
+async def figures(app: App, who: Agent, **query: object) -> PatternStats:
+    return await app.analytics.stats(who, StatsQuery(**query))  # type: ignore[arg-type]
+
+
+async def test_every_distribution_adds_up_to_the_total(app: App) -> None:
+    alice, bob = await agent(app, "alice"), await agent(app, "bob")
+    first = await learned(app, alice, "a", level="public")
+    second = await learned(app, bob, "b", level="public", category="test")
+    await learned(app, alice, "c")
+    await used(app, bob, first.id, GOOD, GOOD, HALF)
+    await used(app, alice, second.id, BAD)
+    found = await figures(app, alice)
+    assert found.total == Tally(2, 1, 1, proven=0, patterns=3, never_used=1)
+    assert dict(found.categories)["test"] == Tally(0, 0, 1, patterns=1)
+    assert {name: tally.patterns for name, tally in found.authors} == {"alice": 2, "bob": 1}
+    assert {name: tally.patterns for name, tally in found.levels} == {"public": 2, "private": 1}
+    for groups in (found.categories, found.levels, found.authors):
+        assert sum((tally for _, tally in groups), Tally()) == found.total
+    assert found.over_time[-1].outcomes == Outcomes(2, 1, 1)
+    assert [each.name for each in found.never_used] == ["c"]
+    success = found.total.success
+    assert success is not None
+    assert success.low < success.value == 0.625 < success.high
+
+
+async def test_time_is_told_week_by_week(app: App, installation: Installation) -> None:
+    alice = await agent(app, "alice")
+    kept = await learned(app, alice)
+    for _ in range(3):
+        await used(app, alice, kept.id, GOOD, BAD)
+        installation.clock.advance(14 * 86400)
+    found = await figures(app, alice)
+    told = [bucket.outcomes.uses for bucket in found.over_time]
+    assert sum(told) == 6
+    assert [count for count in told if count] == [2, 2, 2]
+    assert len(told) == 13
+    short = await figures(app, alice, since=timedelta(days=20))
+    assert sum(bucket.outcomes.uses for bucket in short.over_time) == 2
+
+
+async def test_what_is_used_ever_more_rises_and_what_fails_ever_more_decays(
+    app: App, installation: Installation
+) -> None:
+    alice = await agent(app, "alice")
+    users = [await agent(app, f"user{number}") for number in range(4)]
+    names = ("rising", "failing", "steady", "fading")
+    kept = {name: (await learned(app, alice, name, level="public")).id for name in names}
+    for day in range(56):
+        late, weekly = day >= 28, day % 7 == 3
+        for who in users:
+            if weekly:
+                await used(app, who, kept["steady"], GOOD)
+                await used(app, who, kept["failing"], BAD if late else GOOD)
+            if late and weekly:
+                await used(app, who, kept["rising"], GOOD)
+            if not late and weekly:
+                await used(app, who, kept["fading"], GOOD)
+        installation.clock.advance(86400)
+    found = await figures(app, alice)
+    assert [(each.name, each.trend.cause) for each in found.rising] == [("rising", Cause.USE)]
+    assert [(each.name, each.trend.cause) for each in found.decaying] == [
+        ("failing", Cause.SUCCESS),
+        ("fading", Cause.USE),
+    ]
+    assert found.rising[0].trend.windows == Windows(recent=16, recent_good=16)
+
+
+async def test_an_owner_cannot_make_its_own_pattern_rise(app: App) -> None:
+    """Neither by its own reports, nor by a friend who reports in a loop."""
+    alice, friend = await agent(app, "alice"), await agent(app, "friend")
+    kept = await learned(app, alice, level="public")
+    await used(app, alice, kept.id, *[GOOD] * 30)
+    await used(app, friend, kept.id, *[GOOD] * 30)
+    assert (await figures(app, alice)).rising == ()
+
+
+async def test_figures_of_one_agent_are_of_what_it_wrote_and_what_it_reported(app: App) -> None:
+    alice, bob = await agent(app, "alice"), await agent(app, "bob")
+    hers = await learned(app, alice, "hers", level="public")
+    his = await learned(app, bob, "his", level="public")
+    await used(app, bob, hers.id, GOOD)
+    await used(app, alice, his.id, BAD, HALF)
+    found = await figures(app, bob, agent="alice")
+    assert found.total == Tally(successes=1, patterns=1)
+    assert found.reported == Outcomes(partials=1, failures=1)
+    assert (await figures(app, bob)).reported is None
+
+
+async def test_an_agent_of_other_namespaces_looks_absent(app: App) -> None:
+    alice = await agent(app, "alice", "here")
+    await agent(app, "bob", "elsewhere")
+    refusals = []
+    for name in ("bob", "nobody"):
+        with pytest.raises(NotFound) as refused:
+            await figures(app, alice, agent=name)
+        refusals.append(refused.value.message.replace(name, "…"))
+    assert refusals[0] == refusals[1]
+    with pytest.raises(InvalidInput, match="not one of yours"):
+        await figures(app, alice, namespace="elsewhere")
+
+
+async def test_the_administrator_counts_everything(app: App) -> None:
+    await learned(app, await agent(app, "alice", "here"), "a")
+    await learned(app, await agent(app, "bob", "there"), "b")
+    assert (await app.analytics.of_all(Administrator("ann"), StatsQuery())).total.patterns == 2
+    assert (
+        await app.analytics.of_all(Administrator("ann"), StatsQuery("here"))
+    ).total.patterns == 1
+    assert (
+        await app.analytics.of_all(Administrator("ann"), StatsQuery(agent="bob"))
+    ).total.patterns == 1
+
+
+async def test_what_was_removed_counts_no_more(app: App) -> None:
+    alice, bob = await agent(app, "alice"), await agent(app, "bob")
+    kept = await learned(app, alice, level="public")
+    await used(app, bob, kept.id, GOOD)
+    await app.removal.remove(alice, kept.id)
+    for found in (
+        await figures(app, alice),
+        await app.analytics.of_all(Administrator("ann"), StatsQuery()),
+    ):
+        assert found.total == Tally()
+        assert sum(bucket.outcomes.uses for bucket in found.over_time) == 0
+
+
+async def test_weeks_follow_every_change_of_a_use(app: App, installation: Installation) -> None:
+    alice = await agent(app, "alice")
+    kept, other = await learned(app, alice, "a"), await learned(app, alice, "b")
+    for _ in range(3):
+        await used(app, alice, kept.id, GOOD, BAD, HALF)
+        installation.clock.advance(5 * 86400)
+    async with installation.database() as database:
+        assert await by_week(database) == await by_use(database)
+        async with database.write() as tx:
+            moved = uses.update().where(uses.c.outcome == BAD.value)
+            await tx.execute(moved.values(pattern_id=other.id, outcome=GOOD.value))
+        assert await by_week(database) == await by_use(database)
+        async with database.write() as tx:
+            await tx.execute(uses.update().where(uses.c.outcome == HALF.value).values(share=0.5))
+        assert await by_week(database) == await by_use(database)
+        async with database.write() as tx:
+            await tx.execute(uses.delete().where(uses.c.pattern_id == kept.id))
+        assert await by_week(database) == await by_use(database) == {(other.id, "successes"): 3}
+
+
+async def by_week(database: Database) -> dict[tuple[str, str], int]:
+    async with database.read() as connection:
+        rows = (await connection.execute(sa.select(use_weeks))).mappings().all()
+    found: dict[tuple[str, str], int] = {}
+    for row in rows:
+        for name in ("successes", "partials", "failures"):
+            key = row["pattern_id"], name
+            found[key] = found.get(key, 0) + row[name]
+    return {key: count for key, count in found.items() if count}
+
+
+async def by_use(database: Database) -> dict[tuple[str, str], int]:
+    names = {GOOD.value: "successes", HALF.value: "partials", BAD.value: "failures"}
+    wanted = sa.select(uses.c.pattern_id, uses.c.outcome, sa.func.count()).where(uses.c.share == 1)
+    async with database.read() as connection:
+        rows = await connection.execute(wanted.group_by(uses.c.pattern_id, uses.c.outcome))
+        return {(pattern_id, names[outcome]): count for pattern_id, outcome, count in rows}
+
+
+async def test_figures_are_read_from_indexes_alone(sqlite_url: str, tmp_path: Path) -> None:
+    """However large the patterns' data and the uses' contexts are, they are not touched."""
+    place = Installation(sqlite_url, tmp_path)
+    async with place.open() as app, place.database() as database:
+        alice = await agent(app, "alice")
+        asked: list[tuple[str, Any]] = []
+
+        def note(_c: object, _k: object, statement: str, values: object, *_: object) -> None:
+            asked.append((statement, values))
+
+        now, scope = place.clock.now(), Scope(alice)
+        plans = []
+        async with database.read() as connection:
+            sa.event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+            await analytics.groups(connection, scope)
+            await analytics.over_time(connection, scope, span_of(None, at=now))
+            await analytics.changed(connection, scope, at=now, span=timedelta(weeks=4))
+            await analytics.never_used(connection, scope, limit=10)
+            sa.event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+            for statement, values in asked:
+                rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+                plans.append("\n".join(str(row.detail) for row in rows))
+    groups, weeks, trends, unused = plans
+    assert "USING COVERING INDEX ix_patterns_figures" in groups
+    assert "SEARCH use_weeks USING COVERING INDEX ix_use_weeks_week (week>?)" in weeks
+    assert "GROUP BY" not in weeks
+    assert "SEARCH use_weeks USING PRIMARY KEY (pattern_id=? AND week>?)" in trends
+    assert "GROUP BY" not in trends
+    assert "ix_patterns_last_used_at_created_at (last_used_at=?)" in unused
+    for plan in plans:
+        assert "SCAN patterns\n" not in plan
+        assert "SCAN use" not in plan
+
+
+def some_figures() -> PatternStats:
+    groups = (("build", Tally(3, 1, 1, patterns=2)), ("test", Tally(patterns=1, never_used=1)))
+    span = span_of(None, at=START)
+    return PatternStats(
+        span=span,
+        total=Tally(3, 1, 1, patterns=3, never_used=1),
+        categories=groups,
+        levels=groups,
+        authors=groups,
+        over_time=over_time(span, {2: Outcomes(3, 1, 1)}),
+        rising=(),
+        decaying=(),
+        never_used=(),
+        reported=None,
+    )
+
+
+@pytest.mark.parametrize("kind", stats_picture.FORMATS)
+def test_a_picture_is_drawn_the_same_each_time(tmp_path: Path, kind: str) -> None:
+    files = [tmp_path / f"{number}.{kind}" for number in range(2)]
+    for file in files:
+        stats_picture.draw(some_figures(), file)
+    first, second = (file.read_bytes() for file in files)
+    assert first == second
+    assert first.startswith(b"\x89PNG" if kind == "png" else b"<?xml")
+    if kind == "svg":
+        assert b"3 patterns, 5 uses, 1 never used" in first
+
+
+def test_a_picture_without_the_plots_says_how_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InvalidInput, match=r"\.svg or \.png"):
+        stats_picture.draw(some_figures(), tmp_path / "a.pdf")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(BackendUnavailable, match=r"pip install 'tmws\[plots\]'"):
+        stats_picture.draw(some_figures(), tmp_path / "a.svg")
+    assert list(tmp_path.glob("a.*")) == []
+
+
+def test_the_command_shows_draws_and_counts(tmp_path: Path) -> None:
+    shown = tmws("patterns", "stats", "--since", "2026-01-01", data=tmp_path)
+    counted = tmws("patterns", "stats", "--json", data=tmp_path)
+    picture = tmp_path / "stats.svg"
+    drawn = tmws("patterns", "stats", "--picture", str(picture), data=tmp_path)
+    assert "0 patterns, 0 never used; no uses" in shown.output
+    assert counted.document()["total"]["patterns"] == 0
+    assert drawn.status == 0, drawn.errors
+    assert "0 patterns" in picture.read_text()
