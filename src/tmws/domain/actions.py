@@ -21,5 +21,6 @@ class Action(StrEnum):
     GET_VERIFICATION = "get_verification"
     GET_TRUST = "get_trust"
     COMPARE_TRUST = "compare_trust"
+    NEXT_AUDITS = "next_audits"
     REMEMBER = "remember"
     RECALL = "recall"

@@ -208,30 +208,53 @@ class Trust:
             entries = await evidence.of_owner(connection, owner)
         return _points(state.model, owner, entries, state.reference.mix)
 
-    async def next_audits(self, agent_name: str, *, limit: int) -> list[Audit]:
-        """Return which of an agent's undecided claims to have verified next.
+    async def next_audits(self, caller: Agent, agent_name: str, *, limit: int) -> list[Audit]:
+        """Return which undecided claims of another agent to have verified next.
 
         Drawn among those that would tell most, now and then among all, by chance that
-        nobody can foresee.
+        nobody can foresee; only claims that the caller may read.
+
+        Raises:
+            InvalidInput: it is the caller's own record: nobody chooses its own audits.
+            NotFound: no agent that shares a namespace with the caller has this name.
+        """
+        await self._gate.require(Action.NEXT_AUDITS)
+        async with self._database.read() as connection:
+            subject = await _visible(connection, caller, agent_name)
+            owners = [await evidence.owner_of(connection, each.id) for each in (caller, subject)]
+            if owners[0] == owners[1]:
+                raise InvalidInput("Nobody chooses its own audits. Name another agent.")
+            return await self._drawn(connection, subject, limit=limit, reader=caller)
+
+    async def find_audits(self, agent_name: str, *, limit: int) -> list[Audit]:
+        """Return the same of any agent, for the installation's administrator.
 
         Raises:
             NotFound: no agent has this name.
         """
-        now = self._clock.now()
         async with self._database.read() as connection:
-            agent = await _named(connection, agent_name)
-            owner = await evidence.owner_of(connection, agent.id)
-            undecided = await claims.undecided(connection, agent.id, limit=_MOST_OPEN)
-            keys = {c.id: task_key(c.check, c.snapshot_digest) for c in undecided}
-            met = await evidence.on_tasks(connection, set(keys.values()))
-            known = {e.evidence.task.claim: e.evidence.task for e in reversed(met)}
-            done = {e.evidence.task.claim for e in met if e.owner == owner and e.step}
-            tasks = {
-                c.id: known.get(keys[c.id]) or task_of(c, keys[c.id])
-                for c in undecided
-                if keys[c.id] not in done
-            }
-            state = await trust.load_tasks(connection, owner, tasks.values())
+            subject = await _named(connection, agent_name)
+            return await self._drawn(connection, subject, limit=limit, reader=None)
+
+    async def _drawn(
+        self, connection: Transaction, agent: Agent, *, limit: int, reader: Agent | None
+    ) -> list[Audit]:
+        now = self._clock.now()
+        owner = await evidence.owner_of(connection, agent.id)
+        undecided = await claims.undecided(connection, agent.id, limit=_MOST_OPEN)
+        if reader is not None:
+            readable = await claims.readable_ids(connection, reader, [c.id for c in undecided])
+            undecided = [c for c in undecided if c.id in readable]
+        keys = {c.id: task_key(c.check, c.snapshot_digest) for c in undecided}
+        met = await evidence.on_tasks(connection, set(keys.values()))
+        known = {e.evidence.task.claim: e.evidence.task for e in reversed(met)}
+        done = {e.evidence.task.claim for e in met if e.owner == owner and e.step}
+        tasks = {
+            c.id: known.get(keys[c.id]) or task_of(c, keys[c.id])
+            for c in undecided
+            if keys[c.id] not in done
+        }
+        state = await trust.load_tasks(connection, owner, tasks.values())
         ranking = audits.ranked(state.model, owner, tasks, now)
         statements = {c.id: c.statement for c in undecided}
         picked: list[Audit] = []

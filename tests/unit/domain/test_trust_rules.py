@@ -62,7 +62,7 @@ def test_a_day_holds_twenty_observations_of_a_type() -> None:
 
 def test_an_own_pick_weighs_what_it_can_tell() -> None:
     assert weigh(own_pick=True, probability=0.5) == 0.75
-    assert weigh(own_pick=True, probability=0.99) < 0.04
+    assert weigh(own_pick=True, probability=0.99) == pytest.approx(0.75 * 0.199, abs=1e-3)
     assert weigh(probability=0.99) == 0.75
 
 

@@ -59,7 +59,7 @@ class Scales(NamedTuple):
     skill: float = 1.6
     affinity: float = 0.4
     conduct: float = 0.3
-    choice: float = 1.0
+    choice: float = 2.2
     level: float = 2.0
     type: float = 0.8
     claim: float = 2.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from tmws.domain.claims import Level
@@ -56,11 +57,11 @@ def weight(
 def told(probability: float) -> float:
     """Return what an agent's own pick can tell of it, 1 for a coin toss.
 
-    The Fisher information of the outcome relative to its most. A claim that is sure to
-    hold tells next to nothing, so picking easy ones is no way up; one that fails
-    against all odds weighs little too, but makes the next ones weigh more.
+    The outcome's standard deviation relative to its most. A claim that is sure to hold
+    tells next to nothing, so picking easy ones is no way up; one that fails against
+    all odds weighs little too, but makes the next ones weigh more.
     """
-    return 4.0 * probability * (1.0 - probability)
+    return 2.0 * math.sqrt(probability * (1.0 - probability))
 
 
 def opens(bound: float, threshold: float, draw: Callable[[], float]) -> bool:

@@ -107,7 +107,7 @@ async def next_audits(app: App, printer: Printer, agent: str, limit: int) -> Non
                 "probability": audit.candidate.probability,
                 "statement": audit.statement,
             }
-            for audit in await app.trust.next_audits(agent, limit=limit)
+            for audit in await app.trust.find_audits(agent, limit=limit)
         ],
         empty="Every claim of this agent is decided.",
     )

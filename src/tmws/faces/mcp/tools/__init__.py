@@ -17,7 +17,7 @@ from tmws.faces.mcp.tools.patterns import (
     revise_pattern,
     share_pattern,
 )
-from tmws.faces.mcp.tools.trust import compare_trust, get_trust
+from tmws.faces.mcp.tools.trust import compare_trust, get_trust, next_audits
 from tmws.faces.mcp.tools.verification import get_verification, verify_claim
 
 REGISTRY = Registry(
@@ -35,6 +35,7 @@ REGISTRY = Registry(
         get_verification,
         get_trust,
         compare_trust,
+        next_audits,
         remember,
         recall,
     ]

@@ -34,6 +34,13 @@ class CompareTrust(Arguments):
     ]
 
 
+class NextAudits(Arguments):
+    """Whose claims."""
+
+    agent: Name
+    limit: Annotated[int, Field(ge=1, le=20)] = 5
+
+
 class TrustShown(Result):
     """A score with what it rests on; `unknown` until a claim was decided."""
 
@@ -105,6 +112,34 @@ async def compare_trust(call: Call, wanted: CompareTrust) -> Json:
                 "apart": view.standing.high < best,
             }
             for view in views
+        ]
+    }
+
+
+@tool(
+    title="Choose audits",
+    read_only=True,
+    destructive=False,
+    idempotent=False,
+    narrow="Lower limit.",
+)
+async def next_audits(call: Call, wanted: NextAudits) -> Json:
+    """Choose which undecided claims of another agent to have checked next, by what they tell.
+
+    Use it before you rely on that agent: have the claims checked by verify_claim. Drawn by chance
+    that nobody foresees; no agent chooses its own.
+    """
+    return {
+        "audits": [
+            {
+                "claim_id": audit.candidate.name,
+                "statement": audit.statement,
+                "expected": rounded(audit.candidate.probability),
+                "information": rounded(audit.candidate.information),
+            }
+            for audit in await call.app.trust.next_audits(
+                call.caller, wanted.agent, limit=wanted.limit
+            )
         ]
     }
 
