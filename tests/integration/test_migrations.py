@@ -27,7 +27,7 @@ from tmws.storage.database import Database
 from tmws.storage.tables import metadata
 
 BESIDE_THE_METADATA = {"alembic_version"}
-"""Tables that no code of ours names, and the word index, whose form differs by dialect."""
+"""Tables that no code of ours names."""
 
 
 def scripts() -> Config:
@@ -50,7 +50,7 @@ async def moved(place: Installation, direction: str, revision: str) -> None:
 async def tables(place: Installation) -> set[str]:
     async with place.database() as database, database.read() as connection:
         names = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
-    return {name for name in names if not name.startswith("words")} - BESIDE_THE_METADATA
+    return set(names) - BESIDE_THE_METADATA
 
 
 def test_the_newest_revision_is_the_one_the_code_asks_for() -> None:
@@ -167,7 +167,7 @@ async def test_the_migrated_schema_is_the_one_in_code(installation: Installation
 
 
 def _beside(name: str | None) -> bool:
-    return name in BESIDE_THE_METADATA or str(name).startswith("words")
+    return name in BESIDE_THE_METADATA
 
 
 async def test_a_second_start_changes_nothing(installation: Installation) -> None:
@@ -267,7 +267,7 @@ async def found(folder: Path) -> int:
             assert await connection.scalar(sa.text("PRAGMA integrity_check")) == "ok"
             counts = {
                 await connection.scalar(sa.text(f"SELECT count(*) FROM {table}"))
-                for table in ("patterns", "documents", "words")
+                for table in ("patterns", "documents", "vectors")
             }
     finally:
         await database.aclose()

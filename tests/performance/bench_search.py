@@ -15,7 +15,6 @@ from tmws.domain.ranking import (
     Evidence,
     PastUse,
     fuse,
-    matched,
     precedents,
     usefulness,
 )
@@ -93,7 +92,6 @@ async def _rankings() -> AsyncIterator[Row]:
         ),
         promised_p95=1e-4,
     )
-    yield Row(await measure("terms matched in a text", lambda: matched(asked, TEXT), repeats=200))
 
 
 async def _loaded(vectors: Vector) -> ExactIndex:

@@ -9,12 +9,14 @@ reciprocal rank fusion forgets how far ahead the first one was.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from statistics import fmean, median
 
-from tmws.domain.text import cjk_share, terms
+from tmws.domain.text import cjk_share
 
 
 class Arm(StrEnum):
@@ -35,6 +37,9 @@ CANDIDATES = 200
 NEIGHBOURS = 20
 """How many of the nearest past uses are heard."""
 
+VOICES_OF_A_PATTERN, VOICES_OF_AN_AGENT = 2, 5
+"""How many of them may be another agent's mere word: for one pattern, and in all."""
+
 SHOWN_FROM = 0.35
 """Results that are less probably useful than this are not shown."""
 
@@ -51,7 +56,6 @@ _COMMON_LOUDNESS = 0.6
 _FEW = 5
 
 _MOST_CJK = 0.3
-_MOST_READ = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,17 @@ class PastUse:
 
     Attributes:
         similarity: cosine between that request and the present one.
-        outcome: how well it went, 0 to 1; smaller when nothing proves it.
+        outcome: how well it went, 0 to 1.
+        weight: what it counts beside a proven use of this pattern alone.
+        voice: the other agent whose mere word it is; None when a verdict proves it, or
+            when it is the asker's own.
     """
 
     pattern_id: str
     similarity: float
     outcome: float = 1.0
+    weight: float = 1.0
+    voice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,27 +182,38 @@ def precedents(uses: Sequence[PastUse], *, recorded: int) -> Precedents:
     Args:
         recorded: how many uses the nearest were picked from.
     """
-    nearest = sorted(uses, key=lambda use: (-use.similarity, use.pattern_id))[:NEIGHBOURS]
+    nearest = list(islice(_heard(uses), NEIGHBOURS))
     if not nearest:
         return NO_PRECEDENTS
     best = min(1.0, nearest[0].similarity)
     closeness = min(1.0, max(0.0, (best - _USES_FROM) / (_USES_FULL - _USES_FROM)))
     experience = recorded / (recorded + _USES_FOR_HALF * (1.0 - best)) if recorded else 0.0
-    weight = _USES_WEIGHT * closeness * experience
+    # Relative to the nearest, so that nothing underflows; shares do not change by it.
+    near = [math.exp(_USES_SHARPNESS * (use.similarity - best)) for use in nearest]
+    loudness = [each * use.weight for each, use in zip(near, nearest, strict=True)]
+    total = math.fsum(loudness)
+    # Where all is hearsay, descriptions keep the greater part.
+    weight = _USES_WEIGHT * closeness * experience * math.sqrt(total / math.fsum(near))
     if weight <= 0.0:
         return NO_PRECEDENTS
-    # Relative to the nearest, so that nothing underflows; shares do not change by it.
-    loudness = [math.exp(_USES_SHARPNESS * (use.similarity - best)) for use in nearest]
-    total = math.fsum(loudness)
     shares: dict[str, float] = {}
     for use, loud in zip(nearest, loudness, strict=True):
         shares[use.pattern_id] = shares.get(use.pattern_id, 0.0) + loud * use.outcome / total
     return Precedents(shares, weight)
 
 
-def matched(query_terms: Sequence[str], text: str) -> int:
-    """Return how many different terms of the query a text's first 20,000 characters hold."""
-    return len(set(query_terms) & set(terms(text[:_MOST_READ])))
+def _heard(uses: Sequence[PastUse]) -> Iterator[PastUse]:
+    """Yield the uses, nearest first, but of nobody's mere word more than a few."""
+    of_pattern: Counter[tuple[str, str]] = Counter()
+    of_agent: Counter[str] = Counter()
+    for use in sorted(uses, key=lambda use: (-use.similarity, use.pattern_id)):
+        if use.voice is not None:
+            key = (use.voice, use.pattern_id)
+            if of_pattern[key] >= VOICES_OF_A_PATTERN or of_agent[use.voice] >= VOICES_OF_AN_AGENT:
+                continue
+            of_pattern[key] += 1
+            of_agent[use.voice] += 1
+        yield use
 
 
 def reads_english_only(text: str) -> bool:
@@ -228,6 +248,15 @@ _MODELS: Mapping[tuple[bool, bool], _Model] = {
     (False, True): _Model(-4.9, 3.3, 2.5, -1.2, characters=15.4),
     (False, False): _Model(-4.2, 4.9, 3.3, -0.6),
 }
+
+
+def is_worth_showing(best: Evidence) -> bool:
+    """Say whether the best result answers the query at all.
+
+    Half of what was asked for, word by word, is an answer whatever else there is: who
+    looks for a name gets it.
+    """
+    return 2 * best.matched >= best.asked > 0 or usefulness(best) >= SHOWN_FROM
 
 
 def usefulness(evidence: Evidence) -> float:

@@ -1,41 +1,37 @@
 """How well search finds, measured on anybody's texts and questions.
 
-Every arm works as in production: words by SQLite FTS5 over the same terms, vectors by
-the installed index and embedders, all fused by `tmws.domain.ranking`. `grep` is what an
-agent without search would do: count which words of the question occur.
+Questions go the way that requests go in production: the same words in the same index,
+vectors by the installed index and embedders, past uses, and `tmws.indexes.finding`, which
+fuses them and decides whether anything is shown. `grep` is what an agent without search
+would do: count which words of the question occur.
 """
 
 from __future__ import annotations
 
 import math
-import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import fmean
 
 import numpy as np
 
 from tmws.domain.errors import InvalidInput
-from tmws.domain.ranking import (
-    CANDIDATES,
-    SHOWN_FROM,
-    Arm,
-    Evidence,
-    PastUse,
-    fuse,
-    matched,
-    precedents,
-    reads_english_only,
-    usefulness,
-)
+from tmws.domain.ranking import CANDIDATES, Arm, reads_english_only
 from tmws.domain.text import STOP_WORDS, normal, terms, words
+from tmws.indexes import finding
+from tmws.indexes.catalogue import Block, Caller, View, WordRow
+from tmws.indexes.finding import Asked, Found
+from tmws.indexes.uses import UseRow
 from tmws.ports import Embedder, Progress, Vector, VectorIndex, VectorRow
 
 FUSED, GREP = "fused", "grep"
 _DEPTH = 64
 _GAIN_DEPTH = 10
 _TEXTS_A_STEP = 256
+_TEXTS, _NOBODY = "texts", ""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Scores = dict[str, float]
 
 
@@ -153,113 +149,101 @@ class _Bench:
     ) -> None:
         self._texts = {key: f"{_named(key)}\n{text}" for key, text in corpus.items()}
         self._plain = {key: normal(text) for key, text in self._texts.items()}
-        self._ids = list(corpus)
-        self._words = _word_index(self._texts)
         self._index = index
         self._embedders = embedders
-        self._served: list[str] = []
+        self._block = Block()
+        self._views: Sequence[View] = ()
+        self._recorded = 0
 
     async def load(self, uses: Sequence[Question], progress: Progress) -> None:
-        await self._load("texts", self._texts, progress)
-        self._served = [use.relevant[0] for use in uses]
-        requests = {f"{number:09}": use.text for number, use in enumerate(uses)}
-        await self._load("uses", requests, progress)
-
-    async def _load(self, block: str, texts: Mapping[str, str], progress: Progress) -> None:
-        items = list(texts.items())
+        self._block.refresh(
+            [
+                WordRow(key, _NOBODY, "public", number, " ".join(terms(text)))
+                for number, (key, text) in enumerate(self._texts.items(), 1)
+            ]
+        )
+        items = list(self._texts.items())
         for start in range(0, len(items), _TEXTS_A_STEP):
-            await progress(f"embedding {block}, {start} of {len(items)}")
+            await progress(f"embedding texts, {start} of {len(items)}")
             step = items[start : start + _TEXTS_A_STEP]
             for embedder in self._embedders.values():
                 vectors = await embedder.embed([text for _, text in step])
                 rows = [
-                    VectorRow(key, "", "public", 1, vector.tobytes())
+                    VectorRow(key, _NOBODY, "public", 1, vector.tobytes())
                     for (key, _), vector in zip(step, vectors, strict=True)
                 ]
-                await self._index.refresh(block, embedder.id, rows)
+                await self._index.refresh(_TEXTS, embedder.id, rows)
+        for start in range(0, len(uses), _TEXTS_A_STEP):
+            await progress(f"embedding uses, {start} of {len(uses)}")
+            self._block.refresh_uses(await self._uses(start, uses[start : start + _TEXTS_A_STEP]))
+        self._views = [self._block.view(Caller(_NOBODY, ()), member=True)]
+        self._recorded = len(uses)
+
+    async def _uses(self, start: int, uses: Sequence[Question]) -> list[UseRow]:
+        """Return past uses as verdicts would have proven them."""
+        made = {
+            embedder.id: await embedder.embed([use.text for use in uses])
+            for embedder in self._embedders.values()
+        }
+        return [
+            UseRow(
+                use_id=f"{start + place:09}",
+                pattern_id=use.relevant[0],
+                agent_id=_NOBODY,
+                good=1.0,
+                proven=True,
+                share=1.0,
+                at=_EPOCH,
+                revision=start + place + 1,
+                vectors={name: vectors[place].tobytes() for name, vectors in made.items()},
+            )
+            for place, use in enumerate(uses)
+        ]
 
     async def ask(self, text: str) -> _Answer:
         clock = _Stopwatch()
-        found: dict[Arm, _Scores] = {}
-        vectors: dict[Arm, Vector] = {}
-        asked = list(dict.fromkeys(terms(text)))
+        arms: dict[Arm, _Scores] = {}
+        asked = Asked(tuple(dict.fromkeys(terms(text))))
         with clock(Arm.WORDS):
-            found[Arm.WORDS] = self._by_words(asked)
+            arms[Arm.WORDS] = finding.by_words(asked, self._views)
+        vectors: dict[Arm, Vector] = {}
         for arm, embedder in self._embedders.items():
             if arm is Arm.MEANING and not reads_english_only(text):
                 continue
             with clock(arm):
                 vectors[arm] = (await embedder.embed([text]))[0]
-                found[arm] = await self._near("texts", arm, vectors[arm], CANDIDATES)
+                arms[arm] = await self._near(arm, vectors[arm])
+        served = {arm: embedder.id for arm, embedder in self._embedders.items()}
+        asked = Asked(asked.terms, vectors, served)
         with clock(Arm.USES):
-            past = await self._past_uses(vectors)
-            said = precedents(past, recorded=len(self._served))
+            uses = finding.by_uses(asked, self._views)
         with clock(FUSED):
-            ranked = fuse(found, said)
-            useful = bool(ranked) and self._useful(ranked[0].item_id, asked, found, past)
+            found = finding.settled(asked, self._views, arms, uses, caller_id=_NOBODY)
         with clock(GREP):
             grepped = self._by_grep(text)
-        clock.seconds[FUSED] += sum(clock.seconds[arm] for arm in (*found, Arm.USES))
-        places = {arm.value: _best(scores) for arm, scores in found.items()}
-        if self._served:
-            places[Arm.USES.value] = _best(said.shares)
-        places[FUSED] = [result.item_id for result in ranked[:_DEPTH]]
-        places[GREP] = _best(grepped)
-        return _Answer(places, clock.seconds, useful)
+        clock.seconds[FUSED] += sum(clock.seconds[arm] for arm in (*arms, Arm.USES))
+        return _Answer(self._places(found, grepped), clock.seconds, found.shown)
 
-    def _by_words(self, asked: Sequence[str]) -> _Scores:
-        if not asked:
-            return {}
-        rows = self._words.execute(
-            "SELECT rowid, bm25(words) AS score FROM words WHERE words MATCH ? "
-            "ORDER BY score, rowid LIMIT ?",
-            (" OR ".join(f'"{term}"' for term in asked), CANDIDATES),
-        )
-        return {self._ids[row_id]: -score for row_id, score in rows}
-
-    async def _near(self, block: str, arm: Arm, vector: Vector, limit: int) -> _Scores:
+    async def _near(self, arm: Arm, vector: Vector) -> _Scores:
         matches = await self._index.search(
             vector,
-            namespace=block,
+            namespace=_TEXTS,
             embedder_id=self._embedders[arm].id,
-            caller_id="",
+            caller_id=_NOBODY,
             granted=(),
-            limit=limit,
+            limit=CANDIDATES,
         )
         return {match.pattern_id: match.similarity for match in matches}
 
-    async def _past_uses(self, vectors: Mapping[Arm, Vector]) -> list[PastUse]:
-        """Return near past uses; their similarity is the mean over the embedders.
-
-        Spelling and meaning together picked the right one more often than either.
-        """
-        if not self._served or not vectors:
-            return []
-        near = [
-            await self._near("uses", arm, vector, CANDIDATES) for arm, vector in vectors.items()
-        ]
-        both = set(near[0]).intersection(*near[1:]) or set(near[-1])
-        return [
-            PastUse(self._served[int(key)], fmean(each.get(key, 0.0) for each in near))
-            for key in both
-        ]
-
-    def _useful(
-        self, best: str, asked: Sequence[str], found: Mapping[Arm, _Scores], past: list[PastUse]
-    ) -> bool:
-        nearest = max((use.similarity for use in past if use.pattern_id == best), default=-1.0)
-        similar = {
-            arm: max(found[arm].get(best, 0.0), nearest) if arm in found else None
-            for arm in (Arm.MEANING, Arm.CHARACTERS)
+    def _places(self, found: Found, grepped: _Scores) -> dict[str, Sequence[str]]:
+        places: dict[str, Sequence[str]] = {
+            arm.value: _best(scores) for arm, scores in found.arms.items()
         }
-        evidence = Evidence(
-            asked=len(asked),
-            matched=matched(asked, self._texts[best]) if best in self._texts else 0,
-            searched=len(self._texts),
-            meaning=similar[Arm.MEANING],
-            characters=similar[Arm.CHARACTERS],
-        )
-        return usefulness(evidence) >= SHOWN_FROM
+        if self._recorded:
+            places[Arm.USES.value] = _best(found.uses.shares)
+        places[FUSED] = [result.item_id for result in found.ranked[:_DEPTH]]
+        places[GREP] = _best(grepped)
+        return places
 
     def _by_grep(self, text: str) -> _Scores:
         wanted = [word for word in dict.fromkeys(words(text)) if word not in STOP_WORDS]
@@ -284,18 +268,6 @@ class _Stopwatch:
     def __exit__(self, *_: object) -> None:
         name, started = self._running.pop()
         self.seconds[name] = time.perf_counter() - started
-
-
-def _word_index(texts: Mapping[str, str]) -> sqlite3.Connection:
-    database = sqlite3.connect(":memory:")
-    database.execute(
-        "CREATE VIRTUAL TABLE words USING fts5(terms, tokenize = 'unicode61 remove_diacritics 0')"
-    )
-    database.executemany(
-        "INSERT INTO words (rowid, terms) VALUES (?, ?)",
-        ((row_id, " ".join(terms(text))) for row_id, text in enumerate(texts.values())),
-    )
-    return database
 
 
 def _named(key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tmws.domain.actions import Action
@@ -20,7 +20,7 @@ from tmws.services.receipts import Receipts
 from tmws.services.search import Search, named_parts
 from tmws.services.storing import Storing
 from tmws.storage import patterns
-from tmws.storage.database import Database, Transaction
+from tmws.storage.database import Database
 from tmws.storage.documents import Kind
 from tmws.storage.patterns import PatternFilter
 
@@ -186,15 +186,16 @@ class Learning:
         start = _offset(place_of(query.cursor, query=mark)) if query.cursor else 0
         asked = await self._search.asked(text)
         async with self._database.read() as connection:
-            ranked = await self._search.ranked(
+            wanted, namespace = replace(wanted, namespace=None), wanted.namespace
+            found = await self._search.ranked(
                 connection,
                 caller,
                 asked,
                 kind=Kind.PATTERN,
-                readable=patterns.matching_ids(caller, wanted),
-                filtered=wanted != PatternFilter(),
-                text_of=lambda item_id: _text_of(connection, caller, item_id),
+                namespace=namespace,
+                wanted=None if wanted == PatternFilter() else patterns.matching_ids(caller, wanted),
             )
+            ranked = found.ranked if found.shown else ()
             page = ranked[start : start + query.limit]
             stored = await patterns.readable(connection, caller, [hit.item_id for hit in page])
         end = start + query.limit
@@ -212,10 +213,6 @@ class Learning:
             return None
         weights = {item.pattern.id: item.score or 0.0 for item in shown}
         return self._receipts.issue(caller, request, weights)
-
-
-async def _text_of(connection: Transaction, caller: Agent, pattern_id: str) -> str:
-    return (await shelf.visible(connection, caller, pattern_id)).searchable()
 
 
 def _mark(query: PatternQuery) -> Json:

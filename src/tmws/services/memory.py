@@ -19,7 +19,7 @@ from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
 from tmws.services.search import Search, named_parts
 from tmws.storage import documents, memories
-from tmws.storage.database import Database, Transaction
+from tmws.storage.database import Database
 from tmws.storage.documents import Kind
 
 LONGEST_QUERY = 1000
@@ -139,15 +139,14 @@ class Memory:
             raise InvalidInput("The cursor is refused. Use next_cursor exactly as it was returned.")
         asked = await self._search.asked(text)
         async with self._database.read() as connection:
-            ranked = await self._search.ranked(
+            found = await self._search.ranked(
                 connection,
                 caller,
                 asked,
                 kind=Kind.MEMORY,
-                readable=memories.matching_ids(caller, kind=query.kind),
-                filtered=query.kind is not None,
-                text_of=lambda item_id: _text_of(connection, caller, item_id),
+                wanted=memories.matching_ids(caller, kind=query.kind) if query.kind else None,
             )
+            ranked = found.ranked if found.shown else ()
             page = ranked[place : place + query.limit]
             stored = await memories.readable(connection, caller, [hit.item_id for hit in page])
         end = place + query.limit
@@ -161,10 +160,6 @@ class Memory:
             asked.embedder,
             asked.degraded,
         )
-
-
-async def _text_of(connection: Transaction, caller: Agent, memory_id: str) -> str:
-    return (await memories.readable(connection, caller, [memory_id]))[memory_id].text
 
 
 def _mark(query: MemoryQuery) -> Json:

@@ -84,7 +84,7 @@ class Removal:
             await uses.forget(acts.tx, pattern_id)
             await batches.forget(acts.tx, pattern_id)
             await usage.expect_anew(acts.tx, pattern_id)
-            await documents.forget(acts.tx, pattern_id)
+            await documents.remove(acts.tx, pattern_id)
             await acts.add(by, pattern_id, ActKind.FORGOTTEN)
         await self._database.drop_old_pages()
 

@@ -2,54 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.patterns import Pattern
-from tmws.domain.ranking import (
-    CANDIDATES,
-    SHOWN_FROM,
-    Arm,
-    Evidence,
-    Ranked,
-    fuse,
-    matched,
-    reads_english_only,
-    usefulness,
-)
+from tmws.domain.ranking import CANDIDATES, Arm, Ranked, reads_english_only
 from tmws.domain.text import terms
-from tmws.ports import Vector
+from tmws.indexes import finding
+from tmws.indexes.catalogue import Block, Caller, Catalogue, View, WordRow
+from tmws.indexes.finding import Asked, Found
+from tmws.indexes.uses import UseRow
+from tmws.services import nearest
 from tmws.services.models import Models
-from tmws.services.nearest import Block, Nearest
-from tmws.storage import documents, patterns
+from tmws.services.nearest import Nearest
+from tmws.storage import catalogue, documents, patterns
 from tmws.storage.database import Transaction
 from tmws.storage.documents import Document, Ids, Kind
 
+_ROWS_A_STEP = 2000
+
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A query as search sees it; `vectors` holds only arms whose embedder answered.
+class _Part:
+    """A namespace to look into; what is public there is open to its members."""
 
-    Attributes:
-        embedders: id of the model by arm.
-        shortfalls: what could not serve as configured, added to as the search goes on.
-    """
+    namespace: str
+    block: Block
+    member: bool
 
-    terms: tuple[str, ...]
-    vectors: Mapping[Arm, Vector]
-    embedders: Mapping[Arm, str]
-    shortfalls: set[str] = field(default_factory=set)
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Where somebody looks, and at which ids only; None for all."""
+
+    kind: Kind
+    caller: Caller
+    among: frozenset[str] | None
+    parts: Sequence[_Part]
 
     @property
-    def embedder(self) -> str | None:
-        """Which models compared meanings or spelling, None if none did."""
-        return " + ".join(self.embedders[arm] for arm in self.vectors) or None
+    def views(self) -> list[View]:
+        """What the caller may see, good until the next document is taken over."""
+        return [self.view(part) for part in self.parts]
 
-    @property
-    def degraded(self) -> str | None:
-        """Why the answer is less than what was configured could give, None if it is not."""
-        return " ".join(sorted(self.shortfalls)) or None
+    def view(self, part: _Part) -> View:
+        """The same of one namespace."""
+        return part.block.view(self.caller, member=part.member, among=self.among)
 
 
 class Search:
@@ -59,6 +58,7 @@ class Search:
         """Stand on who turns text into vectors and who compares them."""
         self._models = models
         self._nearest = nearest
+        self._catalogue = Catalogue()
 
     async def document(
         self,
@@ -114,61 +114,98 @@ class Search:
         asked: Asked,
         *,
         kind: Kind,
-        readable: Ids,
-        filtered: bool,
-        text_of: Callable[[str], Awaitable[str]],
-    ) -> list[Ranked]:
-        """Return what matches, best first; nothing when even the best is beside the point.
+        namespace: str | None = None,
+        wanted: Ids | None = None,
+    ) -> Found:
+        """Return what matches, best first, and whether the best is worth showing.
 
         Args:
-            readable: selects the ids the caller may see and asked for.
-            filtered: it leaves out some of what the caller may see.
-            text_of: returns the searchable text of an item.
+            namespace: look into this one only.
+            wanted: selects the only ids to look at; None for all that may be read.
         """
-        among = readable if filtered else None
-        by_words = await documents.matching(
-            connection, caller, asked.terms, kind=kind, among=among, limit=CANDIDATES
-        )
-        near = await self._near(connection, caller, asked, kind, readable, filtered=filtered)
-        found = fuse({Arm.WORDS: by_words, **near})
-        if not found:
-            return []
-        best = found[0].item_id
-        evidence = Evidence(
-            asked=len(asked.terms),
-            matched=matched(asked.terms, await text_of(best)),
-            searched=await documents.count(connection, caller, kind=kind),
-            meaning=near[Arm.MEANING].get(best, 0.0) if Arm.MEANING in near else None,
-            characters=near[Arm.CHARACTERS].get(best, 0.0) if Arm.CHARACTERS in near else None,
-        )
-        return found if _is_worth_showing(evidence) else []
+        look = await self._look(connection, caller, kind, namespace, wanted)
+        near = await self._near(connection, asked, look)
+        # From here on nothing is awaited: what is looked at must not change meanwhile.
+        views = look.views
+        arms = {Arm.WORDS: finding.by_words(asked, views), **near}
+        uses = finding.by_uses(asked, views)
+        return finding.settled(asked, views, arms, uses, caller_id=caller.id)
 
-    async def _near(
+    async def _look(
         self,
         connection: Transaction,
         caller: Agent,
-        asked: Asked,
         kind: Kind,
-        readable: Ids,
-        *,
-        filtered: bool,
+        namespace: str | None,
+        wanted: Ids | None,
+    ) -> _Look:
+        """Bring the namespaces that hold something for the caller up to date."""
+        held = await catalogue.namespaces_of(connection, caller, kind=kind)
+        granted = await patterns.granted_to(connection, caller.id) if kind is Kind.PATTERN else ()
+        among = None if wanted is None else await documents.ids(connection, wanted)
+        parts = []
+        for name, revision in sorted(held.items()):
+            if namespace is not None and name != namespace:
+                continue
+            block = self._catalogue.block(f"{kind.value}/{name}")
+            if block.seen_at < revision:
+                await self._catch_up(connection, block, kind, name)
+                block.seen_at = max(block.seen_at, revision)
+            parts.append(_Part(name, block, member=name in caller.namespaces))
+        return _Look(kind, Caller(caller.id, granted), among, parts)
+
+    async def _catch_up(
+        self, connection: Transaction, block: Block, kind: Kind, namespace: str
+    ) -> None:
+        """Take over what this or another process wrote since the last look."""
+        while rows := await catalogue.words_since(
+            connection,
+            kind=kind,
+            namespace=namespace,
+            revision=block.revision,
+            limit=_ROWS_A_STEP,
+        ):
+            block.refresh([WordRow(**asdict(row)) for row in rows])
+        if kind is not Kind.PATTERN:
+            return
+        uses = await catalogue.uses_since(
+            connection,
+            namespace=namespace,
+            revision=block.uses_revision,
+        )
+        block.refresh_uses(
+            [
+                UseRow(
+                    use_id=use.use_id,
+                    pattern_id=use.pattern_id,
+                    agent_id=use.agent_id,
+                    good=use.outcome.good,
+                    proven=use.proven,
+                    share=use.share,
+                    at=use.at,
+                    revision=use.revision,
+                    vectors=use.vectors,
+                )
+                for use in uses
+            ]
+        )
+
+    async def _near(
+        self, connection: Transaction, asked: Asked, look: _Look
     ) -> dict[Arm, dict[str, float]]:
-        if not asked.vectors:
-            return {}
-        foreign = await documents.namespaces_beside(connection, caller.namespaces, kind=kind)
-        selected = await documents.ids(connection, readable) if filtered or foreign else frozenset()
-        granted = await patterns.granted_to(connection, caller.id)
         found: dict[Arm, dict[str, float]] = {arm: {} for arm in asked.vectors}
-        for namespace in (*caller.namespaces, *foreign):
+        for part in look.parts:
             # The index opens what is public to whoever asks; only members may.
-            among = selected if filtered or namespace in foreign else None
+            among = look.among if part.member else look.view(part).ids
+            if among is not None and not among:
+                continue
             for arm, vector in asked.vectors.items():
                 near = await self._nearest.search(
                     connection,
                     vector,
-                    Block(kind, namespace, asked.embedders[arm]),
-                    caller_id=caller.id,
-                    granted=granted,
+                    nearest.Block(look.kind, part.namespace, asked.embedders[arm]),
+                    caller_id=look.caller.id,
+                    granted=look.caller.granted,
                     limit=CANDIDATES,
                     among=among,
                 )
@@ -176,15 +213,6 @@ class Search:
                 if near.degraded:
                     asked.shortfalls.add(near.degraded)
         return found
-
-
-def _is_worth_showing(best: Evidence) -> bool:
-    """Say whether the best result answers the query at all.
-
-    Half of what was asked for, word by word, is an answer whatever else there is: who
-    looks for a name gets it.
-    """
-    return 2 * best.matched >= best.asked > 0 or usefulness(best) >= SHOWN_FROM
 
 
 def named_parts(result: Ranked) -> dict[str, float]:

@@ -39,18 +39,6 @@ def readable_memories(caller: Agent) -> sa.ColumnElement[bool]:
     return _readable(tables.memories, caller)
 
 
-def readable_documents(caller: Agent) -> sa.ColumnElement[bool]:
-    """Return the same condition on `documents`, which repeat what it is about.
-
-    Search asks it of every match, so it must not need the thing itself.
-    """
-    documents = tables.documents
-    return sa.and_(
-        ~documents.c.removed,
-        sa.or_(_readable(documents, caller), _granted(documents, documents.c.item_id, caller)),
-    )
-
-
 def _granted(
     table: sa.Table, item_id: sa.ColumnElement[str], caller: Agent
 ) -> sa.ColumnElement[bool]:

@@ -245,8 +245,7 @@ memories = sa.Table(
     sa.Index(None, "created_at"),
 )
 
-# What search sees of a pattern or memory. The words stand in `words`, whose form
-# differs by dialect, under the same id.
+# What search sees of a pattern or memory.
 documents = sa.Table(
     "documents",
     metadata,
@@ -263,7 +262,19 @@ documents = sa.Table(
     sa.Column("level", sa.String(16), nullable=False),
     # The row stays, so that every index of vectors learns that the thing is gone.
     sa.Column("removed", sa.Boolean(create_constraint=False), nullable=False, default=False),
-    sa.Index(None, "namespace", "kind"),
+    # Of its namespace, at the last change.
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    # Its stems, spaces around each; empty once it is removed.
+    sa.Column("terms", sa.Text, nullable=False),
+    sa.Index(None, "namespace", "kind", "revision"),
+    # Where else than in its own namespaces an agent may find something.
+    sa.Index(None, "owner_id", "namespace"),
+    sa.Index(
+        "ix_documents_system",
+        "namespace",
+        sqlite_where=sa.text("level = 'system'"),
+        postgresql_where=sa.text("level = 'system'"),
+    ),
 )
 
 # One for each embedder that answered; a document without any is found by its words.

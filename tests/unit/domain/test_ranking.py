@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from tmws.domain.ranking import (
     NO_PRECEDENTS,
     SHOWN_FROM,
+    VOICES_OF_A_PATTERN,
+    VOICES_OF_AN_AGENT,
     WEIGHTS,
     Arm,
     Evidence,
     PastUse,
     fuse,
-    matched,
     precedents,
     reads_english_only,
     usefulness,
@@ -162,10 +163,6 @@ def test_the_same_evidence_says_less_among_many() -> None:
     assert usefulness(few) > SHOWN_FROM > usefulness(replace(few, matched=0, searched=100_000))
 
 
-def test_matched_counts_different_stems() -> None:
-    assert matched(["delet", "file", "zip"], "Deleting files: file after file") == 2
-
-
 @pytest.mark.parametrize(
     ("text", "reads"),
     [
@@ -177,3 +174,54 @@ def test_matched_counts_different_stems() -> None:
 )
 def test_english_embedders_are_kept_from_other_scripts(text: str, reads: bool) -> None:
     assert reads_english_only(text) is reads
+
+
+def spoken(pattern: str, by: str | None, similarity: float = 0.9) -> PastUse:
+    return PastUse(pattern, similarity, weight=1.0 if by is None else 0.25, voice=by)
+
+
+def test_one_agents_word_cannot_drown_what_was_proven() -> None:
+    flood = [spoken("bad", "mallory", 0.99) for _ in range(500)]
+    flood += [spoken(f"bad {n}", "mallory", 0.98) for n in range(500)]
+    said = precedents([*flood, spoken("good", None, 0.95)], recorded=1001)
+    assert said.shares["good"] > 0.25
+    assert sum(key.startswith("bad") for key in said.shares) <= VOICES_OF_AN_AGENT
+
+
+def test_of_equally_near_uses_the_proven_one_decides() -> None:
+    said = precedents([spoken("said", "bob"), spoken("proven", None)], recorded=2)
+    assert said.shares["proven"] == pytest.approx(4 * said.shares["said"])
+
+
+def test_hearsay_alone_leaves_the_greater_part_to_the_descriptions() -> None:
+    hearsay = precedents([spoken("p", name, 1.0) for name in ("ann", "bob")], recorded=10_000)
+    proven = precedents([spoken("p", None, 1.0)], recorded=10_000)
+    assert hearsay.weight == pytest.approx(proven.weight / 2)
+    assert hearsay.weight < 0.5
+
+
+@given(st.lists(st.tuples(IDS, st.sampled_from([None, "ann", "bob"]), st.floats(-1, 1))))
+def test_of_nobodys_mere_word_more_than_a_few_are_heard(
+    uses: list[tuple[str, str | None, float]],
+) -> None:
+    spoken_uses = [spoken(pattern, by, similar) for pattern, by, similar in uses]
+    said = precedents(spoken_uses, recorded=len(uses))
+    capped = precedents(
+        [use for use in spoken_uses if use.voice is None]
+        + [
+            use
+            for name in ("ann", "bob")
+            for use in _first_words([use for use in spoken_uses if use.voice == name])
+        ],
+        recorded=len(uses),
+    )
+    assert said == capped
+
+
+def _first_words(uses: list[PastUse]) -> list[PastUse]:
+    kept: list[PastUse] = []
+    for use in sorted(uses, key=lambda use: (-use.similarity, use.pattern_id)):
+        same = sum(known.pattern_id == use.pattern_id for known in kept)
+        if same < VOICES_OF_A_PATTERN and len(kept) < VOICES_OF_AN_AGENT:
+            kept.append(use)
+    return kept

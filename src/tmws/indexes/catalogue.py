@@ -1,0 +1,219 @@
+"""What can be found, in memory: SQL is the truth, this is its working copy.
+
+One block for each kind and namespace holds the words of its documents, who may read
+them, and the uses they were put to. Access is decided before anything is ranked, so what
+is hidden changes neither order, number nor score of what is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmws.indexes import words
+from tmws.indexes.columns import Column
+from tmws.indexes.uses import NearUse, UseRow, Uses
+from tmws.indexes.words import Postings, Readable
+from tmws.ports import Vector
+
+_LEVELS = {"private": 0, "shared": 1, "public": 2, "system": 3}
+_NOWHERE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class WordRow:
+    """What SQL says about one document.
+
+    Attributes:
+        level: `private`, `shared`, `public` or `system`.
+        revision: rises with every change in the namespace.
+        terms: its words, spaces between them; None once it is removed.
+    """
+
+    item_id: str
+    owner_id: str
+    level: str
+    revision: int
+    terms: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who looks.
+
+    Attributes:
+        granted: ids of shared items that were opened to the caller.
+    """
+
+    id: str
+    granted: Collection[str]
+
+
+class Catalogue:
+    """Every block that was asked for."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, Block] = {}
+
+    def block(self, name: str) -> Block:
+        """Return a block; an empty one where nothing was loaded yet."""
+        return self._blocks.setdefault(name, Block())
+
+
+class Block:
+    """The documents of one kind in one namespace, and their uses."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.uses_revision = 0
+        self.seen_at = 0
+        """Revision of the namespace when it was last looked at, whatever was written then."""
+        self.ids: list[str] = []
+        self._codes: dict[str, int] = {}
+        self._owner_codes: dict[str, int] = {}
+        # By document; its words may be taken in anew, and then stand at another place.
+        self._owners: Column[np.int32] = Column(np.int32)
+        self._levels: Column[np.uint8] = Column(np.uint8)
+        self._places: Column[np.int64] = Column(np.int64)
+        # By place.
+        self._postings = Postings()
+        self._documents: Column[np.int64] = Column(np.int64)
+        self.uses = Uses()
+
+    def refresh(self, rows: Sequence[WordRow]) -> None:
+        """Take over what changed, oldest first."""
+        before = self.revision
+        for row in rows:
+            if row.revision <= before:
+                continue  # another search was faster
+            code = self._codes.get(row.item_id)
+            if code is None:
+                code = self._codes[row.item_id] = len(self.ids)
+                self.ids.append(row.item_id)
+                self._owners.append(0)
+                self._levels.append(0)
+                self._places.append(_NOWHERE)
+            self._owners[code] = self._owner_codes.setdefault(row.owner_id, len(self._owner_codes))
+            self._levels[code] = _LEVELS[row.level]
+            self._places[code] = self._taken_in(code, row.terms)
+            self.revision = max(self.revision, row.revision)
+
+    def refresh_uses(self, rows: Sequence[UseRow]) -> None:
+        """Take over uses, oldest first; the documents they are of were taken over before."""
+        before = self.uses_revision
+        for row in rows:
+            if row.revision <= before:
+                continue
+            self.uses_revision = max(self.uses_revision, row.revision)
+            if row.pattern_id in self._codes:
+                self.uses.add(row, self._codes[row.pattern_id])
+
+    def _taken_in(self, code: int, terms: str | None) -> int:
+        if terms is None:
+            return _NOWHERE
+        self._documents.append(code)
+        return self._postings.add(terms.split())
+
+    def view(self, caller: Caller, *, member: bool, among: Collection[str] | None = None) -> View:
+        """Return what a caller may see of the block.
+
+        Args:
+            member: the caller belongs to the namespace, so what is public is open to it.
+            among: look at these ids only.
+        """
+        levels = self._levels.values
+        seen = levels >= _LEVELS["public" if member else "system"]
+        if caller.id in self._owner_codes:
+            seen |= self._owners.values == self._owner_codes[caller.id]
+        if caller.granted:
+            seen |= self._mask(caller.granted) & (levels == _LEVELS["shared"])
+        if among is not None:
+            seen &= self._mask(among)
+        return View(self, seen & (self._places.values != _NOWHERE))
+
+    def readable(self, seen: NDArray[np.bool_]) -> Readable:
+        """Return the words of these documents."""
+        documents = self._documents.values
+        by_place = seen[documents]
+        # Words that were taken in anew stand twice; only the last place is theirs.
+        by_place &= self._places.values[documents] == np.arange(len(documents))
+        return Readable(self._postings, by_place)
+
+    def named(self, scores: Mapping[int, float]) -> dict[str, float]:
+        """Return scores by id that are given by place."""
+        documents = self._documents.values
+        return {self.ids[documents[place]]: score for place, score in scores.items()}
+
+    def held(self, item_id: str, terms: Sequence[str]) -> int | None:
+        """Return how many of these words a document holds, None if it is not in this block."""
+        code = self._codes.get(item_id)
+        if code is None:
+            return None
+        place = int(self._places.values[code])
+        return 0 if place == _NOWHERE else self._postings.held_by(place, terms)
+
+    def _mask(self, ids: Collection[str]) -> NDArray[np.bool_]:
+        chosen = np.zeros(len(self.ids), np.bool_)
+        chosen[[self._codes[key] for key in ids if key in self._codes]] = True
+        return chosen
+
+
+class View:
+    """A block as one caller may see it; good until the block changes."""
+
+    def __init__(self, block: Block, seen: NDArray[np.bool_]) -> None:
+        self._block = block
+        self._seen = seen
+
+    @property
+    def count(self) -> int:
+        """Number of documents that can be seen."""
+        return int(np.count_nonzero(self._seen))
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of all that can be seen."""
+        ids = self._block.ids
+        return frozenset(ids[code] for code in np.flatnonzero(self._seen).tolist())
+
+    @property
+    def uses(self) -> int:
+        """Number of uses of what can be seen."""
+        return int(np.count_nonzero(self._block.uses.seen(self._seen)))
+
+    def readable(self) -> Readable:
+        """Return the words that can be seen."""
+        return self._block.readable(self._seen)
+
+    def named(self, scores: Mapping[int, float]) -> dict[str, float]:
+        """Return scores by id that are given by place."""
+        return self._block.named(scores)
+
+    def held(self, item_id: str, terms: Sequence[str]) -> int | None:
+        """Return how many of these words a document holds, None if it is not in this block."""
+        return self._block.held(item_id, terms)
+
+    def nearest_uses(self, asked: Mapping[str, Vector], *, limit: int) -> list[NearUse]:
+        """Return the uses of what can be seen whose purpose is nearest, nearest first."""
+        return self._block.uses.nearest(asked, self._seen, limit)
+
+
+def matching(terms: Sequence[str], views: Sequence[View], *, limit: int) -> dict[str, float]:
+    """Return the best matches of any of the words: id to score, higher is better."""
+    found = words.best(terms, [view.readable() for view in views], limit=limit)
+    return {
+        item_id: score
+        for view, scores in zip(views, found, strict=True)
+        for item_id, score in view.named(scores).items()
+    }
+
+
+def nearest_uses(
+    asked: Mapping[str, Vector], views: Sequence[View], *, limit: int
+) -> list[NearUse]:
+    """Return the uses whose purpose is nearest in any of the views, nearest first."""
+    near = [use for view in views for use in view.nearest_uses(asked, limit=limit)]
+    return sorted(near, key=lambda found: (-found.similarity, found.use.use_id))[:limit]

@@ -1,0 +1,138 @@
+"""From a request to an order: the one way that search, and its evaluation, go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tmws.domain.ranking import (
+    CANDIDATES,
+    Arm,
+    Evidence,
+    PastUse,
+    Precedents,
+    Ranked,
+    fuse,
+    is_worth_showing,
+    precedents,
+)
+from tmws.domain.usage import WORD_WEIGHT
+from tmws.indexes.catalogue import View, matching, nearest_uses
+from tmws.indexes.uses import NearUse
+from tmws.ports import Vector
+
+MOST_TERMS = 60
+"""Of a longer request the first different terms are looked for."""
+
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as search sees it.
+
+    Attributes:
+        terms: its different stems.
+        vectors: only of arms whose embedder answered.
+        embedders: the ids of those embedders.
+        shortfalls: what could not serve as configured, added to as the search goes on.
+    """
+
+    terms: tuple[str, ...]
+    vectors: Mapping[Arm, Vector] = field(default_factory=dict)
+    embedders: Mapping[Arm, str] = field(default_factory=dict)
+    shortfalls: set[str] = field(default_factory=set)
+
+    @property
+    def embedder(self) -> str | None:
+        """Name who served, None when only words were compared."""
+        return " + ".join(self.embedders[arm] for arm in self.vectors) or None
+
+    @property
+    def degraded(self) -> str | None:
+        """Why the answer is less than what was configured could give, None if it is not."""
+        return " ".join(sorted(self.shortfalls)) or None
+
+    @property
+    def by_embedder(self) -> dict[str, Vector]:
+        """The vectors by the id of who made them."""
+        return {self.embedders[arm]: vector for arm, vector in self.vectors.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What each arm put forward, and the order that follows.
+
+    Attributes:
+        ranked: best first, shown or not.
+        shown: the best is worth showing.
+    """
+
+    arms: Mapping[Arm, Scores]
+    uses: Precedents
+    ranked: Sequence[Ranked]
+    shown: bool
+
+
+def by_words(asked: Asked, views: Sequence[View]) -> dict[str, float]:
+    """Return the candidates of the words."""
+    return matching(asked.terms[:MOST_TERMS], views, limit=CANDIDATES)
+
+
+def by_uses(asked: Asked, views: Sequence[View]) -> list[NearUse]:
+    """Return the past uses that are heard."""
+    return nearest_uses(asked.by_embedder, views, limit=CANDIDATES)
+
+
+def settled(
+    asked: Asked,
+    views: Sequence[View],
+    arms: Mapping[Arm, Scores],
+    uses: Sequence[NearUse],
+    *,
+    caller_id: str,
+) -> Found:
+    """Fuse what the arms put forward, and decide whether anything is shown.
+
+    Args:
+        arms: candidates of words, characters and meaning.
+        uses: the nearest past uses.
+        caller_id: whose own word is as good as proof, to itself.
+    """
+    said = precedents(
+        [_past_use(near, caller_id) for near in uses], recorded=sum(view.uses for view in views)
+    )
+    ranked = [result for result in fuse(arms, said) if result.score > 0.0]
+    if not ranked:
+        return Found(arms, said, ranked, shown=False)
+    best = ranked[0].item_id
+    nearest = max((near.similarity for near in uses if near.use.pattern_id == best), default=-1.0)
+    similar = {
+        arm: max(arms[arm].get(best, 0.0), nearest) if arm in arms else None
+        for arm in (Arm.MEANING, Arm.CHARACTERS)
+    }
+    evidence = Evidence(
+        asked=len(asked.terms),
+        matched=_held(best, asked.terms, views),
+        searched=sum(view.count for view in views),
+        meaning=similar[Arm.MEANING],
+        characters=similar[Arm.CHARACTERS],
+    )
+    return Found(arms, said, ranked, shown=is_worth_showing(evidence))
+
+
+def _held(item_id: str, terms: Sequence[str], views: Sequence[View]) -> int:
+    held = (view.held(item_id, terms) for view in views)
+    return next((count for count in held if count is not None), 0)
+
+
+def _past_use(near: NearUse, caller_id: str) -> PastUse:
+    use = near.use
+    hearsay = not use.proven and use.agent_id != caller_id
+    return PastUse(
+        use.pattern_id,
+        near.similarity,
+        use.good,
+        weight=use.share * (WORD_WEIGHT if hearsay else 1.0),
+        voice=use.agent_id if hearsay else None,
+    )

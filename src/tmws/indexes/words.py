@@ -1,0 +1,130 @@
+"""An inverted index of words whose weights are those of what the caller may read.
+
+Okapi BM25 (Robertson et al., 1994) with every count, document frequencies and mean
+length alike, taken over the readable documents of one search. FTS5 and tsvector count
+all documents, so their scores tell, word by word, what stands in hidden ones.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmws.indexes.columns import Column
+
+_SATURATION = 1.2
+_LENGTH_SHARE = 0.75
+_COUNT_BITS = 8
+_MOST_COUNTED = (1 << _COUNT_BITS) - 1
+
+
+class Postings:
+    """Which documents hold a word and how often; documents are numbered as they come."""
+
+    def __init__(self) -> None:
+        # A number holds both: the document above, the count in the lowest eight bits.
+        self._held: dict[str, array[int]] = {}
+        self.lengths: Column[np.float32] = Column(np.float32)
+
+    def add(self, terms: Sequence[str]) -> int:
+        """Take in a document's words and return its number."""
+        place = len(self.lengths)
+        for term, count in Counter(terms).items():
+            held = self._held.get(term)
+            if held is None:
+                held = self._held[term] = array("I")
+            held.append(place << _COUNT_BITS | min(count, _MOST_COUNTED))
+        self.lengths.append(len(terms))
+        return place
+
+    def of(self, term: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Return the documents that hold a word, ascending, and how often each does."""
+        held = self._held.get(term)
+        if held is None:
+            return np.empty(0, np.uint32), np.empty(0, np.float32)
+        packed = np.frombuffer(held, np.uint32)
+        places: NDArray[np.uint32] = packed >> np.uint32(_COUNT_BITS)
+        return places, (packed & np.uint32(_MOST_COUNTED)).astype(np.float32)
+
+    def held_by(self, place: int, terms: Sequence[str]) -> int:
+        """Return how many of these words a document holds."""
+        return sum(self._holds(place, term) for term in terms)
+
+    def _holds(self, place: int, term: str) -> bool:
+        held = self._held.get(term)
+        if held is None:
+            return False
+        packed = np.frombuffer(held, np.uint32)
+        at = int(np.searchsorted(packed, np.uint32(place << _COUNT_BITS)))
+        return at < len(packed) and int(packed[at]) >> _COUNT_BITS == place
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """The documents of some postings that one search may see."""
+
+    postings: Postings
+    seen: NDArray[np.bool_]
+
+    @property
+    def count(self) -> int:
+        return int(np.count_nonzero(self.seen))
+
+
+def best(terms: Sequence[str], parts: Sequence[Readable], *, limit: int) -> list[dict[int, float]]:
+    """Return the best matches of any of the words, for each part: document to score.
+
+    All parts are weighed together, and together at most `limit` are returned; of equal
+    ones the earlier document.
+    """
+    total = sum(part.count for part in parts)
+    length = sum(float(part.postings.lengths.values[part.seen].sum()) for part in parts)
+    if not total or not length:
+        return [{} for _ in parts]
+    loads = [_load(part, length / total) for part in parts]
+    scores = [np.zeros(len(part.seen), np.float32) for part in parts]
+    for term in dict.fromkeys(terms):
+        holding = [_seen(part, term) for part in parts]
+        found = sum(len(places) for places, _ in holding)
+        if not found:
+            continue
+        rarity = math.log1p((total - found + 0.5) / (found + 0.5))
+        for score, load, (places, counts) in zip(scores, loads, holding, strict=True):
+            score[places] += rarity * counts * (_SATURATION + 1) / (counts + load[places])
+    return _first(scores, limit)
+
+
+def _load(part: Readable, mean_length: float) -> NDArray[np.float32]:
+    """Return what each document's length adds below its counts: a long one says less."""
+    relative = part.postings.lengths.values / np.float32(mean_length)
+    load: NDArray[np.float32] = _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * relative)
+    return load
+
+
+def _seen(part: Readable, term: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    places, counts = part.postings.of(term)
+    seen = part.seen[places]
+    return places[seen], counts[seen]
+
+
+def _first(scores: Sequence[NDArray[np.float32]], limit: int) -> list[dict[int, float]]:
+    places = [np.flatnonzero(score) for score in scores]
+    values = np.concatenate([score[where] for score, where in zip(scores, places, strict=True)])
+    edge, at_edge = 0.0, 0
+    if len(values) > limit:
+        edge = float(np.partition(values, len(values) - limit)[len(values) - limit])
+        at_edge = limit - int(np.count_nonzero(values > edge))
+    found: list[dict[int, float]] = []
+    for score, where in zip(scores, places, strict=True):
+        above = where[score[where] > edge]
+        equal = where[score[where] == edge][:at_edge]
+        at_edge -= len(equal)
+        chosen = np.concatenate([above, equal])
+        found.append(dict(zip(chosen.tolist(), score[chosen].tolist(), strict=True)))
+    return found

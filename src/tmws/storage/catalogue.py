@@ -1,0 +1,151 @@
+"""What indexes in memory follow: which namespaces changed, and what changed in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.usage import UseOutcome
+from tmws.storage.documents import Kind
+from tmws.storage.tables import documents, namespaces, pattern_grants, use_vectors, uses
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWords:
+    """The words of a document, and who may read them; `terms` None once it is removed."""
+
+    item_id: str
+    owner_id: str
+    level: str
+    revision: int
+    terms: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUse:
+    """A use that can be found, with what each embedder made of it; empty once forgotten."""
+
+    use_id: str
+    pattern_id: str
+    agent_id: str
+    outcome: UseOutcome
+    proven: bool
+    share: float
+    at: datetime
+    revision: int
+    vectors: dict[str, bytes]
+
+
+async def namespaces_of(
+    connection: AsyncConnection, caller: Agent, *, kind: Kind
+) -> dict[str, int]:
+    """Return the revision of each namespace that holds something for the caller.
+
+    Its own all do; of the others those with something of level `system`, something granted
+    to the caller, or something that it left there.
+    """
+    table = documents.c
+    held = [
+        table.level == AccessLevel.SYSTEM.value,
+        table.owner_id == caller.id,
+        table.item_id.in_(
+            sa.select(pattern_grants.c.pattern_id).where(pattern_grants.c.agent_id == caller.id)
+        ),
+    ]
+    beside = [
+        namespaces.c.name.in_(
+            sa.select(table.namespace).where(
+                condition, table.kind == kind.value, table.namespace.not_in(caller.namespaces)
+            )
+        )
+        for condition in held
+    ]
+    rows = await connection.execute(
+        sa.select(namespaces.c.name, namespaces.c.revision).where(
+            sa.or_(namespaces.c.name.in_(caller.namespaces), *beside)
+        )
+    )
+    return {row.name: row.revision for row in rows}
+
+
+async def words_since(
+    connection: AsyncConnection, *, kind: Kind, namespace: str, revision: int, limit: int
+) -> list[StoredWords]:
+    """Return at least `limit` documents that changed after a revision, or all, oldest first.
+
+    What changed in one revision is never parted.
+    """
+    changed = [
+        documents.c.namespace == namespace,
+        documents.c.kind == kind.value,
+        documents.c.revision > revision,
+    ]
+    edge = await connection.scalar(
+        sa.select(documents.c.revision)
+        .where(*changed)
+        .order_by(documents.c.revision)
+        .offset(limit - 1)
+        .limit(1)
+    )
+    if edge is not None:
+        changed.append(documents.c.revision <= edge)
+    rows = await connection.execute(
+        sa.select(
+            documents.c.item_id,
+            documents.c.owner_id,
+            documents.c.level,
+            documents.c.revision,
+            sa.case((documents.c.removed, None), else_=documents.c.terms),
+        )
+        .where(*changed)
+        .order_by(documents.c.revision, documents.c.id)
+    )
+    return [StoredWords(*row) for row in rows]
+
+
+async def uses_since(
+    connection: AsyncConnection, *, namespace: str, revision: int
+) -> list[StoredUse]:
+    """Return the uses that became findable after a revision, oldest first."""
+    rows = await connection.execute(
+        sa.select(
+            uses.c.id,
+            uses.c.pattern_id,
+            uses.c.agent_id,
+            uses.c.outcome,
+            uses.c.claim_id,
+            uses.c.share,
+            uses.c.at,
+            use_vectors.c.revision,
+            use_vectors.c.embedder,
+            use_vectors.c.vector,
+        )
+        .join_from(use_vectors, uses, uses.c.id == use_vectors.c.use_id)
+        .where(
+            use_vectors.c.namespace == namespace,
+            use_vectors.c.revision > revision,
+        )
+        .order_by(use_vectors.c.revision, uses.c.id)
+    )
+    return [_use(list(same)) for _, same in groupby(rows, lambda row: (row.revision, row.id))]
+
+
+def _use(rows: Sequence[sa.Row]) -> StoredUse:  # type: ignore[type-arg]
+    row = rows[0]
+    return StoredUse(
+        use_id=row.id,
+        pattern_id=row.pattern_id,
+        agent_id=row.agent_id,
+        outcome=UseOutcome(row.outcome),
+        proven=row.claim_id is not None,
+        share=row.share,
+        at=row.at,
+        revision=row.revision,
+        vectors={each.embedder: each.vector for each in rows},
+    )

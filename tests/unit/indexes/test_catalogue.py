@@ -1,0 +1,188 @@
+"""The working copy that search looks into: BM25 over what may be read, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmws.indexes.catalogue import Block, Caller, WordRow, matching, nearest_uses
+from tmws.indexes.uses import UseRow
+
+WORDS = st.lists(st.sampled_from("retry flaky network call build cache lock".split()), max_size=12)
+LEVELS = st.sampled_from(["private", "shared", "public", "system"])
+OWNERS = st.sampled_from(["ann", "bob", "eve"])
+DOCUMENTS = st.lists(st.tuples(WORDS, OWNERS, LEVELS, st.booleans()), max_size=25)
+Documents = list[tuple[list[str], str, str, bool]]
+ANN = "ann"
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def rows(documents: Documents) -> list[WordRow]:
+    return [
+        WordRow(f"p{number:02}", owner, level, number + 1, " ".join(words))
+        for number, (words, owner, level, _) in enumerate(documents)
+    ]
+
+
+def filled(documents: Documents) -> Block:
+    block = Block()
+    block.refresh(rows(documents))
+    return block
+
+
+def may_see(document: tuple[list[str], str, str, bool], *, member: bool) -> bool:
+    _, owner, level, granted = document
+    return (
+        owner == ANN
+        or level == "system"
+        or (level == "public" and member)
+        or (level == "shared" and granted)
+    )
+
+
+def granted(documents: Documents) -> list[str]:
+    return [f"p{n:02}" for n, (_, _, _, opened) in enumerate(documents) if opened]
+
+
+def naive(asked: list[str], seen: dict[str, list[str]]) -> dict[str, float]:
+    """BM25 as it is printed in the books, over what can be seen."""
+    total = len(seen)
+    mean = sum(map(len, seen.values())) / total if total else 0.0
+    scores: dict[str, float] = {}
+    for term in set(asked):
+        holding = sum(term in words for words in seen.values())
+        for key, words in seen.items():
+            count = Counter(words)[term]
+            if count:
+                rarity = math.log(1 + (total - holding + 0.5) / (holding + 0.5))
+                load = 1.2 * (0.25 + 0.75 * len(words) / mean)
+                scores[key] = scores.get(key, 0.0) + rarity * count * 2.2 / (count + load)
+    return scores
+
+
+@given(DOCUMENTS, WORDS, st.booleans())
+def test_scores_are_those_of_a_store_that_holds_only_what_may_be_read(
+    documents: Documents, asked: list[str], member: bool
+) -> None:
+    seen = {
+        f"p{n:02}": document[0]
+        for n, document in enumerate(documents)
+        if may_see(document, member=member)
+    }
+    view = filled(documents).view(Caller(ANN, granted(documents)), member=member)
+    assert view.ids == seen.keys()
+    assert view.count == len(seen)
+    assert matching(asked, [view], limit=100) == pytest.approx(naive(asked, seen), rel=1e-4)
+
+
+@given(DOCUMENTS, DOCUMENTS, WORDS)
+def test_two_namespaces_are_weighed_as_one_store(
+    here: Documents, there: Documents, asked: list[str]
+) -> None:
+    both = filled(here + there).view(Caller(ANN, ()), member=True)
+    first, second = filled(here), Block()
+    second.refresh(rows(here + there)[len(here) :])
+    views = [block.view(Caller(ANN, ()), member=True) for block in (first, second)]
+    assert matching(asked, views, limit=100) == pytest.approx(matching(asked, [both], limit=100))
+
+
+@given(DOCUMENTS, WORDS, st.integers(1, 5))
+def test_the_best_are_kept_and_of_equal_ones_the_earlier(
+    documents: Documents, asked: list[str], limit: int
+) -> None:
+    view = filled(documents).view(Caller(ANN, ()), member=True)
+    every = matching(asked, [view], limit=100)
+    best = sorted(every, key=lambda key: (-every[key], key))[:limit]
+    assert set(matching(asked, [view], limit=limit)) == set(best)
+
+
+@given(DOCUMENTS, DOCUMENTS, WORDS)
+def test_what_changed_is_found_by_its_new_words_alone(
+    before: Documents, after: Documents, asked: list[str]
+) -> None:
+    block = filled(before)
+    gone = [WordRow(row.item_id, row.owner_id, row.level, 50, None) for row in rows(before)]
+    block.refresh(gone[::2])
+    block.refresh(
+        [WordRow(r.item_id, r.owner_id, r.level, 100 + r.revision, r.terms) for r in rows(after)]
+    )
+    fresh = {row.item_id: row for row in rows(before)}
+    fresh = {key: row for n, (key, row) in enumerate(fresh.items()) if n % 2}
+    fresh |= {row.item_id: row for row in rows(after)}
+    only = Block()
+    only.refresh(list(fresh.values()))
+    views = [each.view(Caller(ANN, ()), member=True) for each in (block, only)]
+    got, expected = (matching(asked, [view], limit=100) for view in views)
+    assert got == pytest.approx(expected)
+
+
+def test_a_row_that_another_search_was_faster_with_counts_once() -> None:
+    block = filled([(["retry"], ANN, "public", False)])
+    block.refresh(rows([(["retry", "retry"], ANN, "public", False)]))
+    view = block.view(Caller(ANN, ()), member=True)
+    assert view.held("p00", ["retry", "flaky"]) == 1
+    assert view.count == 1
+
+
+def test_a_request_among_chosen_ids_weighs_only_those() -> None:
+    documents: Documents = [(["retry"] * n, ANN, "public", False) for n in (1, 2, 3)]
+    view = filled(documents).view(Caller(ANN, ()), member=True, among=["p01", "absent"])
+    assert view.ids == {"p01"}
+    assert matching(["retry"], [view], limit=9).keys() == {"p01"}
+
+
+def use(number: int, pattern: str, *similar: float, embedders: int = 2) -> UseRow:
+    vectors = {
+        f"e{place}": np.array([value, math.sqrt(1 - value**2)], np.float32).tobytes()
+        for place, value in enumerate(similar[:embedders])
+    }
+    return UseRow(f"u{number}", pattern, "bob", 1.0, True, 1.0, AT, number + 1, vectors)
+
+
+ASKED = {f"e{place}": np.array([1.0, 0.0], np.float32) for place in range(2)}
+
+
+def test_the_nearest_uses_are_those_of_what_may_be_read() -> None:
+    block = filled([(["a"], "bob", level, False) for level in ("public", "private", "system")])
+    block.refresh_uses([use(0, "p00", 0.2, 0.4), use(1, "p01", 0.9, 0.9), use(2, "p02", 0.6, 0.8)])
+    view = block.view(Caller(ANN, ()), member=True)
+    near = nearest_uses(ASKED, [view], limit=9)
+    assert [each.use.pattern_id for each in near] == ["p02", "p00"]
+    assert [each.similarity for each in near] == [pytest.approx(0.7), pytest.approx(0.3)]
+    assert view.uses == 2
+    assert nearest_uses(ASKED, [block.view(Caller(ANN, ()), member=False)], limit=9) == near[:1]
+    assert len(nearest_uses(ASKED, [view], limit=1)) == 1
+
+
+def test_an_embedder_that_did_not_answer_takes_no_part_in_the_similarity() -> None:
+    block = filled([(["a"], ANN, "public", False)])
+    block.refresh_uses([use(0, "p00", 0.8, embedders=1), use(1, "p00", 0.5, 0.5)])
+    view = block.view(Caller(ANN, ()), member=True)
+    near = nearest_uses(ASKED, [view], limit=9)
+    assert [each.similarity for each in near] == [pytest.approx(0.8), pytest.approx(0.5)]
+    block.refresh_uses(
+        [
+            UseRow(
+                "u0", "p00", "bob", 1.0, True, 1.0, AT, 9, {"e1": use(0, "p00", 0.2).vectors["e0"]}
+            )
+        ]
+    )
+    again = nearest_uses(ASKED, [block.view(Caller(ANN, ()), member=True)], limit=9)
+    assert [each.similarity for each in again] == [pytest.approx(0.5), pytest.approx(0.5)]
+
+
+def test_uses_of_what_is_gone_are_gone() -> None:
+    block = filled([(["a"], ANN, "public", False)])
+    block.refresh_uses([use(0, "p00", 0.9, 0.9), use(1, "absent", 0.9, 0.9)])
+    block.refresh([WordRow("p00", ANN, "public", 99, None)])
+    view = block.view(Caller(ANN, ()), member=True)
+    assert nearest_uses(ASKED, [view], limit=9) == []
+    assert (view.count, view.uses) == (0, 0)
+    assert view.held("p00", ["a"]) == 0
+    assert view.held("absent", ["a"]) is None
