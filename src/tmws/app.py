@@ -83,6 +83,7 @@ class App:
     removal: Removal
     undo: Undo
     analytics: Analytics
+    undo: Undo
     verification: Verification
     trust: Trust
     corrections: Corrections
@@ -226,6 +227,7 @@ def _app(
         removal=Removal(database, gate, acts, search),
         undo=Undo(database, acts, search),
         analytics=Analytics(database, gate, clock),
+        undo=Undo(database, acts, search),
         verification=Verification(
             database,
             gate=gate,
