@@ -43,7 +43,7 @@ docker: ## Find a Docker engine, or install and start one where that is ours to 
 
 .PHONY: sandbox
 sandbox: setup docker ## Build the image that checks run in
-	@$(BIN)/tmws sandbox build
+	@$(BIN)/tmws sandbox build --node
 
 .PHONY: demo
 demo: sandbox ## Watch two agents learn, claim, get checked, and earn trust

@@ -23,7 +23,15 @@ from mypy.errors import CompileError
 from mypy.fscache import FileSystemCache
 from mypy.main import process_options
 from mypy.options import Options
-from tmws_channel import MAX_LISTED, MAX_TEXT, WORKSPACE, Send, open_channel, send_files
+from tmws_channel import (
+    ENVIRONMENT,
+    MAX_LISTED,
+    MAX_TEXT,
+    WORKSPACE,
+    Send,
+    open_channel,
+    send_files,
+)
 
 MISSING_MODULE = re.compile(r'(?:module named|stubs (?:not installed )?for) "?([\w.]+)"?')
 MISSING_CODES = {"import-not-found", "import-untyped", "import"}
@@ -37,7 +45,9 @@ def neutralise(options: Options) -> list[str]:
     ]
     options.plugins = []
     options.custom_typeshed_dir = options.abs_custom_typeshed_dir = None
-    options.python_executable = sys.executable  # finds the typed packages of the image
+    # Its search path leads to the typed packages of the image and of the environment.
+    options.python_executable = sys.executable
+    sys.path.append(ENVIRONMENT)
     options.install_types = options.non_interactive = False
     options.incremental = False
     options.cache_dir = os.devnull

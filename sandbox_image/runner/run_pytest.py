@@ -1,7 +1,7 @@
 """Runs pytest on the workspace and reports from inside what really happened.
 
-Started as `python -I run_pytest.py [--order=SEED] [--keyword=EXPR] [--marker=EXPR]
-/workspace/... ...`.
+Started as `python -I run_pytest.py [--plugin=MODULE ...] [--order=SEED] [--keyword=EXPR]
+[--marker=EXPR] /workspace/... ...`.
 The project's own configuration, conftest files and paths hold, as they must for honest
 projects; plugin autoload does not, and of `addopts` only what can neither load code nor
 hide tests.
@@ -14,7 +14,9 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 sys.path.append("/opt/tmws")
@@ -25,7 +27,7 @@ from _pytest import doctest
 from _pytest.config import default_plugins
 from _pytest.config.exceptions import UsageError
 from _pytest.config.findpaths import determine_setup
-from tmws_channel import OUR_FOLDER, TOOLS, WORKSPACE, Send, open_channel
+from tmws_channel import ENVIRONMENT, OUR_FOLDER, TOOLS, WORKSPACE, Send, open_channel
 from tmws_guard import Guard
 from tmws_options import Choice, chosen
 from tmws_sources import Sources
@@ -57,22 +59,38 @@ def own_options(targets: list[str], plugins: list[str]) -> Choice:
     return chosen(words, root, plugins)
 
 
-def prepare() -> None:
-    """Import whatever decides outcomes before any code of the workspace can."""
+def prepare(plugins: list[str]) -> list[ModuleType]:
+    """Import whatever decides outcomes before any code of the workspace can.
+
+    Returns the modules of the environment's plugins, which may be named by their
+    package, as `pytest_asyncio` for `pytest_asyncio.plugin`.
+    """
     for name in default_plugins:
         importlib.import_module(f"_pytest.{name}")
     # Made on first use otherwise, from classes that could have been replaced by then.
     doctest._init_runner_class()
     doctest._get_checker()
+    if not plugins:
+        return []
+    sys.path.insert(0, ENVIRONMENT)
+    known = entry_points(group="pytest11")
+    return [
+        importlib.import_module(module)
+        for name in plugins
+        for module in [point.module for point in known if point.module.split(".")[0] == name]
+        or [name]
+    ]
 
 
 def open_paths() -> None:
     """Let the workspace be imported as if it were installed; nothing shadows the library."""
     paths = [path for path in (f"{WORKSPACE}/src", WORKSPACE) if Path(path).is_dir()]
     sys.path[:] = (
-        [entry for entry in sys.path if entry not in {OUR_FOLDER, TOOLS}] + paths + [TOOLS]
+        [entry for entry in sys.path if entry not in {OUR_FOLDER, TOOLS, ENVIRONMENT}]
+        + paths
+        + [ENVIRONMENT, TOOLS]
     )
-    os.environ["PYTHONPATH"] = os.pathsep.join([*paths, TOOLS])
+    os.environ["PYTHONPATH"] = os.pathsep.join([*paths, ENVIRONMENT, TOOLS])
 
 
 def option(name: str, words: list[str]) -> str | None:
@@ -88,13 +106,14 @@ def run(words: list[str], measurement: Measurement | None = None) -> None:
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    own = own_options(targets, plugins=[])
-    prepare()
+    plugins = [word.partition("=")[2] for word in words if word.startswith("--plugin=")]
+    own = own_options(targets, plugins)
+    loaded = prepare(plugins)
     start, leave, flush = pytest.main, os._exit, (sys.stdout.flush, sys.stderr.flush)
     send = open_channel("pytest" if measurement is None else "coverage")
     sources = Sources()
     selection = Selection.of(keyword, marker)
-    witness = Witness(send, Guard(), sources, selection, option("--order", words))
+    witness = Witness(send, Guard(plugins), sources, selection, option("--order", words))
     finish = witness.finish
     open_paths()
     arguments = [
@@ -114,9 +133,11 @@ def run(words: list[str], measurement: Measurement | None = None) -> None:
         *targets,
     ]
     if measurement is None:
-        status = int(start(arguments, plugins=[witness]))
+        status = int(start(arguments, plugins=[witness, *loaded]))
     else:
-        status = measurement.of(sources, send, lambda: int(start(arguments, plugins=[witness])))
+        status = measurement.of(
+            sources, send, lambda: int(start(arguments, plugins=[witness, *loaded]))
+        )
     finish(send, status, own.overruled)
     for stream in flush:
         stream()

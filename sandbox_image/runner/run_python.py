@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.append("/opt/tmws")
 
-from tmws_channel import OUR_FOLDER, SPARE_FD, WORKSPACE, Send, open_channel
+from tmws_channel import ENVIRONMENT, OUR_FOLDER, SPARE_FD, WORKSPACE, Send, open_channel
 
 PR_SET_DUMPABLE = 4
 LARGEST_OUTPUT = 64 * 1024
@@ -30,8 +30,8 @@ def run_script(script: str, hint: int) -> None:
     """In the child: become the script; tell the parent when a module is not there."""
     paths = [path for path in (f"{WORKSPACE}/src", WORKSPACE) if Path(path).is_dir()]
     library = [entry for entry in sys.path if entry != OUR_FOLDER]
-    sys.path[:] = [str(Path(script).parent), *library, *paths]
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    sys.path[:] = [str(Path(script).parent), *library, *paths, ENVIRONMENT]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*paths, ENVIRONMENT])
     sys.argv = [script]
     try:
         runpy.run_path(script, run_name="__main__")

@@ -15,6 +15,8 @@ from typing import Any
 
 OUR_FOLDER = "/opt/tmws"
 TOOLS = "/opt/tools"
+# Packages that an administrator added for a project; not there without any.
+ENVIRONMENT = "/opt/environment"
 WORKSPACE = "/workspace"
 # Our parser refuses a report with longer parts.
 MAX_TEXT = 1000

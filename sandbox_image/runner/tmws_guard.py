@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 FRAMEWORK = (
@@ -49,14 +49,19 @@ _MISSING = object()
 
 
 class Guard:
-    """What the framework looked like before the workspace could touch it."""
+    """What the framework looked like before the workspace could touch it.
 
-    def __init__(self) -> None:
+    Args:
+        plugins: modules of the environment that belong to the framework here.
+    """
+
+    def __init__(self, plugins: Iterable[str] = ()) -> None:
+        framework = {*FRAMEWORK, *(name.split(".")[0] for name in plugins)}
         builtin_names = vars(sys.modules["builtins"])
         self._entries = [
             entry
             for name, module in sorted(sys.modules.items())
-            if name.split(".")[0] in FRAMEWORK and isinstance(module, types.ModuleType)
+            if name.split(".")[0] in framework and isinstance(module, types.ModuleType)
             for entry in _functions(name, module)
         ] + [
             ("builtins." + name, builtin_names, name, value, None)
@@ -117,4 +122,6 @@ def _functions(module_name: str, module: types.ModuleType) -> Iterator[_Entry]:
 def _code(value: object) -> object:
     function = getattr(value, "fget", None) if isinstance(value, property) else value
     function = getattr(function, "__func__", function)
-    return getattr(function, "__code__", None) if callable(function) else None
+    code = getattr(function, "__code__", None) if callable(function) else None
+    # A stand-in of `unittest.mock` has a new one at every look.
+    return code if isinstance(code, types.CodeType) else None

@@ -25,6 +25,7 @@ from tmws.services.audit import Audit
 from tmws.services.batches import Batches
 from tmws.services.checking import Checker
 from tmws.services.corrections import Corrections
+from tmws.services.environments import Environments
 from tmws.services.exports import Exports
 from tmws.services.gate import Gate
 from tmws.services.held_checks import HeldChecks
@@ -93,6 +94,7 @@ class App:
     trusted_refs: TrustedRefs
     held_checks: HeldChecks
     workspaces: Workspaces
+    environments: Environments
     audit: Audit
     proofs: Proofs
     exports: Exports
@@ -252,6 +254,7 @@ def _app(
         ),
         held_checks=HeldChecks(database, notary, clock, chance),
         workspaces=Workspaces(database, notary, reader, clock),
+        environments=Environments(database, notary, clock),
         audit=Audit(database, signer, checkpoints),
         proofs=Proofs(database),
         exports=Exports(database, notary),

@@ -15,7 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests.checked import decided
-from tmws.domain.claims import Check, PytestCheck, Reason, Verdict
+from tmws.domain.claims import (
+    Check,
+    NodeTestCheck,
+    NpmTestCheck,
+    PytestCheck,
+    Reason,
+    Verdict,
+)
 from tmws.domain.execution import Limits
 from tmws.domain.notation import parse
 from tmws.sandbox.docker import DockerSandbox
@@ -53,7 +60,7 @@ def told(name: str) -> Lie:
 def claimed(notation: str) -> Check:
     command, _, count = notation.partition(" passed=")
     check = parse(command)
-    if isinstance(check, PytestCheck) and count:
+    if isinstance(check, PytestCheck | NodeTestCheck | NpmTestCheck) and count:
         return dataclasses.replace(check, passed=int(count))
     return check
 

@@ -41,8 +41,9 @@ class Case:
         listed = ", ".join(list(names)[:5])
         return self.open(
             Reason.MISSING_DEPENDENCY,
-            f"Not installed in the sandbox: {listed}. Ask an administrator for an environment "
-            "with it, or claim about targets that do not need it.",
+            f"Not installed in the sandbox: {listed}. An administrator adds it: 'tmws sandbox env "
+            "add NAME requirements.lock', then 'tmws workspaces environment WORKSPACE NAME'. Or "
+            "claim about targets that do not need it.",
             items,
         )
 

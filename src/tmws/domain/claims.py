@@ -177,8 +177,40 @@ class TimingCheck:
     clock: str = "cpu"
 
 
+@dataclass(frozen=True, slots=True)
+class NodeTestCheck:
+    """The tests of Node's own runner pass in the targets.
+
+    Attributes:
+        targets: test files and folders; all that `node --test` finds if empty.
+        passed: exactly how many tests pass, or None for "at least one".
+        allow_skipped: how many may be skipped, `todo` or expected to fail.
+    """
+
+    targets: tuple[str, ...] = ()
+    passed: int | None = None
+    allow_skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NpmTestCheck:
+    """What package.json's `test` script runs passes, where that is `node --test`."""
+
+    passed: int | None = None
+    allow_skipped: int = 0
+
+
 ScriptCheck = PythonCheck | MetricCheck | TimingCheck
-Check = PytestCheck | RuffCheck | MypyCheck | CoverageCheck | HeldCheck | ScriptCheck
+Check = (
+    PytestCheck
+    | RuffCheck
+    | MypyCheck
+    | CoverageCheck
+    | HeldCheck
+    | ScriptCheck
+    | NodeTestCheck
+    | NpmTestCheck
+)
 
 
 _UNFINISHED = frozenset(

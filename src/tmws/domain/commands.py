@@ -20,14 +20,17 @@ from tmws.domain.claims import (
     HeldCheck,
     MetricCheck,
     MypyCheck,
+    NodeTestCheck,
+    NpmTestCheck,
     PytestCheck,
     PythonCheck,
     RuffCheck,
     ScriptCheck,
     TimingCheck,
 )
+from tmws.domain.environments import Environment
 from tmws.domain.errors import InvalidInput
-from tmws.domain.execution import ExecutionRequest, Limits
+from tmws.domain.execution import ExecutionRequest, Limits, Runtime
 from tmws.domain.grammar import (
     MAX_ARGUMENT_BYTES,
     MAX_ARGUMENTS,
@@ -44,6 +47,7 @@ from tmws.domain.grammar import (
     validate_percent,
 )
 from tmws.domain.metrics import validate_metric
+from tmws.domain.node_tests import MOST_FILES, files_of, script_files
 from tmws.domain.snapshots import PYTHON_SUFFIXES, Snapshot
 from tmws.domain.timing import BASELINE_RUNS, RUNS, TIMED_SECONDS, validate_timing
 
@@ -60,18 +64,21 @@ class Profile:
         check: the type of check it decides.
         prefix: first words of every command of this profile.
         form: its command line as notation; see `notation`.
+        runtime: what its image has to hold.
     """
 
     name: str
     check: type[Check]
     prefix: tuple[str, ...]
     form: str
+    runtime: Runtime = Runtime.PYTHON
 
 
 def _runner(name: str) -> tuple[str, ...]:
     return ("/opt/tmws/python", "-I", f"/opt/tmws/run_{name}.py")
 
 
+_NODE = Runtime.NODE
 PROFILES = (
     Profile(
         "pytest", PytestCheck, _runner("pytest"), "pytest [TARGET ...] [-k EXPRESSION] [-m MARKERS]"
@@ -89,6 +96,8 @@ PROFILES = (
         "coverage run --source=PATH --fail-under=PERCENT [--branch] -m pytest [TARGET ...]",
     ),
     Profile("held", HeldCheck, _runner("held"), "held NAME"),
+    Profile("node_test", NodeTestCheck, _runner("node_test"), "node --test [TARGET ...]", _NODE),
+    Profile("npm_test", NpmTestCheck, _runner("node_test"), "npm test", _NODE),
 )
 
 
@@ -108,6 +117,10 @@ def validate(check: Check) -> None:
             _validate_tests(check)
         case RuffCheck() | MypyCheck():
             _validate_targets(check.targets, validate_path)
+        case NodeTestCheck() | NpmTestCheck():
+            if isinstance(check, NodeTestCheck):
+                _validate_targets(check.targets, validate_path)
+            _validate_counts(check.passed, check.allow_skipped)
         case CoverageCheck():
             validate_path(check.source)
             validate_percent(check.percent)
@@ -126,22 +139,38 @@ def validate(check: Check) -> None:
             require_name(check.name, what="Name of a held check")
 
 
-def build_request(check: Check, snapshot: Snapshot, limits: Limits) -> ExecutionRequest:
+def build_request(
+    check: Check, snapshot: Snapshot, limits: Limits, environment: Environment | None = None
+) -> ExecutionRequest:
     """Return the run that decides `check` on this snapshot.
+
+    Args:
+        environment: the packages of the workspace; only Python's profiles see them.
 
     Raises:
         InvalidInput: the check breaks the grammar, or names what the snapshot lacks.
     """
     validate(check)
+    profile = profile_of(check)
     arguments = _arguments(check, snapshot)
-    if len(arguments) > MAX_ARGUMENTS or any(
+    most = MAX_ARGUMENTS if profile.runtime is Runtime.PYTHON else MOST_FILES
+    if len(arguments) > most or any(
         len(argument.encode()) > MAX_ARGUMENT_BYTES for argument in arguments
     ):
         raise InvalidInput(
             f"A check takes at most {MAX_ARGUMENTS} arguments of {MAX_ARGUMENT_BYTES} bytes. "
             "Name a folder instead of its files."
         )
-    return ExecutionRequest((*profile_of(check).prefix, *arguments), snapshot.files, limits)
+    if profile.runtime is not Runtime.PYTHON:
+        environment = None
+    plugins = _plugins(check, environment)
+    return ExecutionRequest(
+        (*profile.prefix, *plugins, *arguments),
+        snapshot.files,
+        limits,
+        profile.runtime,
+        environment,
+    )
 
 
 def reordered(request: ExecutionRequest, seed: int) -> ExecutionRequest:
@@ -156,9 +185,13 @@ def _validate_tests(check: PytestCheck) -> None:
         validate_keyword(check.keyword)
     if check.marker is not None:
         validate_keyword(check.marker, what="marker")
-    if check.passed is not None:
-        require_range("passed", check.passed, 1, MAX_COUNT)
-    require_range("allow_skipped", check.allow_skipped, 0, MAX_COUNT)
+    _validate_counts(check.passed, check.allow_skipped)
+
+
+def _validate_counts(passed: int | None, allow_skipped: int) -> None:
+    if passed is not None:
+        require_range("passed", passed, 1, MAX_COUNT)
+    require_range("allow_skipped", allow_skipped, 0, MAX_COUNT)
 
 
 def _validate_test_target(target: str) -> None:
@@ -181,6 +214,15 @@ def _validate_targets(targets: tuple[str, ...], validate_one: Callable[[str], No
 
 
 def _arguments(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
+    if isinstance(check, NodeTestCheck | NpmTestCheck):
+        return tuple(_absolute(path) for path in node_files(check, snapshot))
+    return _python_arguments(check, snapshot)
+
+
+def _python_arguments(
+    check: PytestCheck | RuffCheck | MypyCheck | CoverageCheck | HeldCheck | ScriptCheck,
+    snapshot: Snapshot,
+) -> tuple[str, ...]:
     match check:
         case PytestCheck():
             return _test_arguments(check, snapshot)
@@ -210,6 +252,33 @@ def _script_arguments(check: ScriptCheck, snapshot: Snapshot) -> tuple[str, ...]
         return options
     _require_file(check.script, snapshot)
     return (*options, _absolute(check.script))
+
+
+def node_files(check: NodeTestCheck | NpmTestCheck, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the test files that a claim about Node's runner is about.
+
+    Raises:
+        InvalidInput: the snapshot has no test there.
+    """
+    if isinstance(check, NpmTestCheck):
+        found = script_files(snapshot)
+    else:
+        for target in check.targets:
+            if not snapshot.below(target):
+                raise InvalidInput(_absent(target, snapshot))
+        found = files_of(check.targets, snapshot)
+    if not found:
+        raise InvalidInput(
+            "No test file of Node's runner lies there. It finds *.test.js, *-test.js, test-*.js, "
+            "test.js and all in folders named test; name other files one by one."
+        )
+    return found
+
+
+def _plugins(check: Check, environment: Environment | None) -> tuple[str, ...]:
+    if environment is None or not isinstance(check, PytestCheck | CoverageCheck):
+        return ()
+    return tuple(f"--plugin={plugin}" for plugin in environment.plugins)
 
 
 def _test_arguments(check: PytestCheck, snapshot: Snapshot) -> tuple[str, ...]:

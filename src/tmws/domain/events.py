@@ -13,6 +13,7 @@ from datetime import datetime
 from tmws.domain.agents import Agent
 from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.claims import Judgement
+from tmws.domain.environments import Environment
 from tmws.domain.trust.entries import Kind, weighed
 from tmws.domain.trust.evidence import Evidence
 from tmws.domain.trust.model import VERSION
@@ -157,6 +158,32 @@ def held_check_removed(name: str, workspace: str, *, by: str, at: datetime) -> E
 def workspace_registered(name: str, root: str, *, by: str, at: datetime) -> Event:
     """A folder was opened for checks."""
     return Event("workspace_registered", at, {"workspace": name, "root": root, "by": by})
+
+
+def environment_added(environment: Environment, *, by: str, at: datetime) -> Event:
+    """Packages were made available to checks; the digest names their lock and plugins."""
+    return Event("environment_added", at, _environment(environment) | {"by": by})
+
+
+def environment_removed(environment: Environment, *, by: str, at: datetime) -> Event:
+    """Packages were taken away from checks."""
+    return Event("environment_removed", at, _environment(environment) | {"by": by})
+
+
+def environment_chosen(
+    workspace: str, environment: Environment | None, *, by: str, at: datetime
+) -> Event:
+    """Checks of a workspace run with other packages from now on."""
+    chosen = _environment(environment) if environment else {"environment": None}
+    return Event("environment_chosen", at, {"workspace": workspace, **chosen, "by": by})
+
+
+def _environment(environment: Environment) -> dict[str, Json]:
+    return {
+        "environment": environment.name,
+        "digest": environment.digest,
+        "plugins": list(environment.plugins),
+    }
 
 
 def pattern_revised(pattern_id: str, version: int, *, by: str, at: datetime) -> Event:

@@ -72,7 +72,7 @@ def statement(
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "result": _RESULTS[judgement.verdict],
-            "configuration": [{"name": "image", "digest": {"sha256": _hex(result.image_digest)}}],
+            "configuration": _configuration(request, result),
             "failedTests": list(judgement.items),
             "tmws": {
                 "claim": _claimed(claim),
@@ -90,6 +90,15 @@ def statement(
             },
         },
     }
+
+
+def _configuration(request: ExecutionRequest, result: ExecutionResult) -> list[Json]:
+    """Name what the run stood on: the image, and the packages that were added to it."""
+    used: list[Json] = [{"name": "image", "digest": {"sha256": _hex(result.image_digest)}}]
+    if (environment := request.environment) is not None:
+        named = f"environment {environment.name}"
+        used.append({"name": named, "digest": {"sha256": environment.digest}})
+    return used
 
 
 def summary(claim: Claim, judgement: Judgement) -> str:

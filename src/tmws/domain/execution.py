@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tmws.domain.environments import Environment
 from tmws.domain.snapshots import SnapshotFile
 
 MEBIBYTE = 1024 * 1024
@@ -39,6 +40,13 @@ class Limits:
     cpus: float = 1.0
 
 
+class Runtime(StrEnum):
+    """What a command needs in its image beside Python."""
+
+    PYTHON = "python"
+    NODE = "node"
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionRequest:
     """A command of ours on a snapshot of theirs.
@@ -47,11 +55,14 @@ class ExecutionRequest:
         argv: absolute executable in the image first; built by `domain.commands`,
             never by a caller.
         files: the snapshot, laid out below `/workspace`.
+        environment: the packages that lie beside the tools, None for the tools alone.
     """
 
     argv: tuple[str, ...]
     files: tuple[SnapshotFile, ...]
     limits: Limits
+    runtime: Runtime = Runtime.PYTHON
+    environment: Environment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,14 @@ from tmws.domain.claims import (
     HeldCheck,
     MetricCheck,
     MypyCheck,
+    NodeTestCheck,
+    NpmTestCheck,
     PytestCheck,
     PythonCheck,
     RuffCheck,
     TimingCheck,
 )
+from tmws.domain.node_tests import SUFFIXES
 from tmws.domain.reading import KNOWN_LIBRARIES, SHADOWABLE, Reading, is_test_file
 from tmws.domain.settings_files import read_config, table
 from tmws.domain.silencers import mypy_flags, ruff_flags
@@ -43,6 +46,11 @@ _SUSPICIOUS = re.compile(
 )
 
 
+_NODE_INSIDE = re.compile(
+    rb"\bnode:inspector|[\"']inspector[\"'/]|\bHeapSnapshot\b|getHeapSnapshot|process\.binding"
+    rb"|_linkedBinding|internalBinding|process\.dlopen|/proc/|/dev/fd|/opt/tmws|reallyExit"
+    rb"|USE_MAIN_CONTEXT_DEFAULT_LOADER|\bexecArgv\b"
+)
 _MEASURES = re.compile(rb"\b(import|from)\b[^\n]*\bcoverage\b|[\"']coverage[\"'.]")
 
 
@@ -65,6 +73,8 @@ def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:
         case CoverageCheck():
             yield from _pytest_flags(check.tests, snapshot)
             yield from _measuring(snapshot)
+        case NodeTestCheck() | NpmTestCheck():
+            yield from _node_flags(snapshot)
         case RuffCheck():
             yield from ruff_flags(check, snapshot)
         case MypyCheck():
@@ -121,6 +131,14 @@ def _borrowed_names(snapshot: Snapshot) -> Iterator[str]:
         whole = rest == "__init__.py" or top.endswith(".py")
         if whole and name in KNOWN_LIBRARIES and not project.startswith(name):
             yield f"{file.path}: takes the place of the library {name}"
+
+
+def _node_flags(snapshot: Snapshot) -> Iterator[str]:
+    """Name the scripts that reach for Node's inside, or for files that are ours."""
+    for file in snapshot.files:
+        if file.path.endswith(tuple(f".{suffix}" for suffix in SUFFIXES)):
+            for found in dict.fromkeys(_NODE_INSIDE.findall(file.content)):
+                yield f"{file.path}: reaches for {found.decode(errors='replace')}"
 
 
 def _measuring(snapshot: Snapshot) -> Iterator[str]:

@@ -17,6 +17,8 @@ from tmws.domain.claims import (
     Judgement,
     MetricCheck,
     MypyCheck,
+    NodeTestCheck,
+    NpmTestCheck,
     PytestCheck,
     PythonCheck,
     Reason,
@@ -31,6 +33,7 @@ from tmws.domain.records import ReportInvalid
 from tmws.domain.reports import (
     CoverageReport,
     LintReport,
+    NodeReport,
     PytestReport,
     Report,
     ScriptReport,
@@ -39,7 +42,7 @@ from tmws.domain.reports import (
 )
 from tmws.domain.silencers import ignored_types
 from tmws.domain.snapshots import Snapshot
-from tmws.domain.testruns import judge_tests, without_trusted_hooks
+from tmws.domain.testruns import judge_node_tests, judge_tests, without_trusted_hooks
 from tmws.domain.timing import judge_timing
 
 _ENDS = {
@@ -86,11 +89,9 @@ def judge(
 def _judge_report(
     check: Check, snapshot: Snapshot, report: Report, case: Case, exit_code: int
 ) -> Judgement:
+    if judged := _judge_tests(check, snapshot, report, case, exit_code):
+        return judged
     match check, report:
-        case (PytestCheck(), PytestReport()):
-            return judge_tests(check, snapshot, report, case.flags, exit_code)
-        case (CoverageCheck(), CoverageReport()):
-            return judge_coverage(check, snapshot, report, case.flags, exit_code)
         case ((RuffCheck() | MypyCheck()), LintReport()):
             return _judge_findings(check, snapshot, report, case.flags, exit_code)
         case ((PythonCheck() | MetricCheck()), ScriptReport()):
@@ -98,6 +99,20 @@ def _judge_report(
         case (TimingCheck(), TimingReport()):
             return judge_timing(check, report, exit_code)
     return case.distrusted("The report comes from another tool than the one that was started.")
+
+
+def _judge_tests(
+    check: Check, snapshot: Snapshot, report: Report, case: Case, exit_code: int
+) -> Judgement | None:
+    """Judge a run of tests, None if it was none."""
+    match check, report:
+        case (PytestCheck(), PytestReport()):
+            return judge_tests(check, snapshot, report, case.flags, exit_code)
+        case (CoverageCheck(), CoverageReport()):
+            return judge_coverage(check, snapshot, report, case.flags, exit_code)
+        case ((NodeTestCheck() | NpmTestCheck()), NodeReport()):
+            return judge_node_tests(check, snapshot, report, case.flags, exit_code)
+    return None
 
 
 def read_report(case: Case, result: ExecutionResult) -> Report | Judgement:

@@ -10,6 +10,8 @@ from tmws.domain.claims import (
     CoverageCheck,
     HeldCheck,
     MypyCheck,
+    NodeTestCheck,
+    NpmTestCheck,
     PytestCheck,
     PythonCheck,
     RuffCheck,
@@ -17,7 +19,7 @@ from tmws.domain.claims import (
 from tmws.domain.commands import PROFILES, validate
 from tmws.domain.grammar import MAX_ARGUMENT_BYTES, refused, require, require_clean
 
-FORMS = "; ".join(profile.form for profile in PROFILES if profile.form)
+FORMS = "; ".join(each.form.split(" [")[0] for each in PROFILES if each.form)
 _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
@@ -54,6 +56,14 @@ def _read(words: list[str], text: str) -> Check:
             return HeldCheck(name)
         case ["coverage", "run", *rest]:
             return _read_coverage(rest, text)
+    return _read_node(words, text)
+
+
+def _read_node(words: list[str], text: str) -> Check:
+    if words == ["npm", "test"]:
+        return NpmTestCheck()
+    if words[:2] == ["node", "--test"]:
+        return NodeTestCheck(tuple(words[2:]))
     raise refused("command", text, FORMS)
 
 

@@ -164,7 +164,22 @@ class CoverageReport:
     beyond: tuple[str, ...]
 
 
-Report = PytestReport | LintReport | ScriptReport | TimingReport | CoverageReport | AnswersReport
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """What Node's test runner said: files are the modules, the rest is as with pytest."""
+
+    tests: PytestReport
+
+
+Report = (
+    PytestReport
+    | LintReport
+    | ScriptReport
+    | TimingReport
+    | CoverageReport
+    | AnswersReport
+    | NodeReport
+)
 
 
 def parse_report(raw: bytes) -> Report:
@@ -182,8 +197,9 @@ def parse_report(raw: bytes) -> Report:
     if started.get("kind") != "started":
         raise ReportInvalid("the report does not begin with a start")
     match started.get("tool"):
-        case "pytest":
-            return _pytest_report(records)
+        case "pytest" | "node_test" as tool:
+            tests = _pytest_report(records)
+            return tests if tool == "pytest" else NodeReport(tests)
         case "coverage":
             return _coverage_report(records)
         case "ruff" | "mypy":

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 
 from tmws.domain.cases import Case, is_passed_over, number
-from tmws.domain.claims import Judgement, PytestCheck, Reason
+from tmws.domain.claims import Judgement, NodeTestCheck, NpmTestCheck, PytestCheck, Reason
+from tmws.domain.commands import node_files
 from tmws.domain.flags import syntax_tree
 from tmws.domain.grammar import split_node_id
 from tmws.domain.reading import is_test_file
-from tmws.domain.reports import CoverageReport, PytestReport, Ran, RanOutcome, Report
+from tmws.domain.reports import (
+    CoverageReport,
+    NodeReport,
+    PytestReport,
+    Ran,
+    RanOutcome,
+    Report,
+)
 from tmws.domain.snapshots import Snapshot
 
 # Files too large or too many, a full scratch folder, no network, no name server, threads
@@ -28,9 +36,33 @@ def judge_tests(
     exit_code: int,
 ) -> Judgement:
     """Decide what a run of pytest says about a claim."""
-    counts = _test_counts(report)
-    bent = tuple(sorted({*flags, *_bent(check, snapshot, report)}))
-    case = Case(counts, bent)
+    bent = {*flags, *_bent(check, snapshot, report)}
+    return _judged(check, snapshot, report, bent, exit_code)
+
+
+def judge_node_tests(
+    check: NodeTestCheck | NpmTestCheck,
+    snapshot: Snapshot,
+    report: NodeReport,
+    flags: tuple[str, ...],
+    exit_code: int,
+) -> Judgement:
+    """Decide what a run of Node's test runner says about a claim."""
+    targets = check.targets if isinstance(check, NodeTestCheck) else ()
+    about = PytestCheck(targets, passed=check.passed, allow_skipped=check.allow_skipped)
+    ran = {module.id for module in report.tests.modules}
+    missed = {f"{path}: was not run" for path in set(node_files(check, snapshot)) - ran}
+    return _judged(about, snapshot, report.tests, {*flags, *missed}, exit_code)
+
+
+def _judged(
+    check: PytestCheck,
+    snapshot: Snapshot,
+    report: PytestReport,
+    bent: Set[str],
+    exit_code: int,
+) -> Judgement:
+    case = Case(_test_counts(report), tuple(sorted(bent)))
     failed = [
         _for_want_of_a_file(ran, snapshot)
         for ran in (*report.modules, *report.tests)
@@ -117,8 +149,8 @@ def _by_ending(
     if report.status not in {0, 1, 5}:
         return case.open(
             Reason.USAGE_ERROR,
-            f"pytest ended with status {report.status} (interrupted, or it could not use the "
-            "targets or the configuration). Read its output, then correct the claim.",
+            f"The test runner ended with status {report.status} (interrupted, or it could not use "
+            "the targets or the configuration). Read its output, then correct the claim.",
         )
     return None
 
@@ -129,12 +161,12 @@ def _by_belief(case: Case, report: PytestReport) -> Judgement | None:
         return case.refuted(Reason.NOTHING_CHECKED, "No test was found in what the claim names.")
     if report.status != 0:
         return case.distrusted(
-            f"pytest ended with status {report.status}, yet no test was reported as failed."
+            f"The run ended with status {report.status}, yet no test was reported as failed."
         )
     if unfinished := case.counts["unfinished"]:
         return case.distrusted(f"{number(unfinished, 'test')} never came to an end.")
     if report.patched:
-        return case.distrusted(f"The test run replaced parts of pytest: {report.patched[0]}.")
+        return case.distrusted(f"The test run replaced parts of its runner: {report.patched[0]}.")
     failing = {ran.id for ran in report.canaries if ran.outcome is RanOutcome.FAILED}
     passing = {ran.id.partition("::")[0] for ran in report.tests if ran.outcome.passed}
     if silent := sorted(passing - failing):

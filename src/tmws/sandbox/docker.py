@@ -15,7 +15,13 @@ import anyio
 import structlog
 
 from tmws.domain.errors import SandboxUnavailable
-from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits, Outcome
+from tmws.domain.execution import (
+    ExecutionRequest,
+    ExecutionResult,
+    Limits,
+    Outcome,
+    Runtime,
+)
 from tmws.ports import Probe, Progress
 from tmws.sandbox import probes
 from tmws.sandbox.admission import Admission, Breaker
@@ -23,6 +29,7 @@ from tmws.sandbox.engine import Engine, ImageFacts
 from tmws.sandbox.frames import Answer, encode_request
 from tmws.sandbox.hardening import STRICT, Hardening, SlotClass, container_config
 from tmws.sandbox.image import PROTOCOL, PROTOCOL_LABEL, default_name
+from tmws.sandbox.layers import environment_name, how_to_build, node_name
 from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL, SLOT_LABEL, Owner
 from tmws.sandbox.pool import WarmPool
 from tmws.sandbox.slots import Aborted, DeadlinePassed, EndedByMemory, Slot
@@ -77,8 +84,7 @@ class DockerSandbox:
         self._threads = ThreadPoolExecutor(places + _SPARE_THREADS, thread_name_prefix="sandbox")
         self._proving = asyncio.Lock()
         self._engine_id: str | None = None
-        self._known_image: ImageFacts | None = None
-        self._known_until = 0.0
+        self._known_images: dict[str, tuple[ImageFacts, float]] = {}
         self._proven: set[tuple[str, str]] = set()
         self._live: set[Slot] = set()
         # Of this object alone: a process may have several, each with slots of its own.
@@ -95,18 +101,20 @@ class DockerSandbox:
         """
         self._breaker.admit()
         try:
-            image = await self._prove(progress)
+            name = self._image_for(request)
+            image = await self._prove(name, progress)
             if self._admission.waiting:
                 await progress(f"waiting for the sandbox, {self._admission.waiting} ahead")
             async with self._admission.place():
                 result = await self._run_once(request, image, progress)
         except SandboxUnavailable as error:
-            self._engine_id = self._known_image = None
+            self._engine_id = None
+            self._known_images.clear()
             if error.retryable:
                 self._breaker.failed()
             raise
         self._breaker.succeeded()
-        self._pool.expect(SlotClass.of(request.limits))
+        self._pool.expect(SlotClass.of(request.limits, name))
         return result
 
     async def warm(self, limits: Limits) -> None:
@@ -115,8 +123,9 @@ class DockerSandbox:
         Raises:
             SandboxUnavailable: the engine or its image is not fit to run anything.
         """
-        await self._prove(_silent)
-        self._pool.expect(SlotClass.of(limits))
+        name = self._image_name or default_name()
+        await self._prove(name, _silent)
+        self._pool.expect(SlotClass.of(limits, name))
         await self._pool.filled()
 
     async def check(self) -> tuple[Probe, ...]:
@@ -125,7 +134,8 @@ class DockerSandbox:
         Raises:
             SandboxUnavailable: no container can be started at all.
         """
-        return await probes.full(self._run_unproven)
+        image = await self._image(self._image_name or default_name())
+        return await probes.full(partial(self._run_unproven, image))
 
     async def sweep(self) -> int:
         """Remove the containers of processes that are gone; return how many.
@@ -161,9 +171,16 @@ class DockerSandbox:
             self._threads.shutdown(wait=True)
             self._engine.close()
 
-    async def _prove(self, progress: Progress) -> ImageFacts:
+    def _image_for(self, request: ExecutionRequest) -> str:
+        if request.environment is not None:
+            return environment_name(request.environment)
+        if request.runtime is Runtime.NODE:
+            return node_name()
+        return self._image_name or default_name()
+
+    async def _prove(self, name: str, progress: Progress) -> ImageFacts:
         """Let nothing run before this engine has denied what it must deny."""
-        image = await self._image()
+        image = await self._image(name)
         async with self._proving:
             if self._engine_id is None:
                 engine = await self._blocking(self._engine.identity)
@@ -171,41 +188,41 @@ class DockerSandbox:
                 self._engine_id = engine
             if (self._engine_id, image.id) not in self._proven:
                 await progress("testing the sandbox before its first run")
-                probes.require_held(await probes.quick(self._run_unproven))
+                probes.require_held(await probes.quick(partial(self._run_unproven, image)))
                 self._proven.add((self._engine_id, image.id))
         return image
 
-    async def _image(self) -> ImageFacts:
+    async def _image(self, name: str) -> ImageFacts:
         """Return what the engine holds; asked again after a while, and after any fault."""
-        if self._known_image is None or time.monotonic() > self._known_until:
-            self._known_image = await self._found_image()
-            self._known_until = time.monotonic() + IMAGE_KNOWN_SECONDS
-        return self._known_image
+        known, until = self._known_images.get(name, (None, 0.0))
+        if known is None or time.monotonic() > until:
+            known = await self._found_image(name)
+            self._known_images[name] = (known, time.monotonic() + IMAGE_KNOWN_SECONDS)
+        return known
 
-    async def _found_image(self) -> ImageFacts:
-        name = self._image_name or default_name()
+    async def _found_image(self, name: str) -> ImageFacts:
         image = await self._blocking(lambda: self._engine.image(name))
         if image is None:
             raise SandboxUnavailable(
                 f"The sandbox image {name} is not there, and images are never pulled. "
-                "Nothing was judged. Build it once: 'make sandbox' or 'tmws sandbox build'.",
+                f"Nothing was judged. Build it once: '{how_to_build(name)}'.",
                 retryable=False,
             )
         if image.labels.get(PROTOCOL_LABEL) != PROTOCOL:
             raise SandboxUnavailable(
                 f"The sandbox image {name} belongs to another version of tmws. "
-                "Nothing was judged. Build it again: 'tmws sandbox build'.",
+                f"Nothing was judged. Build it again: '{how_to_build(name)}'.",
                 retryable=False,
             )
         return image
 
-    async def _run_unproven(self, request: ExecutionRequest) -> ExecutionResult:
-        return await self._run_once(request, await self._image(), _silent)
+    async def _run_unproven(self, image: ImageFacts, request: ExecutionRequest) -> ExecutionResult:
+        return await self._run_once(request, image, _silent)
 
     async def _run_once(
         self, request: ExecutionRequest, image: ImageFacts, progress: Progress
     ) -> ExecutionResult:
-        slot_class = SlotClass.of(request.limits)
+        slot_class = SlotClass.of(request.limits, image.name)
         slot = await self._pool.lease(slot_class, image=image.id)
         if slot is None:
             await progress("starting a fresh container")
@@ -233,7 +250,7 @@ class DockerSandbox:
         return _result(answer, slot)
 
     async def _boot(self, slot_class: SlotClass) -> Slot:
-        return await self._boot_from(await self._image(), slot_class)
+        return await self._boot_from(await self._image(slot_class.image), slot_class)
 
     async def _boot_from(self, image: ImageFacts, slot_class: SlotClass) -> Slot:
         name = f"{self._prefix}{next(self._numbers)}"

@@ -29,10 +29,12 @@ ContainerConfig = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """An image that the engine holds; `id` names its content."""
+    """An image that the engine holds, by the name it was asked for; `id` names its content."""
 
+    name: str
     id: str
     labels: Mapping[str, str]
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,16 @@ class Engine:
         with self._translated("describe itself"):
             return str(self.api.info()["ID"])
 
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return self._address
+
+    def version(self) -> str:
+        """Return its version, for people."""
+        with self._translated("describe itself"):
+            return f"Docker {self.api.version()['Version']}"
+
     def architecture(self) -> str:
         """Return the engine's machine type, e.g. `x86_64`."""
         with self._translated("describe itself"):
@@ -144,7 +156,7 @@ class Engine:
                 found = self.api.inspect_image(name)
             except docker.errors.ImageNotFound:
                 return None
-        return ImageFacts(id=found["Id"], labels=found["Config"].get("Labels") or {})
+        return ImageFacts(name, id=found["Id"], labels=found["Config"].get("Labels") or {})
 
     def create(self, config: ContainerConfig) -> str:
         """Create a container and return its id. Never pulls an image."""
@@ -244,12 +256,33 @@ class Engine:
             raise SandboxUnavailable(f"The engine built {name} but does not hold it.")
         return built.id
 
-    def forget_image(self, image: str) -> None:
-        """Remove an image that has been replaced, unless something still stands on it."""
+    def forget_image(self, image: str) -> bool:
+        """Remove an image, unless something still stands on it; say whether it is gone."""
         import docker.errors  # noqa: PLC0415
 
         with self._translated("remove an image"), contextlib.suppress(docker.errors.APIError):
             self.api.remove_image(image)
+            return True
+        return False
+
+    def images(self, label: str) -> tuple[ImageFacts, ...]:
+        """Return every named image with this label, the newest first; one name, one entry."""
+        with self._translated("list images"):
+            found = self.api.images(filters={"label": [label]})
+        return tuple(
+            ImageFacts(name, one["Id"], one["Labels"] or {}, one["Size"])
+            for one in sorted(found, key=lambda one: -one["Created"])
+            for name in one["RepoTags"] or ()
+        )
+
+    def image_users(self) -> dict[str, int]:
+        """Return how many containers, running or not, stand on each image, by its id."""
+        with self._translated("list containers"):
+            found = self.api.containers(all=True)
+        users: dict[str, int] = {}
+        for one in found:
+            users[one["ImageID"]] = users.get(one["ImageID"], 0) + 1
+        return users
 
     def containers(self, label: str) -> tuple[ContainerFacts, ...]:
         """Return every container with this label, running or not."""

@@ -35,16 +35,21 @@ def seccomp_profile() -> str:
 
 @dataclass(frozen=True, slots=True)
 class SlotClass:
-    """The limits that are fixed when a container is made; equal ones are exchangeable."""
+    """What is fixed when a container is made: its image and limits; equal ones are exchangeable.
+
+    Attributes:
+        image: the image's name.
+    """
 
     memory_bytes: int
     processes: int
     cpus: float
+    image: str = ""
 
     @classmethod
-    def of(cls, limits: Limits) -> SlotClass:
-        """Return the class that a run with these limits needs."""
-        return cls(limits.memory_bytes, limits.processes, limits.cpus)
+    def of(cls, limits: Limits, image: str = "") -> SlotClass:
+        """Return the class that a run with these limits in this image needs."""
+        return cls(limits.memory_bytes, limits.processes, limits.cpus, image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,7 @@ def recipe_digest() -> str:
     """Return the digest of the shipped files that make the image, whatever its base."""
     folder = image_folder()
     files = [folder / file for file in _BUILD_INPUTS]
-    files += sorted((folder / "runner").glob("*.py"))
+    files += sorted((folder / "runner").iterdir())
     files += sorted(Path(__file__).with_name(f"{module}.py") for module in ("stage", "tarballs"))
     digest = hashlib.sha256()
     for part in _name_and_content(files):
@@ -113,7 +113,7 @@ def default_name() -> str:
 
 
 def _name_and_content(files: Iterable[Path]) -> Iterable[bytes]:
-    for file in files:
+    for file in [file for file in files if file.is_file()]:
         yield file.name.encode()
         yield file.read_bytes()
 
@@ -136,7 +136,7 @@ def _build(engine: Engine, name: str, base: Base, inputs: str, say: Say) -> Buil
     compiled = precompile(engine, base_name, base.interpreter, stage.sources(entries))
     say("building the image")
     image_id = engine.build(
-        io.BytesIO(_context(entries | compiled)),
+        io.BytesIO(context(entries | compiled)),
         name=name,
         arguments={"BASE_IMAGE": base_name},
         labels={
@@ -150,7 +150,8 @@ def _build(engine: Engine, name: str, base: Base, inputs: str, say: Say) -> Buil
     return BuiltImage(name, image_id, base_name, built=True)
 
 
-def _context(entries: dict[str, Entry]) -> bytes:
+def context(entries: dict[str, Entry]) -> bytes:
+    """Return what the engine builds from: the Dockerfile, and what it copies onto a base."""
     staged = {f"stage/{path}": entry for path, entry in entries.items()}
     dockerfile = Entry((image_folder() / "Dockerfile").read_bytes())
     return tarballs.packed(

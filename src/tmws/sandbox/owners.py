@@ -59,6 +59,12 @@ class Owner:
         return not pid.isdecimal() or _process(int(pid)) != labels.get(_PROCESS)
 
 
+def process_of(labels: Mapping[str, str]) -> str:
+    """Return who made the container with these labels, for people: name and process id."""
+    pid, _, _ = labels.get(_PROCESS, "").partition("-")
+    return f"{labels.get(_OWNER, 'unknown')} {pid or 'unknown'}"
+
+
 def _machine() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id")
     if not boot.is_file():

@@ -16,6 +16,8 @@ from tmws.sandbox.tarballs import Entry, files_below
 PYTHON_VERSION = "3.11"
 TOOLS = "opt/tools"
 PROGRAMS = "opt/tmws"
+ENVIRONMENT = "opt/environment"
+NODE = "opt/node"
 # The only tool that is a program; the others are started by our runner, and their
 # generated scripts would name the interpreter of this machine.
 KEPT_SCRIPTS = frozenset({"ruff"})
@@ -32,16 +34,46 @@ def tools(lock: Path) -> dict[str, Entry]:
     Raises:
         SandboxUnavailable: a wheel can't be fetched, or is not the locked one.
     """
+    return {name: entry for name, entry in _unpacked(lock, TOOLS).items() if _belongs(name)}
+
+
+def packages(lock: str) -> dict[str, Entry]:
+    """Return the files of an environment's wheels, below `opt/environment`.
+
+    Raises:
+        SandboxUnavailable: a wheel can't be fetched, or is not the locked one.
+    """
+    with tempfile.TemporaryDirectory(prefix="tmws-lock-") as folder:
+        file = Path(folder, "requirements.lock")
+        file.write_text(lock)
+        found = _unpacked(file, ENVIRONMENT)
+    return {name: entry for name, entry in found.items() if _belongs(name)}
+
+
+def node(lock: Path) -> dict[str, Entry]:
+    """Return Node itself with its licence, below `opt/node`.
+
+    Raises:
+        SandboxUnavailable: the wheel can't be fetched, or is not the locked one.
+    """
+    found = _unpacked(lock, "wheel")
+    program = next(entry for name, entry in found.items() if name.endswith("/bin/node"))
+    licences = [entry for name, entry in found.items() if Path(name).name == "LICENSE"]
+    kept = {f"{NODE}/bin/node": Entry(program.content, executable=True)}
+    return kept | {f"{NODE}/LICENSE": licence for licence in licences[:1]}
+
+
+def _unpacked(lock: Path, at: str) -> dict[str, Entry]:
     with tempfile.TemporaryDirectory(prefix="tmws-stage-") as folder:
         _install(lock, Path(folder))
-        found = files_below(Path(folder), at=TOOLS)
-    return {name: entry for name, entry in found.items() if _belongs(name)}
+        return files_below(Path(folder), at=at)
 
 
 def programs(interpreter: str) -> dict[str, Entry]:
     """Return PID 1, the runners and the link to the interpreter, below `opt/tmws`."""
     folder = image_folder()
     ours = [folder / "init.py", *sorted((folder / "runner").glob("*.py"))]
+    ours += sorted((folder / "runner").glob("*.mjs"))
     found = {f"{PROGRAMS}/{path.name}": Entry(path.read_bytes()) for path in ours}
     return found | {f"{PROGRAMS}/python": Entry(link=interpreter)}
 
@@ -53,7 +85,7 @@ def sources(entries: dict[str, Entry]) -> dict[str, Entry]:
 
 def _belongs(name: str) -> bool:
     path = Path(name)
-    if path.parent == Path(TOOLS, "bin"):
+    if path.parent in (Path(TOOLS, "bin"), Path(ENVIRONMENT, "bin")):
         return path.name in KEPT_SCRIPTS
     # A `.pth` file only acts in a site folder, which this is not.
     return path.name not in LEFT_OUT and path.suffix not in (".pth", ".pyc", ".lock")
@@ -68,7 +100,7 @@ def _install(lock: Path, folder: Path) -> None:
     )
     if done.returncode != 0:
         raise SandboxUnavailable(
-            "The tools of the sandbox image could not be fetched: "
+            "The locked packages could not be fetched: "
             f"{done.stderr.decode(errors='replace').strip()[-200:]}"
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tmws.domain import levels
 from tmws.domain.claims import Check, Level
 from tmws.domain.commands import build_request
+from tmws.domain.environments import Environment
 from tmws.domain.execution import Limits
 from tmws.domain.held import Held
 from tmws.domain.judging import judge
@@ -29,11 +30,13 @@ class Basis:
         level: the least that the verdict has to reach.
         ref: the trusted ref of the workspace, if there is one.
         held: the held check that the claim is about, if it is about one.
+        environment: the packages of the workspace, None for the tools alone.
     """
 
     level: Level
     ref: TrustedRef | None = None
     held: Held | None = None
+    environment: Environment | None = None
 
 
 class Checker:
@@ -50,11 +53,11 @@ class Checker:
         Raises:
             InvalidInput: the check breaks the grammar, or names what the snapshot lacks.
         """
-        seconds, ref = self._limits.wall_seconds, basis.ref
+        seconds, ref, packages = self._limits.wall_seconds, basis.ref, basis.environment
         if basis.level.reaches(Level.PINNED) and ref and ref.serves(check):
-            request = build_request(check, pinned(snapshot, ref), self._limits)
+            request = build_request(check, pinned(snapshot, ref), self._limits, packages)
             return Plan(check, snapshot, request, basis.level, seconds * _PINNED_TIMES, ref)
-        request = build_request(check, snapshot, self._limits)
+        request = build_request(check, snapshot, self._limits, packages)
         return Plan(check, snapshot, request, basis.level, seconds, held=basis.held)
 
     async def check(self, plan: Plan, *, progress: Progress) -> Checked:

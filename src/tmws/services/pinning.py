@@ -27,7 +27,7 @@ from tmws.domain.claims import (
     Verdict,
 )
 from tmws.domain.commands import build_request, reordered
-from tmws.domain.execution import ExecutionResult, Limits
+from tmws.domain.execution import ExecutionRequest, ExecutionResult
 from tmws.domain.judging import judge
 from tmws.domain.records import ReportInvalid
 from tmws.domain.reports import (
@@ -53,7 +53,7 @@ async def check(plan: Plan, ref: TrustedRef, runs: Runs, chance: Chance) -> Chec
         SandboxUnavailable: nothing can be said; the program is not to blame.
     """
     pinned = await asyncio.to_thread(trusted_refs.pinned, plan.snapshot, ref)
-    story = _Story(plan.check, pinned, ref, plan.request.limits, runs, chance)
+    story = _Story(plan.check, pinned, ref, plan.request, runs, chance)
     result = await runs.run(plan.request)
     judgement = _at_pinned(await story.judged(result, pinned))
     if judgement.verdict is Verdict.SUPPORTED:
@@ -82,7 +82,7 @@ class _Story:
     check: Check
     pinned: Snapshot
     ref: TrustedRef
-    limits: Limits
+    first: ExecutionRequest
     runs: Runs
     chance: Chance
     tests: tuple[str, ...] = ()
@@ -111,6 +111,10 @@ class _Story:
             return against or self._unsilenced(judgement)
         return judgement
 
+    def _request(self, check: Check, snapshot: Snapshot) -> ExecutionRequest:
+        """Return another run with the limits and the packages of the first."""
+        return build_request(check, snapshot, self.first.limits, self.first.environment)
+
     async def _second_tests(
         self, asked: PytestCheck, judgement: Judgement, first: PytestReport
     ) -> Judgement | None:
@@ -119,7 +123,7 @@ class _Story:
         self.planted = len(planted.ids)
         if not planted.ids:
             return _case(judgement).distrusted("No test that passed is one of the trusted ref.")
-        request = build_request(planted.check, planted.snapshot, self.limits)
+        request = self._request(planted.check, planted.snapshot)
         seed = int.from_bytes(self.chance(4), "big")
         result = await self.runs.run(reordered(request, seed), what="running in another order")
         second = await asyncio.to_thread(_report, result)
@@ -140,7 +144,7 @@ class _Story:
         most = max(_LEAST_FAULT_SECONDS, 3 * result.wall_seconds)
         for fault in sampled:
             faulty = fault.applied(self.pinned)
-            request = build_request(asked, faulty, self.limits)
+            request = self._request(asked, faulty)
             seen = await self.runs.run(request, what=f"with a fault: {fault}", most=most)
             self.faults.append(str(fault))
             found = await self.judged(seen, faulty, asked)
@@ -154,7 +158,7 @@ class _Story:
     ) -> Judgement | None:
         planted = rechecks.plant_findings(asked, self.pinned, first, self.chance(8).hex())
         self.planted = len(planted.ids)
-        request = build_request(asked, planted.snapshot, self.limits)
+        request = self._request(asked, planted.snapshot)
         result = await self.runs.run(request, what="with something to be found")
         second = await asyncio.to_thread(_report, result)
         if isinstance(second, LintReport):

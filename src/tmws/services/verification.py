@@ -33,8 +33,18 @@ from tmws.services.recording import Recorded
 from tmws.services.running import Running, Work
 from tmws.services.runs import Plan
 from tmws.services.scoring import TrustChange
-from tmws.storage import agents, claims, held, namespaces, patterns, refs, workspaces
+from tmws.storage import (
+    agents,
+    claims,
+    environments,
+    held,
+    namespaces,
+    patterns,
+    refs,
+    workspaces,
+)
 from tmws.storage.database import Database
+from tmws.storage.environments import Chosen
 
 _log = structlog.get_logger()
 
@@ -126,11 +136,13 @@ class Verification:
         until = asyncio.get_running_loop().time() + wait_seconds
         with self._running.room():
             await progress(f"copying workspace {draft.workspace}")
-            snapshot = await self._reader.capture(await self._root(caller, draft))
-            plan = self._checker.plan(draft.check, snapshot, await self._basis(draft))
+            root, chosen = await self._place(caller, draft)
+            snapshot = await self._reader.capture(root)
+            basis = dataclasses.replace(await self._basis(draft), environment=chosen.environment)
+            plan = self._checker.plan(draft.check, snapshot, basis)
             self._running.require_memory(plan)
             claim = self._claim(caller, draft, plan)
-            opened = await self._open(claim)
+            opened = await self._open(claim, chosen)
             work = self._running.start(opened.claim, plan) if opened.ours else None
         if work is not None:
             if not await work.finished(_left(until), progress=progress):
@@ -271,10 +283,14 @@ class Verification:
         with self._running.room():
             async with self._database.read() as connection:
                 root = await workspaces.root_of(connection, claim.workspace)
+                chosen = await environments.chosen(connection, claim.workspace)
             if root is None:
                 raise NotFound(f"Its workspace {claim.workspace} is not registered any more.")
+            if not chosen.stood_at(claim.created_at):
+                raise Conflict("Its environment has changed since.")
             snapshot = await self._reader.capture(root)
             basis = await self._basis_at(claim.level, claim.check, claim.workspace)
+            basis = dataclasses.replace(basis, environment=chosen.environment)
             plan = self._checker.plan(claim.check, snapshot, basis)
             if (plan.snapshot.digest, plan.basis) != (claim.snapshot_digest, claim.basis):
                 raise Conflict("Its workspace, or what it is judged by, has changed since.")
@@ -288,9 +304,11 @@ class Verification:
         _log.info("claim_taken_over", claim_id=again.id, attempt=again.attempt)
         return work
 
-    async def _root(self, caller: Agent, draft: ClaimDraft) -> str:
+    async def _place(self, caller: Agent, draft: ClaimDraft) -> tuple[str, Chosen]:
+        """Return the workspace's folder, and what its checks run with."""
         async with self._database.read() as connection:
             root = await workspaces.root_of(connection, draft.workspace)
+            chosen = await environments.chosen(connection, draft.workspace)
             known = await patterns.readable(connection, caller, draft.applied)
         missing = [pattern_id for pattern_id in draft.applied if pattern_id not in known]
         if missing:
@@ -300,7 +318,7 @@ class Verification:
                 f"No workspace {draft.workspace[:64]!r} is registered. An administrator opens one: "
                 "tmws workspaces add NAME PATH."
             )
-        return root
+        return root, chosen
 
     async def _basis(self, draft: ClaimDraft) -> Basis:
         """Return what the verdict has to reach, the most that anybody asks for, and by what."""
@@ -346,17 +364,19 @@ class Verification:
             basis=plan.basis,
         )
 
-    async def _open(self, claim: Claim) -> _Opened:
+    async def _open(self, claim: Claim, chosen: Chosen) -> _Opened:
         """Store the claim, unless it was decided before, or is being checked.
 
         One check of one snapshot counts once for an agent, so repeating what is
-        known to hold earns nothing. A stalled claim is taken over, so that a worker
-        that wakes up late finds its lease gone.
+        known to hold earns nothing; with other packages it is another check. A stalled
+        claim is taken over, so that a worker that wakes up late finds its lease gone.
         """
         async with self._database.write() as tx:
             # Of equal claims sent at once, the second has to see the first.
             await agents.lock(tx, claim.agent_id)
             for known in await claims.same(tx, claim):
+                if not chosen.stood_at(known.created_at):
+                    break
                 if known.answers(claim):
                     return _Opened(known, ours=False)
                 if known.state is not ClaimState.OPEN or not known.covers(claim):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from tmws.domain import events
 from tmws.domain.agents import require_name
-from tmws.domain.errors import Conflict
+from tmws.domain.environments import Environment
+from tmws.domain.errors import Conflict, NotFound
 from tmws.domain.snapshots import Snapshot
 from tmws.ports import Clock, WorkspaceReader
 from tmws.services.notary import Notary
 from tmws.storage import workspaces
 from tmws.storage.database import Database
+from tmws.storage.environments import choose, chosen, every
 
 
 class Workspaces:
@@ -55,7 +57,40 @@ class Workspaces:
         self._notary.publish(receipt)
         return snapshot
 
+    async def choose_environment(
+        self, workspace: str, environment: str | None, *, by: str
+    ) -> Environment | None:
+        """Let checks of a workspace run with this environment, None for the tools alone.
+
+        Raises:
+            NotFound: there is no such workspace or environment.
+        """
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            if await workspaces.root_of(tx, workspace) is None:
+                raise NotFound(f"No workspace {workspace[:64]!r} is registered.")
+            known = {kept.environment.name: kept.environment for kept in await every(tx)}
+            if environment is not None and environment not in known:
+                raise NotFound(
+                    f"No environment {environment[:64]!r}. Add it first: "
+                    "tmws sandbox env add NAME requirements.lock."
+                )
+            wanted = known[environment] if environment is not None else None
+            if (await chosen(tx, workspace)).environment == wanted:
+                return wanted
+            await choose(tx, workspace, environment, at=now)
+            event = events.environment_chosen(workspace, wanted, by=by, at=now)
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return wanted
+
     async def every(self) -> dict[str, str]:
         """Return name to folder."""
         async with self._database.read() as connection:
             return await workspaces.every(connection)
+
+    async def environments(self) -> dict[str, str]:
+        """Return workspace to environment, for those that use one."""
+        async with self._database.read() as connection:
+            kept = await every(connection)
+        return {name: one.environment.name for one in kept for name in one.workspaces}

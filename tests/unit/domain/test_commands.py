@@ -80,7 +80,7 @@ def test_every_profile_starts_an_absolute_isolated_interpreter_of_the_image(
 
     assert executable == "/opt/tmws/python"
     assert isolated == "-I"
-    by_another = {"metric": "python"}
+    by_another = {"metric": "python", "npm_test": "node_test"}
     assert runner == f"/opt/tmws/run_{by_another.get(profile.name, profile.name)}.py"
 
 

@@ -115,7 +115,7 @@ def test_only_what_programs_read_publishes_its_shape() -> None:
         (
             {"profile": "bash"},
             "check: 'profile' is none of 'pytest', 'ruff', 'mypy', 'python', 'coverage', "
-            "'metric', 'timing', 'held'",
+            "'metric', 'timing', 'held', 'node_test', 'npm_test'",
         ),
     ],
 )

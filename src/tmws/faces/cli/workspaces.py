@@ -20,11 +20,16 @@ def workspaces() -> None:
 @click.argument("name")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Let a name that is taken stand for PATH instead.")
+@click.option("--environment", help="Packages that its checks run with; see 'tmws sandbox env'.")
 @with_app
-async def add(app: App, printer: Printer, name: str, path: Path, replace: bool) -> None:
+async def add(
+    app: App, printer: Printer, name: str, path: Path, *, replace: bool, environment: str | None
+) -> None:
     """Register the folder PATH under NAME; claims refer to the name."""
     root = _absolute(path)
     snapshot = await app.workspaces.add(name, root, replace=replace, by=operator())
+    if environment is not None:
+        await app.workspaces.choose_environment(name, environment, by=operator())
     printer.record(
         {
             "name": name,
@@ -36,14 +41,34 @@ async def add(app: App, printer: Printer, name: str, path: Path, replace: bool) 
     )
 
 
+@workspaces.command()
+@click.argument("name")
+@click.argument("environment", required=False)
+@with_app
+async def environment(app: App, printer: Printer, name: str, environment: str | None) -> None:
+    """Let checks of the workspace NAME run with ENVIRONMENT; without one, the tools alone."""
+    chosen = await app.workspaces.choose_environment(name, environment, by=operator())
+    printer.record(
+        {
+            "name": name,
+            "environment": chosen.name if chosen else None,
+            "digest": chosen.digest if chosen else None,
+        }
+    )
+
+
 @workspaces.command("list")
 @with_app
 async def listed(app: App, printer: Printer) -> None:
     """List the registered folders."""
     known = await app.workspaces.every()
+    using = await app.workspaces.environments()
     printer.rows(
-        ("name", "root"),
-        [{"name": name, "root": root} for name, root in known.items()],
+        ("name", "root", "environment"),
+        [
+            {"name": name, "root": root, "environment": using.get(name)}
+            for name, root in known.items()
+        ],
         empty="No workspaces yet. Open one: tmws workspaces add NAME PATH.",
     )
 

@@ -14,6 +14,8 @@ from tmws.domain.claims import (
     Level,
     MetricCheck,
     MypyCheck,
+    NodeTestCheck,
+    NpmTestCheck,
     PytestCheck,
     PythonCheck,
     RuffCheck,
@@ -157,6 +159,27 @@ class Timing(Arguments):
         return TimingCheck(self.script, self.seconds, self.quantile, self.clock)
 
 
+class NodeTest(Arguments):
+    """`node --test` passes."""
+
+    profile: Literal["node_test"]
+    targets: Targets = ()
+    passed: Annotated[int | None, Field(ge=1, le=MAX_COUNT)] = None
+    allow_skipped: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 0
+
+    def check(self) -> Check:
+        return NodeTestCheck(self.targets, self.passed, self.allow_skipped)
+
+
+class NpmTest(Arguments):
+    """`npm test` passes; its script must be `node --test ...`."""
+
+    profile: Literal["npm_test"]
+
+    def check(self) -> Check:
+        return NpmTestCheck()
+
+
 class VerifyClaim(Arguments):
     """A claim as its author makes it."""
 
@@ -173,7 +196,7 @@ class VerifyClaim(Arguments):
     ]
     check: Annotated[
         Annotated[
-            Pytest | Ruff | Mypy | Python | Coverage | Metric | Timing | Held,
+            Pytest | Ruff | Mypy | Python | Coverage | Metric | Timing | Held | NodeTest | NpmTest,
             Field(discriminator="profile"),
         ]
         | None,
