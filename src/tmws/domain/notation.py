@@ -52,18 +52,19 @@ def _read(words: list[str], text: str) -> Check:
             )
         case ["python", script]:
             return PythonCheck(script)
-        case ["held", name]:
-            return HeldCheck(name)
         case ["coverage", "run", *rest]:
             return _read_coverage(rest, text)
-    return _read_node(words, text)
+    return _read_other(words, text)
 
 
-def _read_node(words: list[str], text: str) -> Check:
-    if words == ["npm", "test"]:
-        return NpmTestCheck()
-    if words[:2] == ["node", "--test"]:
-        return NodeTestCheck(tuple(words[2:]))
+def _read_other(words: list[str], text: str) -> Check:
+    match words:
+        case ["node", "--test", *files]:
+            return NodeTestCheck(tuple(files))
+        case ["npm", "test"]:
+            return NpmTestCheck()
+        case ["held", name]:
+            return HeldCheck(name)
     raise refused("command", text, FORMS)
 
 
