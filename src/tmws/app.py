@@ -84,7 +84,6 @@ class App:
     removal: Removal
     undo: Undo
     analytics: Analytics
-    undo: Undo
     verification: Verification
     trust: Trust
     corrections: Corrections
@@ -219,7 +218,7 @@ def _app(
             database, gate=gate, search=search, storing=storing, receipts=receipts, clock=clock
         ),
         batches=Batches(gate, storing),
-        transfer=Transfer(database, storing),
+        transfer=Transfer(database, storing, search),
         receipts=receipts,
         outcomes=Outcomes(
             database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
@@ -229,7 +228,6 @@ def _app(
         removal=Removal(database, gate, acts, search),
         undo=Undo(database, acts, search),
         analytics=Analytics(database, gate, clock),
-        undo=Undo(database, acts, search),
         verification=Verification(
             database,
             gate=gate,

@@ -131,6 +131,13 @@ class Search:
         uses = finding.by_uses(asked, views)
         return finding.settled(asked, views, arms, uses, caller_id=caller.id)
 
+    async def alike(
+        self, connection: Transaction, caller: Agent, words: Sequence[str], *, limit: int
+    ) -> list[str]:
+        """Return the ids of the readable patterns that share most with these stems."""
+        look = await self._look(connection, caller, Kind.PATTERN, None, None)
+        return list(finding.by_words(Asked(tuple(dict.fromkeys(words))), look.views))[:limit]
+
     async def _look(
         self,
         connection: Transaction,

@@ -14,10 +14,10 @@ from tmws.domain.patterns import Pattern, PatternDraft, searchable
 from tmws.domain.text import terms
 from tmws.domain.versions import Version
 from tmws.ports import Progress
+from tmws.services.search import Search
 from tmws.services.storing import Storing
-from tmws.storage import documents, lifecycle, patterns, versions
+from tmws.storage import lifecycle, patterns, versions
 from tmws.storage.database import Database, Transaction
-from tmws.storage.documents import Kind
 from tmws.storage.patterns import PatternFilter
 
 MOST_IMPORTED = 10_000
@@ -73,8 +73,9 @@ class Arrival:
 class Transfer:
     """Exports what an agent may read, imports in an agent's name. For the command line."""
 
-    def __init__(self, database: Database, storing: Storing) -> None:
+    def __init__(self, database: Database, storing: Storing, search: Search) -> None:
         self._database = database
+        self._search = search
         self._storing = storing
 
     async def export(self, agent: Agent) -> AsyncIterator[Exported]:
@@ -133,12 +134,23 @@ class Transfer:
                     found.append(Duplicate(index, *twin, same_name=True))
                 elif first != index:
                     found.append(Duplicate(index, f"item {first}", 1.0, same_name=True))
-                elif near := await _nearest(connection, agent, words) or seen.like(words):
+                elif near := await self._nearest(connection, agent, words) or seen.like(words):
                     like, similarity = near
                     name = f"item {like}" if isinstance(like, int) else like
                     found.append(Duplicate(index, name, similarity, same_name=False))
                 seen.add(index, words)
         return tuple(found)
+
+    async def _nearest(
+        self, connection: Transaction, agent: Agent, words: Sequence[str]
+    ) -> tuple[str, float] | None:
+        near = await self._search.alike(connection, agent, words, limit=_CANDIDATES)
+        stored = await patterns.readable(connection, agent, near)
+        alike_ones = (
+            (key, alike.similarity(words, terms(each.searchable()))) for key, each in stored.items()
+        )
+        key, similarity = max(alike_ones, key=lambda pair: pair[1], default=("", 0.0))
+        return (key, similarity) if similarity >= alike.NEARLY_THE_SAME else None
 
 
 async def _exported(connection: Transaction, agent: Agent, pattern: Pattern) -> Exported:
@@ -167,17 +179,3 @@ async def _of_same_name(
         return None
     known = (await patterns.readable(connection, agent, [key]))[key]
     return key, alike.similarity(words, terms(known.searchable()))
-
-
-async def _nearest(
-    connection: Transaction, agent: Agent, words: Sequence[str]
-) -> tuple[str, float] | None:
-    near = await documents.matching(
-        connection, agent, words, kind=Kind.PATTERN, among=None, limit=_CANDIDATES
-    )
-    stored = await patterns.readable(connection, agent, list(near))
-    alike_ones = (
-        (key, alike.similarity(words, terms(each.searchable()))) for key, each in stored.items()
-    )
-    key, similarity = max(alike_ones, key=lambda pair: pair[1], default=("", 0.0))
-    return (key, similarity) if similarity >= alike.NEARLY_THE_SAME else None

@@ -12,8 +12,6 @@ from tmws.domain.patterns import Pattern
 from tmws.domain.versions import Version
 from tmws.faces.cli.pattern_files import export_file, import_file
 from tmws.faces.cli.pattern_stats import stats
-from tmws.faces.cli.pattern_files import export_file, import_file
-from tmws.faces.cli.pattern_stats import stats
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 
