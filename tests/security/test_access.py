@@ -12,8 +12,8 @@ import pytest
 from tests.integration.services import Installation, agent, claim, learned, pattern, silent
 from tmws.app import App
 from tmws.domain.agents import AccessLevel, Agent, Role
-from tmws.domain.batches import Incoming
 from tmws.domain.analytics import Tally
+from tmws.domain.batches import Incoming
 from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied, TmwsError
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.patterns import Pattern
