@@ -23,6 +23,7 @@ from tmws.services.analytics import StatsQuery
 from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.services.memory import MemoryQuery
 from tmws.services.outcomes import OutcomeReport
+from tmws.storage import documents, tables
 from tmws.testing.clock import START
 
 LATER = START + timedelta(days=9)
@@ -468,3 +469,30 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
         assert secret not in each
         assert planted.id not in each
         assert mine.claim.id not in each
+
+
+async def test_a_grant_that_a_level_outlived_opens_nothing(
+    world: World, installation: Installation
+) -> None:
+    """Closing a pattern takes its grants away; one that stayed by a fault must not count."""
+    hidden, who = world.patterns["private"], world.agents["grantee"]
+    async with installation.database() as database, database.write() as tx:
+        row = {"pattern_id": hidden.id, "agent_id": who.id}
+        await tx.execute(tables.pattern_grants.insert().values(row))
+    for name, look in LOOKS.items():
+        assert not await look(world, who, hidden), name
+
+
+async def test_what_is_removed_is_not_even_counted(
+    world: World, installation: Installation
+) -> None:
+    """How many things a search went through moves what it shows."""
+    owner = world.agents["owner"]
+
+    async def counted() -> int:
+        async with installation.database() as database, database.read() as connection:
+            return await documents.count(connection, owner, kind=documents.Kind.PATTERN)
+
+    before = await counted()
+    await world.app.removal.remove(owner, world.patterns["public"].id)
+    assert await counted() == before - 1
