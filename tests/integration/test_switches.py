@@ -15,6 +15,7 @@ from tmws.domain.errors import InvalidInput, NotFound, ToolDisabled
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.usage import UseOutcome
 from tmws.domain.versions import Revision
+from tmws.services.analytics import StatsQuery
 from tmws.services.learning import PatternQuery
 from tmws.services.memory import MemoryQuery
 from tmws.services.outcomes import OutcomeReport
@@ -34,6 +35,7 @@ CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
     ),
     Action.SHARE_PATTERN: lambda app, who: app.sharing.change(who, "pattern_0"),
     Action.REMOVE_PATTERN: lambda app, who: app.removal.remove(who, "pattern_0"),
+    Action.PATTERN_STATS: lambda app, who: app.analytics.stats(who, StatsQuery()),
     Action.VERIFY_CLAIM: lambda app, who: app.verification.verify(who, claim(), progress=silent),
     Action.GET_VERIFICATION: lambda app, who: app.verification.get(who, "claim_0"),
     Action.GET_TRUST: lambda app, who: app.trust.show(who),

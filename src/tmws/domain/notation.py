@@ -59,12 +59,12 @@ def _read(words: list[str], text: str) -> Check:
 
 def _read_other(words: list[str], text: str) -> Check:
     match words:
-        case ["node", "--test", *files]:
-            return NodeTestCheck(tuple(files))
-        case ["npm", "test"]:
-            return NpmTestCheck()
         case ["held", name]:
             return HeldCheck(name)
+        case ["npm", "test"]:
+            return NpmTestCheck()
+        case ["node", "--test", *targets]:
+            return NodeTestCheck(tuple(targets))
     raise refused("command", text, FORMS)
 
 

@@ -64,6 +64,8 @@ def _tightened(node: Any) -> Any:
         node = option | node
     if node.get("default", ...) in _EMPTY:
         del node["default"]
+    if node.get("minLength") == 1:
+        del node["minLength"]  # nobody sends nothing, and who does is told
     if isinstance(node.get("const", node.get("enum")), str | list):
         node.pop("type", None)  # the values say it
     return node

@@ -20,7 +20,6 @@ class PatternStats(Arguments):
     """What is counted."""
 
     agent: Annotated[AgentName | None, Field(description="Only what it wrote.")] = None
-    namespace: AgentName | None = None
     days: Annotated[int, Field(ge=1, le=LONGEST_SPAN.days)] = 84
 
 
@@ -29,14 +28,14 @@ class PatternStats(Arguments):
     read_only=True,
     destructive=False,
     idempotent=True,
-    narrow="Name an `agent` or a `namespace`.",
+    narrow="Name an `agent`.",
 )
 async def pattern_stats(call: Call, wanted: PatternStats) -> dict[str, Any]:
     """Count the patterns you may read: by category, level and author, uses over time, what rises
     or decays beyond chance, what was never used. Rates come with a 90 % interval, low to high.
     """
     found = await call.app.analytics.stats(
-        call.caller, StatsQuery(wanted.namespace, wanted.agent, timedelta(days=wanted.days))
+        call.caller, StatsQuery(agent=wanted.agent, since=timedelta(days=wanted.days))
     )
     seen: dict[str, Any] = {
         "total": _tally(found.total),

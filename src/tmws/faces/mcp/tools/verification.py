@@ -14,8 +14,6 @@ from tmws.domain.claims import (
     Level,
     MetricCheck,
     MypyCheck,
-    NodeTestCheck,
-    NpmTestCheck,
     PytestCheck,
     PythonCheck,
     RuffCheck,
@@ -59,9 +57,7 @@ class Pytest(Arguments):
         int | None, Field(ge=1, le=MAX_COUNT, description="Exactly so many pass.")
     ] = None
     allow_skipped: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 0
-    marker: Annotated[
-        str | None, Field(min_length=1, max_length=128, description="As pytest -m.")
-    ] = None
+    marker: Annotated[str | None, Field(max_length=128, description="As -m.")] = None
 
     def check(self) -> Check:
         return PytestCheck(self.targets, self.keyword, self.passed, self.allow_skipped, self.marker)
@@ -159,27 +155,6 @@ class Timing(Arguments):
         return TimingCheck(self.script, self.seconds, self.quantile, self.clock)
 
 
-class NodeTest(Arguments):
-    """`node --test` passes."""
-
-    profile: Literal["node_test"]
-    targets: Targets = ()
-    passed: Annotated[int | None, Field(ge=1, le=MAX_COUNT)] = None
-    allow_skipped: Annotated[int, Field(ge=0, le=MAX_COUNT)] = 0
-
-    def check(self) -> Check:
-        return NodeTestCheck(self.targets, self.passed, self.allow_skipped)
-
-
-class NpmTest(Arguments):
-    """`npm test` passes; its script must be `node --test ...`."""
-
-    profile: Literal["npm_test"]
-
-    def check(self) -> Check:
-        return NpmTestCheck()
-
-
 class VerifyClaim(Arguments):
     """A claim as its author makes it."""
 
@@ -196,7 +171,7 @@ class VerifyClaim(Arguments):
     ]
     check: Annotated[
         Annotated[
-            Pytest | Ruff | Mypy | Python | Coverage | Metric | Timing | Held | NodeTest | NpmTest,
+            Pytest | Ruff | Mypy | Python | Coverage | Metric | Timing | Held,
             Field(discriminator="profile"),
         ]
         | None,
@@ -204,7 +179,10 @@ class VerifyClaim(Arguments):
     ] = None
     command: Annotated[
         str | None,
-        Field(max_length=MAX_ARGUMENT_BYTES, description="In place of check: pytest tests -k core"),
+        Field(
+            max_length=MAX_ARGUMENT_BYTES,
+            description="In place of check: pytest tests -k core; node --test; npm test",
+        ),
     ] = None
     patterns: Annotated[
         tuple[Identifier, ...],
@@ -316,17 +294,16 @@ async def verify_claim(call: Call, claim: VerifyClaim) -> Verified:
     idempotent=True,
     narrow="",
 )
-async def get_verification(call: Call, wanted: GetVerification) -> Verified:
-    """Show a claim and its verdict, yours or one of your namespaces', by claim id.
+async def get_verification(call: Call, wanted: GetVerification) -> Json:
+    """Show a claim and its verdict, yours or one of your namespaces', in verify_claim's form.
 
     Use it when verify_claim answered with `state` open, or to see what another agent's claim
     rests on. It starts nothing.
     """
-    return _shown(
-        await call.app.verification.get(
-            call.caller, wanted.claim_id, wait_seconds=wanted.wait_seconds
-        )
+    report = await call.app.verification.get(
+        call.caller, wanted.claim_id, wait_seconds=wanted.wait_seconds
     )
+    return _shown(report).told()
 
 
 def _check(call: Call, claim: VerifyClaim) -> Check:
