@@ -138,8 +138,8 @@ def fuse(
     for arm, found in shares.items():
         for item_id, share in found.items():
             named = parts.setdefault(item_id, {})
-            if share:
-                named[arm] = weights[arm] * share
+            if part := weights[arm] * share:
+                named[arm] = part
     ranked = [Ranked(item_id, math.fsum(named.values()), named) for item_id, named in parts.items()]
     return sorted(ranked, key=lambda result: (-result.score, result.item_id))
 
@@ -196,9 +196,10 @@ def precedents(uses: Sequence[PastUse], *, recorded: int) -> Precedents:
     weight = _USES_WEIGHT * closeness * experience * math.sqrt(total / math.fsum(near))
     if weight <= 0.0:
         return NO_PRECEDENTS
-    shares: dict[str, float] = {}
+    spoken: dict[str, list[float]] = {}
     for use, loud in zip(nearest, loudness, strict=True):
-        shares[use.pattern_id] = shares.get(use.pattern_id, 0.0) + loud * use.outcome / total
+        spoken.setdefault(use.pattern_id, []).append(loud * use.outcome / total)
+    shares = {pattern_id: math.fsum(said) for pattern_id, said in spoken.items()}
     return Precedents(shares, weight)
 
 
@@ -206,7 +207,7 @@ def _heard(uses: Sequence[PastUse]) -> Iterator[PastUse]:
     """Yield the uses, nearest first, but of nobody's mere word more than a few."""
     of_pattern: Counter[tuple[str, str]] = Counter()
     of_agent: Counter[str] = Counter()
-    for use in sorted(uses, key=lambda use: (-use.similarity, use.pattern_id)):
+    for use in sorted(uses, key=_nearest_first):
         if use.voice is not None:
             key = (use.voice, use.pattern_id)
             if of_pattern[key] >= VOICES_OF_A_PATTERN or of_agent[use.voice] >= VOICES_OF_AN_AGENT:
@@ -214,6 +215,10 @@ def _heard(uses: Sequence[PastUse]) -> Iterator[PastUse]:
             of_pattern[key] += 1
             of_agent[use.voice] += 1
         yield use
+
+
+def _nearest_first(use: PastUse) -> tuple[float, str, str, float, float]:
+    return -use.similarity, use.pattern_id, use.voice or "", use.outcome, use.weight
 
 
 def reads_english_only(text: str) -> bool:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tmws.domain.ranking import (
@@ -33,6 +33,7 @@ COSINES = st.none() | st.floats(-1.0, 1.0)
 
 
 @given(ARMS, USES, COUNTS)
+@example({}, [PastUse("p0", 0.5, 5e-324)], 1)
 def test_parts_sum_to_the_score_and_lie_between_0_and_1(
     arms: dict[Arm, dict[str, float]], uses: list[PastUse], recorded: int
 ) -> None:
