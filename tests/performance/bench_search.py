@@ -18,7 +18,6 @@ from tmws.domain.ranking import (
     precedents,
     usefulness,
 )
-from tmws.domain.text import terms
 from tmws.embeddings.hashing import HashingEmbedder
 from tmws.ports import Vector, VectorRow
 from tmws.vectors.exact import ExactIndex
@@ -84,8 +83,7 @@ async def _rankings() -> AsyncIterator[Row]:
         ),
         promised_p95=5e-3,
     )
-    asked = terms(REQUEST)
-    evidence = Evidence(len(asked), 4, 10_000, meaning=0.4, characters=0.3)
+    evidence = Evidence(30.0, 12.0, 10_000, meaning=0.4, characters=0.3)
     yield Row(
         await measure(
             "decide whether to show", lambda: usefulness(evidence), repeats=200, batch=50

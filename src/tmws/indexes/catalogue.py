@@ -7,7 +7,7 @@ is hidden changes neither order, number nor score of what is shown.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,13 +147,13 @@ class Block:
         documents = self._documents.values
         return {self.ids[documents[place]]: score for place, score in scores.items()}
 
-    def held(self, item_id: str, terms: Sequence[str]) -> int | None:
-        """Return how many of these words a document holds, None if it is not in this block."""
+    def held(self, item_id: str, terms: Iterable[str]) -> frozenset[str]:
+        """Return which of these words a document holds; none if it is not in this block."""
         code = self._codes.get(item_id)
-        if code is None:
-            return None
-        place = int(self._places.values[code])
-        return 0 if place == _NOWHERE else self._postings.held_by(place, terms)
+        place = _NOWHERE if code is None else int(self._places.values[code])
+        if place == _NOWHERE:
+            return frozenset()
+        return frozenset(term for term in terms if self._postings.holds(place, term))
 
     def _mask(self, ids: Collection[str]) -> NDArray[np.bool_]:
         chosen = np.zeros(len(self.ids), np.bool_)
@@ -192,8 +192,8 @@ class View:
         """Return scores by id that are given by place."""
         return self._block.named(scores)
 
-    def held(self, item_id: str, terms: Sequence[str]) -> int | None:
-        """Return how many of these words a document holds, None if it is not in this block."""
+    def held(self, item_id: str, terms: Iterable[str]) -> frozenset[str]:
+        """Return which of these words a document holds; none if it is not in this block."""
         return self._block.held(item_id, terms)
 
     def nearest_uses(self, asked: Mapping[str, Vector], *, limit: int) -> list[NearUse]:
@@ -209,6 +209,13 @@ def matching(terms: Sequence[str], views: Sequence[View], *, limit: int) -> dict
         for view, scores in zip(views, found, strict=True)
         for item_id, score in view.named(scores).items()
     }
+
+
+def covered(item_id: str, terms: Sequence[str], views: Sequence[View]) -> tuple[float, float]:
+    """Return the weight of the words that a document holds, and of all these words."""
+    weights = words.rarities(terms, [view.readable() for view in views])
+    held = frozenset().union(*(view.held(item_id, terms) for view in views))
+    return sum(weights[term] for term in held), sum(weights.values())
 
 
 def nearest_uses(

@@ -17,12 +17,15 @@ from tmws.domain.ranking import (
     precedents,
 )
 from tmws.domain.usage import WORD_WEIGHT
-from tmws.indexes.catalogue import View, matching, nearest_uses
+from tmws.indexes.catalogue import View, covered, matching, nearest_uses
 from tmws.indexes.uses import NearUse
 from tmws.ports import Vector
 
 MOST_TERMS = 60
 """Of a longer request the first different terms are looked for."""
+
+SPELT_ALIKE = 0.15
+"""Texts without a common word or group of characters reach this cosine by chance alone."""
 
 Scores = Mapping[str, float]
 
@@ -102,7 +105,7 @@ def settled(
     said = precedents(
         [_past_use(near, caller_id) for near in uses], recorded=sum(view.uses for view in views)
     )
-    ranked = [result for result in fuse(arms, said) if result.score > 0.0]
+    ranked = [result for result in fuse(_telling(arms), said) if result.score > 0.0]
     if not ranked:
         return Found(arms, said, ranked, shown=False)
     best = ranked[0].item_id
@@ -111,19 +114,25 @@ def settled(
         arm: max(arms[arm].get(best, 0.0), nearest) if arm in arms else None
         for arm in (Arm.MEANING, Arm.CHARACTERS)
     }
+    held, asked_for = covered(best, asked.terms[:MOST_TERMS], views)
     evidence = Evidence(
-        asked=len(asked.terms),
-        matched=_held(best, asked.terms, views),
+        asked=asked_for,
+        held=held,
         searched=sum(view.count for view in views),
         meaning=similar[Arm.MEANING],
         characters=similar[Arm.CHARACTERS],
+        nearest=max(arms.get(Arm.MEANING, {}).values(), default=None),
     )
     return Found(arms, said, ranked, shown=is_worth_showing(evidence))
 
 
-def _held(item_id: str, terms: Sequence[str], views: Sequence[View]) -> int:
-    held = (view.held(item_id, terms) for view in views)
-    return next((count for count in held if count is not None), 0)
+def _telling(arms: Mapping[Arm, Scores]) -> dict[Arm, Scores]:
+    """Leave out the characters where even the most alike is so by chance."""
+    return {
+        arm: scores
+        for arm, scores in arms.items()
+        if arm is not Arm.CHARACTERS or max(scores.values(), default=0.0) >= SPELT_ALIKE
+    }
 
 
 def _past_use(near: NearUse, caller_id: str) -> PastUse:

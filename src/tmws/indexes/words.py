@@ -52,11 +52,8 @@ class Postings:
         places: NDArray[np.uint32] = packed >> np.uint32(_COUNT_BITS)
         return places, (packed & np.uint32(_MOST_COUNTED)).astype(np.float32)
 
-    def held_by(self, place: int, terms: Sequence[str]) -> int:
-        """Return how many of these words a document holds."""
-        return sum(self._holds(place, term) for term in terms)
-
-    def _holds(self, place: int, term: str) -> bool:
+    def holds(self, place: int, term: str) -> bool:
+        """Say whether a document holds a word."""
         held = self._held.get(term)
         if held is None:
             return False
@@ -91,13 +88,22 @@ def best(terms: Sequence[str], parts: Sequence[Readable], *, limit: int) -> list
     scores = [np.zeros(len(part.seen), np.float32) for part in parts]
     for term in dict.fromkeys(terms):
         holding = [_seen(part, term) for part in parts]
-        found = sum(len(places) for places, _ in holding)
-        if not found:
-            continue
-        rarity = math.log1p((total - found + 0.5) / (found + 0.5))
+        rarity = _rarity(total, sum(len(places) for places, _ in holding))
         for score, load, (places, counts) in zip(scores, loads, holding, strict=True):
             score[places] += rarity * counts * (_SATURATION + 1) / (counts + load[places])
     return _first(scores, limit)
+
+
+def rarities(terms: Sequence[str], parts: Sequence[Readable]) -> dict[str, float]:
+    """Return how much each word weighs among all that is readable; rare ones weigh more."""
+    total = sum(part.count for part in parts)
+    return {
+        term: _rarity(total, sum(len(_seen(part, term)[0]) for part in parts)) for term in terms
+    }
+
+
+def _rarity(total: int, holding: int) -> float:
+    return math.log1p((total - holding + 0.5) / (holding + 0.5))
 
 
 def _load(part: Readable, mean_length: float) -> NDArray[np.float32]:

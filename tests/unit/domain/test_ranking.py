@@ -19,13 +19,15 @@ from tmws.domain.ranking import (
     Evidence,
     PastUse,
     fuse,
+    is_worth_showing,
     precedents,
     reads_english_only,
     usefulness,
 )
 
 IDS = st.sampled_from([f"p{number}" for number in range(12)])
-SCORES = st.dictionaries(IDS, st.floats(-1.0, 60.0), max_size=12)
+SCORE = st.floats(-1.0, 60.0).map(lambda score: round(score, 6))
+SCORES = st.dictionaries(IDS, SCORE, max_size=12)
 ARMS = st.dictionaries(st.sampled_from([Arm.WORDS, Arm.CHARACTERS, Arm.MEANING]), SCORES)
 USES = st.lists(st.builds(PastUse, IDS, st.floats(-1.0, 1.0), st.floats(0.0, 1.0)), max_size=30)
 COUNTS = st.integers(0, 10_000)
@@ -152,7 +154,7 @@ def test_more_evidence_is_never_less_useful(
 ) -> None:
     less = Evidence(asked, min(hits, asked - 1), searched, meaning, characters)
     for more in (
-        replace(less, matched=less.matched + 1),
+        replace(less, held=less.held + 1),
         replace(less, meaning=meaning + 0.1),
         replace(less, characters=characters + 0.1),
     ):
@@ -160,8 +162,8 @@ def test_more_evidence_is_never_less_useful(
 
 
 def test_the_same_evidence_says_less_among_many() -> None:
-    few = Evidence(asked=4, matched=2, searched=10, meaning=0.4, characters=0.3)
-    assert usefulness(few) > SHOWN_FROM > usefulness(replace(few, matched=0, searched=100_000))
+    few = Evidence(asked=8, held=5, searched=10, meaning=0.4, characters=0.3)
+    assert usefulness(few) > SHOWN_FROM > usefulness(replace(few, held=0, searched=100_000))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +177,20 @@ def test_the_same_evidence_says_less_among_many() -> None:
 )
 def test_english_embedders_are_kept_from_other_scripts(text: str, reads: bool) -> None:
     assert reads_english_only(text) is reads
+
+
+def test_the_same_matter_in_other_words_is_worth_showing_and_another_matter_is_not() -> None:
+    other_words = Evidence(asked=15.0, held=0.0, searched=12, meaning=0.1, nearest=0.37)
+    assert is_worth_showing(other_words)
+    assert not is_worth_showing(replace(other_words, nearest=0.2))
+    assert not is_worth_showing(replace(other_words, searched=10_000))
+
+
+def test_a_name_is_worth_showing_whatever_else_there_is() -> None:
+    name = Evidence(asked=2.0, held=2.0, searched=100_000, meaning=0.0, characters=0.0)
+    assert is_worth_showing(name)
+    assert not is_worth_showing(replace(name, asked=12.0))
+    assert not is_worth_showing(Evidence(asked=0.0, held=0.0, searched=0))
 
 
 def spoken(pattern: str, by: str | None, similarity: float = 0.9) -> PastUse:
