@@ -125,7 +125,8 @@ async def test_verdicts_of_the_first_version_are_learned_by_the_trust_model(
         del payload["weighed"]
         told = ("supported", "refuted", "inconclusive")
         payload["trust"] = {
-            when: {name: counts[name] for name in told} for when, counts in payload["trust"].items()
+            when: {name: payload["trust"][when][name] for name in told}
+            for when in ("before", "after")
         }
         return events.Event(event.type, event.at, payload)
 
