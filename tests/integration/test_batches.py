@@ -42,8 +42,8 @@ def drafts(count: int, prefix: str = "p") -> list[PatternDraft]:
 
 
 async def counts(place: Installation) -> dict[str, int]:
-    """Count the rows of every table, the index of words included."""
-    names = [*tables.metadata.tables, "words"]
+    """Count the rows of every table."""
+    names = list(tables.metadata.tables)
     async with place.database() as database, database.read() as connection:
         found = {
             name: await connection.scalar(sa.text(f"SELECT count(*) FROM {name}")) or 0

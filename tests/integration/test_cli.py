@@ -78,7 +78,7 @@ def test_a_workspace_shows_what_a_check_would_see(tmp_path: Path) -> None:
 
     assert added["files"] == 1
     assert taken.status == 4
-    assert listed == [{"name": "here", "root": str(project)}]
+    assert listed == [{"name": "here", "root": str(project), "environment": None}]
 
 
 def test_trust_of_newcomers_is_shown_compared_and_never_drawn(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.integration.command import tmws
+from tmws.domain.actions import Action
 from tmws.faces.cli.main import tmws as command_group
 
 README = Path(__file__).parents[2] / "README.md"
@@ -65,7 +66,7 @@ async def test_every_client_configuration_starts_a_server(
         env=environment,
     )
     async with asyncio.timeout(30), Client(parameters) as client:
-        assert len((await client.list_tools()).tools) == 10
+        assert len((await client.list_tools()).tools) == len(Action)
 
 
 def test_every_command_of_the_readme_exists() -> None:

@@ -97,11 +97,11 @@ async def test_the_program_inherits_four_descriptors(sandbox: DockerSandbox) -> 
 
 
 async def test_the_report_has_its_cap(sandbox: DockerSandbox) -> None:
-    most = 4 * 2**20
+    most = 16 * 2**20
     source = "import os, sys\nfor _ in range({}): os.write(3, bytes(2**20))"
-    full = await run(sandbox, source.format(4))
+    full = await run(sandbox, source.format(16))
     assert (full.outcome, len(full.report or b"")) == (Outcome.EXITED, most)
-    over = await run(sandbox, source.format(5))
+    over = await run(sandbox, source.format(17))
     assert over.outcome is Outcome.OUTPUT_EXCEEDED
 
 

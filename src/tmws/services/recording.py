@@ -140,6 +140,9 @@ class Recorder:
         claim, judgement = verified.claim, verified.claim.judgement
         assert judgement is not None
         async with self._database.write() as tx:
+            # First, so that a late worker hears why instead of meeting what is there already.
+            if not await claims.is_held(tx, claim):
+                raise _taken_over(claim)
             digest = await artifacts.put(
                 tx, verified.envelope, media_type=evidence.ENVELOPE_MEDIA_TYPE, at=now
             )
@@ -168,10 +171,7 @@ class Recorder:
 
     async def _close(self, tx: Transaction, closed: Claim) -> None:
         if not await claims.close(tx, closed):
-            raise Conflict(
-                f"Claim {closed.id} was taken over while it ran. Nothing was recorded here; "
-                "read the verdict with get_verification."
-            )
+            raise _taken_over(closed)
 
     async def _count_uses(
         self, tx: Transaction, closed: Claim, vectors: Mapping[str, bytes]
@@ -250,6 +250,13 @@ def enter(
     receipt = notary.enter(run, event, turn)
     scoring.keep(run, scored, ledger_index=receipt.index)
     return Entered(receipt, scored)
+
+
+def _taken_over(claim: Claim) -> Conflict:
+    return Conflict(
+        f"Claim {claim.id} was taken over while it ran. Nothing was recorded here; "
+        "read the verdict with get_verification."
+    )
 
 
 def _kept(report: bytes | None) -> bytes | None:

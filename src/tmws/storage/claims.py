@@ -99,6 +99,12 @@ async def abandon(connection: AsyncConnection, claim: Claim, *, at: datetime) ->
     return bool(result.rowcount)
 
 
+async def is_held(connection: AsyncConnection, claim: Claim) -> bool:
+    """Say whether the claim's lease is still ours, and keep it so until the transaction ends."""
+    held = sa.select(claims.c.id).where(*_leased(claim)).with_for_update()
+    return await connection.scalar(held) is not None
+
+
 async def renew(connection: AsyncConnection, claim: Claim, *, until: datetime) -> bool:
     """Hold the lease longer, or let it end, if it is still ours; say whether it was."""
     result = await connection.execute(

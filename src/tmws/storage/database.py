@@ -161,6 +161,10 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         driver.run_async(lambda _: driver.on_thread(lambda raw: raw.execute(begin)))
     except sqlite3.Error as error:
         raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
+    except BaseException:
+        # Cancelled on the way: it may have begun, and nothing on this side would end it.
+        connection.invalidate()
+        raise
 
 
 @contextlib.contextmanager

@@ -56,6 +56,9 @@ async def serve_http(
     with _bound(host, port) as listener:
         config = uvicorn.Config(
             _routes(app, endpoint),
+            # Whatever else is installed beside: others differ in what they refuse.
+            http="h11",
+            loop="asyncio",
             access_log=False,
             log_config=None,
             server_header=False,
