@@ -186,3 +186,13 @@ def test_uses_of_what_is_gone_are_gone() -> None:
     assert (view.count, view.uses) == (0, 0)
     assert view.held("p00", ["a"]) == frozenset()
     assert view.held("absent", ["a"]) == frozenset()
+
+
+def test_what_a_forgotten_use_was_for_is_near_nothing() -> None:
+    block = filled([(["a"], ANN, "public", False)])
+    empty = dict.fromkeys(ASKED, b"")
+    block.refresh_uses([UseRow("u0", "p00", "bob", 1.0, True, 1.0, AT, 1, empty)])
+    block.refresh_uses([use(1, "p00", 0.9, 0.9)])
+    block.refresh_uses([UseRow("u1", "p00", "bob", 1.0, True, 1.0, AT, 9, empty)])
+    near = nearest_uses(ASKED, [block.view(Caller(ANN, ()), member=True)], limit=9)
+    assert [each.similarity for each in near] == [0.0, 0.0]
