@@ -141,7 +141,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is ours: the driver's own comes too late
     cursor = connection.cursor()
     # FULL: what was acknowledged survives a power cut, not only a killed process.
-    # The cache holds an index of words that default pages would read again each time.
+    # The cache holds the terms of a store that the default would read again each time.
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
