@@ -5,6 +5,9 @@ ready, reads one request from standard input, lays the files out below
 `/workspace`, runs one child in its own session, and writes one answer to standard
 output. The tested program has pipes of its own and never this process's channel.
 
+The owner says every now and then that he is still there, by 4 zero bytes before the
+request; one who is silent for a minute, or takes nothing for so long, is gone.
+
 Request: 4 bytes (big-endian) length of the header, the header, the contents of the
 files one after another. Header, JSON: `argv`, `files` ([path, bytes, executable]),
 `wall_seconds`, `output_bytes`, `kept_bytes`, `report_bytes`.
@@ -30,6 +33,8 @@ WORKSPACE = "/workspace"
 MAX_HEADER_BYTES = 8 * 1024 * 1024
 CHUNK = 64 * 1024
 MAX_WORDS = 1000
+# An engine that was killed may forget this container, and its end of the channel stay open.
+PATIENCE_SECONDS = 60.0
 PR_SET_DUMPABLE = 4
 # Numbers below this are given out by hand in the child: 0, 1, 2, and 3 for the report.
 FIRST_SPARE_FD = 10
@@ -64,17 +69,26 @@ class Owner:
         """Return exactly `size` bytes; an early end means that nobody waits any more."""
         parts = []
         while size:
-            part = os.read(0, min(size, CHUNK))
+            part = self._heard(min(size, CHUNK))
             if not part:
                 sys.exit(0)
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
 
+    def read_size(self) -> int:
+        """Return the length of the request's header, however long it takes to come."""
+        while not (size := int.from_bytes(self.read(4), "big")):
+            pass
+        return size
+
     def write(self, data: bytes) -> None:
+        os.set_blocking(1, False)
         view = memoryview(data)
         while view:
-            view = view[os.write(1, view) :]
+            self._await(1, select.POLLOUT)
+            with contextlib.suppress(BlockingIOError):
+                view = view[os.write(1, view) :]
 
     def answer(self, header: dict[str, Any], *bodies: bytes) -> None:
         encoded = json.dumps(header).encode()
@@ -84,8 +98,20 @@ class Owner:
 
     def wait(self) -> None:
         """Read until the owner hangs up: an engine stalls on what nobody reads any more."""
-        while os.read(0, CHUNK):
+        while self._heard(CHUNK):
             pass
+
+    def _heard(self, size: int) -> bytes:
+        self._await(0, select.POLLIN)
+        return os.read(0, size)
+
+    @staticmethod
+    def _await(fd: int, event: int) -> None:
+        """Return when the owner has done his part; one who never does is gone."""
+        poll = select.poll()
+        poll.register(fd, event)
+        if not poll.poll(PATIENCE_SECONDS * 1000):
+            sys.exit(0)
 
 
 class Meters:
@@ -337,7 +363,7 @@ def main() -> None:
     owner = Owner()
     meters = Meters()
     owner.write(b"R")
-    size = int.from_bytes(owner.read(4), "big")
+    size = owner.read_size()
     if size > MAX_HEADER_BYTES:
         sys.exit("the request's header is too long")
     request = json.loads(owner.read(size))

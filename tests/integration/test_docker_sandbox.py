@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,11 +20,14 @@ import pytest
 
 from tmws.domain.errors import LimitExceeded, SandboxUnavailable
 from tmws.domain.execution import MEBIBYTE, ExecutionRequest, Limits, Outcome
+from tmws.sandbox.assets import image_folder
 from tmws.sandbox.docker import MAX_WAITING, DockerSandbox
 from tmws.sandbox.engine import Engine
+from tmws.sandbox.frames import encode_request
 from tmws.sandbox.hardening import STRICT, Hardening, SlotClass, container_config
 from tmws.sandbox.image import default_name
-from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL
+from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL, Owner
+from tmws.sandbox.slots import Slot
 from tmws.testing.sandbox_suite import (
     LIMITS,
     SHORT,
@@ -244,6 +249,34 @@ async def test_a_warm_slot_is_used_once_and_replaced() -> None:
             assert told == ["running the check"]
         assert len(seen) == 3
     assert not containers_of(warm)
+
+
+async def test_a_slot_that_is_told_of_its_owner_still_takes_its_request() -> None:
+    engine = Engine()
+    labels = Owner.this_process("test").labels()
+    slot_class = SlotClass.of(LIMITS)
+    slot = Slot(engine, container_config(default_name(), slot_class, STRICT, labels))
+    try:
+        await asyncio.to_thread(slot.boot)
+        for _ in range(3):
+            slot.keep()
+        answer = await asyncio.to_thread(slot.exchange, encode_request(TRUE), seconds=10)
+        assert answer.exit_code == 0
+    finally:
+        await asyncio.to_thread(slot.destroy)
+        engine.close()
+
+
+def test_pid_1_ends_when_its_owner_falls_silent() -> None:
+    code = (image_folder() / "init.py").read_text()
+    hasty = re.sub(r"(?m)^PATIENCE_SECONDS = .*", "PATIENCE_SECONDS = 0.2", code)
+    assert hasty != code
+    words = (sys.executable, "-I", "-S", "-c", hasty)
+    # Its channel stays open, as one does that an engine left behind.
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.wait(PATIENCE_SECONDS) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == b"R"
 
 
 async def test_a_slot_that_died_while_it_waited_is_not_used() -> None:

@@ -6,10 +6,10 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import structlog
@@ -41,6 +41,8 @@ MAX_WAITING = 32
 IMAGE_KNOWN_SECONDS = 10.0
 # A verdict is recorded right after its run; what is only tidying up lets it pass first.
 LINGER_SECONDS = 0.1
+# An engine may go on making a container after whoever asked for it has died.
+SWEEP_SECONDS = 60.0
 # Removing, listing and refilling must not stand behind the runs.
 _SPARE_THREADS = 4
 _log = structlog.get_logger(__name__)
@@ -84,13 +86,14 @@ class DockerSandbox:
         self._threads = ThreadPoolExecutor(places + _SPARE_THREADS, thread_name_prefix="sandbox")
         self._proving = asyncio.Lock()
         self._engine_id: str | None = None
+        self._sweep_at = 0.0
         self._known_images: dict[str, tuple[ImageFacts, float]] = {}
         self._proven: set[tuple[str, str]] = set()
         self._live: set[Slot] = set()
         # Of this object alone: a process may have several, each with slots of its own.
         self._prefix = f"{id(self):x}-"
         self._numbers = itertools.count()
-        self._destroying: set[asyncio.Task[None]] = set()
+        self._tidying: set[asyncio.Task[None]] = set()
 
     async def run(self, request: ExecutionRequest, *, progress: Progress) -> ExecutionResult:
         """Run once in a fresh container and leave nothing behind.
@@ -156,6 +159,12 @@ class DockerSandbox:
             await self._blocking(partial(self._engine.remove, container))
         return len(orphans)
 
+    async def _sweep_again(self) -> None:
+        try:
+            await self.sweep()
+        except SandboxUnavailable as error:
+            _log.warning("sandbox_not_swept", reason=error.message)
+
     def _is_ours(self, labels: Mapping[str, str]) -> bool:
         same_owner = self.owner.labels().items() <= labels.items()
         return same_owner and labels.get(SLOT_LABEL, "").startswith(self._prefix)
@@ -166,8 +175,8 @@ class DockerSandbox:
             await self._pool.aclose()
             for slot in tuple(self._live):
                 self._destroy_later(slot)
-            if self._destroying:
-                await asyncio.wait(self._destroying)
+            if self._tidying:
+                await asyncio.wait(self._tidying)
             self._threads.shutdown(wait=True)
             self._engine.close()
 
@@ -186,10 +195,14 @@ class DockerSandbox:
                 engine = await self._blocking(self._engine.identity)
                 await self.sweep()
                 self._engine_id = engine
+                self._sweep_at = time.monotonic() + SWEEP_SECONDS
             if (self._engine_id, image.id) not in self._proven:
                 await progress("testing the sandbox before its first run")
                 probes.require_held(await probes.quick(partial(self._run_unproven, image)))
                 self._proven.add((self._engine_id, image.id))
+            if time.monotonic() > self._sweep_at:
+                self._sweep_at = time.monotonic() + SWEEP_SECONDS
+                self._later(self._sweep_again())
         return image
 
     async def _image(self, name: str) -> ImageFacts:
@@ -293,9 +306,13 @@ class DockerSandbox:
             await asyncio.sleep(after)
             await self._destroy(slot)
 
-        task = asyncio.create_task(destroy())
-        self._destroying.add(task)
-        task.add_done_callback(self._destroying.discard)
+        self._later(destroy())
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it off the caller's path; closing waits for it."""
+        task = asyncio.create_task(work)
+        self._tidying.add(task)
+        task.add_done_callback(self._tidying.discard)
 
     async def _destroy(self, slot: Slot) -> None:
         """Remove a slot, whatever happens meanwhile; an engine that is gone is logged."""

@@ -15,6 +15,8 @@ from tmws.domain.execution import MEBIBYTE, ExecutionRequest
 from tmws.domain.reports import MAX_REPORT_BYTES
 
 READY = b"R"
+# Said to a PID 1 that waits: its owner is still there.
+STILL_HERE = bytes(4)
 STDOUT = 1
 STDERR = 2
 KEPT_BYTES = 64 * 1024

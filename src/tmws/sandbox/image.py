@@ -24,7 +24,7 @@ INPUTS_LABEL = "tmws.image.inputs"
 PROTOCOL_LABEL = "tmws.image.protocol"
 BASE_LABEL = "org.opencontainers.image.base.name"
 # Raised when `init.py` and `frames.py` change what they say to each other.
-PROTOCOL = "1"
+PROTOCOL = "2"
 ARCHITECTURE = "x86_64"
 _BUILD_INPUTS = ("Dockerfile", "init.py", "precompile.py", "requirements.lock")
 _EMPTY_FOLDERS = ("workspace",)

@@ -13,8 +13,11 @@ SLOT_LABEL = "tmws.slot"
 _OWNER = "tmws.owner"
 _MACHINE = "tmws.owner.machine"
 _PROCESS = "tmws.owner.process"
-# Field 22 of /proc/PID/stat; counted after the name in brackets, which may hold spaces.
+# Fields 3 and 22 of /proc/PID/stat; counted after the name in brackets, which may hold spaces.
+_STATE_FIELD = 0
 _START_TIME_FIELD = 19
+# Ended, and not yet waited for by its parent.
+_DEAD_STATES = ("Z", "X")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,10 @@ def _machine() -> str:
 
 
 def _process(pid: int) -> str | None:
-    """Return process id and start time, None if there is no such process."""
+    """Return process id and start time, None if there is no such process or it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    return f"{pid}-{stat.rpartition(')')[2].split()[_START_TIME_FIELD]}"
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[_STATE_FIELD] in _DEAD_STATES else f"{pid}-{fields[_START_TIME_FIELD]}"

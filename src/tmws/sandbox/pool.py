@@ -17,6 +17,8 @@ from tmws.sandbox.slots import Slot
 # Replaced after this long, so that a new image or engine is noticed.
 MAX_AGE_SECONDS = 600.0
 MOST_CLASSES = 3
+# PID 1 of a slot ends after a minute without a word.
+KEEP_SECONDS = 15.0
 # While others are ready, what a run leaves to be done passes first.
 REFILL_PAUSE_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 1.0
@@ -93,12 +95,13 @@ class WarmPool:
             # Not `wait_for`: before Python 3.12 it can swallow a cancellation that comes
             # together with the event, and `aclose` would wait for ever.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(MAX_AGE_SECONDS / 2):
+                async with asyncio.timeout(KEEP_SECONDS):
                     await self._wanted.wait()
             self._wanted.clear()
             if any(self._ready.values()):
                 await asyncio.sleep(REFILL_PAUSE_SECONDS)
             try:
+                self._keep()
                 await self._drop_unfit()
                 await self._fill()
                 self._filled.set()
@@ -108,6 +111,11 @@ class WarmPool:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 self._wanted.set()
+
+    def _keep(self) -> None:
+        for slots in self._ready.values():
+            for slot in slots:
+                slot.keep()
 
     async def _fill(self) -> None:
         while (slot_class := self._most_needed()) is not None:

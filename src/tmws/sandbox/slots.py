@@ -19,6 +19,7 @@ from tmws.sandbox.engine import Attachment, ContainerConfig, Engine
 from tmws.sandbox.frames import (
     READY,
     STDERR,
+    STILL_HERE,
     Answer,
     AnswerReader,
     BrokenFrame,
@@ -92,6 +93,21 @@ class Slot:
             return False
         readable, _, _ = select.select([self._attachment.socket], [], [], 0)
         return not readable
+
+    def keep(self) -> None:
+        """Tell PID 1 that its owner is still there; one that cannot be told is given up.
+
+        PID 1 ends after a minute without a word (see `init.py`).
+        """
+        if self._attachment is None or not self._talking.acquire(blocking=False):
+            return
+        try:
+            if not self._used and self._attachment.socket.send(STILL_HERE) < len(STILL_HERE):
+                self.abort()
+        except OSError:
+            self.abort()
+        finally:
+            self._talking.release()
 
     def exchange(self, request: Iterable[bytes], *, seconds: float) -> Answer:
         """Send the request and return the answer.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tmws.sandbox.engine import Attachment, ContainerConfig, Engine
+from tmws.sandbox.frames import STILL_HERE
 from tmws.sandbox.slots import Aborted, Slot
 
 READY_ON_STDOUT = b"\1\0\0\0\0\0\0\1R"
@@ -33,6 +34,19 @@ class OneContainer(Engine):
 
     def remove(self, container: str) -> None:  # noqa: ARG002  # there is one
         self.theirs.close()
+
+
+def test_a_waiting_slot_is_told_that_its_owner_lives() -> None:
+    engine = OneContainer()
+    slot = Slot(engine, {"Image": "any"})
+    slot.boot()
+    slot.keep()
+    assert engine.theirs.recv(100) == STILL_HERE
+    assert slot.is_ready()
+    engine.theirs.close()
+    slot.keep()
+    assert not slot.is_ready()
+    slot.destroy()
 
 
 def test_a_connection_is_closed_after_the_call_that_uses_it() -> None:
