@@ -13,6 +13,7 @@ from tmws.domain.errors import Conflict, NotFound, PermissionDenied
 from tmws.domain.undoing import StepKind
 from tmws.domain.usage import UseOutcome
 from tmws.domain.versions import Revision
+from tmws.services.learning import PatternQuery
 from tmws.services.outcomes import OutcomeReport
 
 ANN = Administrator("ann")
@@ -98,3 +99,54 @@ async def test_what_cannot_be_taken_back_is_said(
 async def test_an_unknown_agent_is_refused(app: App, installation: Installation) -> None:
     with pytest.raises(NotFound, match="No agent is named"):
         await app.undo.plan("nobody", installation.clock.now(), with_uses=False)
+
+
+async def found(app: App, who: Agent, text: str) -> set[str]:
+    page = await app.learning.find(who, PatternQuery(text))
+    return {item.pattern.name for item in page.items}
+
+
+async def test_uses_that_were_taken_back_lead_nowhere_in_any_process(
+    installation: Installation,
+) -> None:
+    """The attack: a flood of praise for a request, which outlives its undoing in a server."""
+    request = "the staging host answers with a stale certificate"
+    async with installation.open() as one, installation.open() as other:
+        eve, bob = await agent(one, "eve", "home"), await agent(one, "bob", "home")
+        honest = await learned(one, bob, "honest", level="public", summary="Renew TLS secrets.")
+        praised = await learned(one, eve, "praised", level="public", summary="Buy this.")
+        await one.outcomes.report(
+            bob, OutcomeReport(honest.id, UseOutcome.SUCCESS, context=request)
+        )
+        since = installation.clock.advance(60)
+        for _ in range(3):
+            await one.outcomes.report(
+                eve, OutcomeReport(praised.id, UseOutcome.SUCCESS, context=request)
+            )
+        for app in (one, other):
+            assert await found(app, bob, request) == {"honest", "praised"}
+        plan = await one.undo.plan("eve", since, with_uses=True)
+        await one.undo.apply(plan, by=ANN)
+        for app in (one, other):
+            assert await found(app, bob, request) == {"honest"}
+        await one.outcomes.report(
+            bob, OutcomeReport(praised.id, UseOutcome.SUCCESS, context="a discount is running out")
+        )
+        for app in (one, other):
+            assert "praised" in await found(app, bob, "which discount is running out")
+
+
+async def test_what_was_forgotten_is_led_to_in_no_process(installation: Installation) -> None:
+    request = "the staging host answers with a stale certificate"
+    async with installation.open() as one, installation.open() as other:
+        bob = await agent(one, "bob", "home")
+        kept = await learned(one, bob, "kept", summary="Renew TLS secrets.")
+        gone = await learned(one, bob, "gone", summary="Renew TLS secrets otherwise.")
+        for what in (kept, gone):
+            report = OutcomeReport(what.id, UseOutcome.SUCCESS, context=request)
+            await one.outcomes.report(bob, report)
+        for app in (one, other):
+            assert await found(app, bob, request) == {"kept", "gone"}
+        await one.removal.forget(bob, gone.id)
+        for app in (one, other):
+            assert await found(app, bob, request) == {"kept"}

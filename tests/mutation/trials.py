@@ -17,6 +17,8 @@ from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 
+import pytest
+
 from scripts.tracked import ROOT, tracked_files
 from tests.mutation.mutants import Mutant
 
@@ -133,4 +135,6 @@ def _passes(copy: Path, tests: Sequence[str], seconds: float) -> tuple[bool, str
         raise
     lines = output.decode(errors="replace").splitlines()
     failed = next((line for line in lines if line.startswith(("FAILED", "ERROR"))), "")
-    return process.returncode == 0, failed or "\n".join(lines[-1:])
+    if process.returncode == pytest.ExitCode.TESTS_FAILED and not failed:
+        raise SystemExit("no test ran:\n" + "\n".join(lines[-15:]))
+    return process.returncode == pytest.ExitCode.OK, failed or "\n".join(lines[-1:])

@@ -175,7 +175,9 @@ class _Bench:
                 await self._index.refresh(_TEXTS, embedder.id, rows)
         for start in range(0, len(uses), _TEXTS_A_STEP):
             await progress(f"embedding uses, {start} of {len(uses)}")
-            self._block.refresh_uses(await self._uses(start, uses[start : start + _TEXTS_A_STEP]))
+            self._block.refresh_uses(
+                0, await self._uses(start, uses[start : start + _TEXTS_A_STEP])
+            )
         self._views = [self._block.view(Caller(_NOBODY, ()), member=True)]
         self._recorded = len(uses)
 

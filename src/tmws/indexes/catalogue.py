@@ -69,6 +69,7 @@ class Block:
     def __init__(self) -> None:
         self.revision = 0
         self.uses_revision = 0
+        self.uses_undone = 0
         self.seen_at = 0
         """Revision of the namespace when it was last looked at, whatever was written then."""
         self.ids: list[str] = []
@@ -101,8 +102,17 @@ class Block:
             self._places[code] = self._taken_in(code, row.terms)
             self.revision = max(self.revision, row.revision)
 
-    def refresh_uses(self, rows: Sequence[UseRow]) -> None:
-        """Take over uses, oldest first; the documents they are of were taken over before."""
+    def refresh_uses(self, undone: int, rows: Sequence[UseRow]) -> None:
+        """Take over uses, oldest first; the documents they are of were taken over before.
+
+        Args:
+            undone: how often uses were taken back in the namespace. When that is more than
+                before, the rows are all that there are, and nothing else is kept.
+        """
+        if undone < self.uses_undone:
+            return  # another search has seen more
+        if undone > self.uses_undone:
+            self.uses_undone, self.uses_revision, self.uses = undone, 0, Uses()
         before = self.uses_revision
         for row in rows:
             if row.revision <= before:

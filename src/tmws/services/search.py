@@ -175,12 +175,14 @@ class Search:
             block.refresh([WordRow(**asdict(row)) for row in rows])
         if kind is not Kind.PATTERN:
             return
+        undone = await catalogue.uses_undone(connection, namespace)
         uses = await catalogue.uses_since(
             connection,
             namespace=namespace,
-            revision=block.uses_revision,
+            revision=block.uses_revision if undone == block.uses_undone else 0,
         )
         block.refresh_uses(
+            undone,
             [
                 UseRow(
                     use_id=use.use_id,
@@ -194,7 +196,7 @@ class Search:
                     vectors=use.vectors,
                 )
                 for use in uses
-            ]
+            ],
         )
 
     async def _near(

@@ -192,7 +192,7 @@ async def _take(acts: Recording, by: Administrator, step: Step, document: Docume
             await lifecycle.grant(tx, key, step.agents)
             await acts.add(by, key, ActKind.GRANTED, {"agents": list(step.agents)})
         case StepKind.USES:
-            await uses.take_back(tx, step.uses)
+            await uses.take_back(tx, key, step.uses)
             await count_again(tx, key)
 
 

@@ -109,6 +109,14 @@ async def words_since(
     return [StoredWords(*row) for row in rows]
 
 
+async def uses_undone(connection: AsyncConnection, namespace: str) -> int:
+    """Return how often uses were taken back in a namespace."""
+    undone = await connection.scalar(
+        sa.select(namespaces.c.uses_undone).where(namespaces.c.name == namespace)
+    )
+    return undone or 0
+
+
 async def uses_since(
     connection: AsyncConnection, *, namespace: str, revision: int
 ) -> list[StoredUse]:

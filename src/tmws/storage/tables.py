@@ -32,6 +32,8 @@ namespaces = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False, default=0),
     # The least level that verdicts in it have to reach; None for the installation's.
     sa.Column("least_level", sa.String(16)),
+    # Counts how often uses were taken back: an index that holds them has to begin anew.
+    sa.Column("uses_undone", sa.BigInteger, nullable=False, default=0),
     # What uses of its open patterns were worth: what is expected of a new pattern.
     sa.Column("evidence_good", sa.Double, nullable=False, default=0.0),
     sa.Column("evidence_bad", sa.Double, nullable=False, default=0.0),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.usage import UseOutcome
 from tmws.storage.documents import next_revision
-from tmws.storage.tables import claims, patterns, use_vectors, uses
+from tmws.storage.tables import claims, namespaces, patterns, use_vectors, uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,18 @@ async def said_since(
     return found
 
 
-async def take_back(connection: AsyncConnection, use_ids: Sequence[str]) -> None:
-    """Delete uses; the statistics have to be counted again."""
+async def take_back(connection: AsyncConnection, pattern_id: str, use_ids: Sequence[str]) -> None:
+    """Delete uses of a pattern: indexes begin anew, the statistics have to be counted again."""
+    namespace = await connection.scalar(
+        sa.select(patterns.c.namespace).where(patterns.c.id == pattern_id)
+    )
+    assert namespace is not None
+    await next_revision(connection, namespace)
+    await connection.execute(
+        namespaces.update()
+        .where(namespaces.c.name == namespace)
+        .values(uses_undone=namespaces.c.uses_undone + 1)
+    )
     for table, column in ((use_vectors, use_vectors.c.use_id), (uses, uses.c.id)):
         await connection.execute(table.delete().where(column.in_(use_ids)))
 

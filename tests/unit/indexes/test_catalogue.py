@@ -150,7 +150,9 @@ ASKED = {f"e{place}": np.array([1.0, 0.0], np.float32) for place in range(2)}
 
 def test_the_nearest_uses_are_those_of_what_may_be_read() -> None:
     block = filled([(["a"], "bob", level, False) for level in ("public", "private", "system")])
-    block.refresh_uses([use(0, "p00", 0.2, 0.4), use(1, "p01", 0.9, 0.9), use(2, "p02", 0.6, 0.8)])
+    block.refresh_uses(
+        0, [use(0, "p00", 0.2, 0.4), use(1, "p01", 0.9, 0.9), use(2, "p02", 0.6, 0.8)]
+    )
     view = block.view(Caller(ANN, ()), member=True)
     near = nearest_uses(ASKED, [view], limit=9)
     assert [each.use.pattern_id for each in near] == ["p02", "p00"]
@@ -162,24 +164,19 @@ def test_the_nearest_uses_are_those_of_what_may_be_read() -> None:
 
 def test_an_embedder_that_did_not_answer_takes_no_part_in_the_similarity() -> None:
     block = filled([(["a"], ANN, "public", False)])
-    block.refresh_uses([use(0, "p00", 0.8, embedders=1), use(1, "p00", 0.5, 0.5)])
+    block.refresh_uses(0, [use(0, "p00", 0.8, embedders=1), use(1, "p00", 0.5, 0.5)])
     view = block.view(Caller(ANN, ()), member=True)
     near = nearest_uses(ASKED, [view], limit=9)
     assert [each.similarity for each in near] == [pytest.approx(0.8), pytest.approx(0.5)]
-    block.refresh_uses(
-        [
-            UseRow(
-                "u0", "p00", "bob", 1.0, True, 1.0, AT, 9, {"e1": use(0, "p00", 0.2).vectors["e0"]}
-            )
-        ]
-    )
+    later = {"e1": use(0, "p00", 0.2).vectors["e0"]}
+    block.refresh_uses(0, [UseRow("u0", "p00", "bob", 1.0, True, 1.0, AT, 9, later)])
     again = nearest_uses(ASKED, [block.view(Caller(ANN, ()), member=True)], limit=9)
     assert [each.similarity for each in again] == [pytest.approx(0.5), pytest.approx(0.5)]
 
 
 def test_uses_of_what_is_gone_are_gone() -> None:
     block = filled([(["a"], ANN, "public", False)])
-    block.refresh_uses([use(0, "p00", 0.9, 0.9), use(1, "absent", 0.9, 0.9)])
+    block.refresh_uses(0, [use(0, "p00", 0.9, 0.9), use(1, "absent", 0.9, 0.9)])
     block.refresh([WordRow("p00", ANN, "public", 99, None)])
     view = block.view(Caller(ANN, ()), member=True)
     assert nearest_uses(ASKED, [view], limit=9) == []
@@ -191,8 +188,19 @@ def test_uses_of_what_is_gone_are_gone() -> None:
 def test_what_a_forgotten_use_was_for_is_near_nothing() -> None:
     block = filled([(["a"], ANN, "public", False)])
     empty = dict.fromkeys(ASKED, b"")
-    block.refresh_uses([UseRow("u0", "p00", "bob", 1.0, True, 1.0, AT, 1, empty)])
-    block.refresh_uses([use(1, "p00", 0.9, 0.9)])
-    block.refresh_uses([UseRow("u1", "p00", "bob", 1.0, True, 1.0, AT, 9, empty)])
+    block.refresh_uses(0, [UseRow("u0", "p00", "bob", 1.0, True, 1.0, AT, 1, empty)])
+    block.refresh_uses(0, [use(1, "p00", 0.9, 0.9)])
+    block.refresh_uses(0, [UseRow("u1", "p00", "bob", 1.0, True, 1.0, AT, 9, empty)])
     near = nearest_uses(ASKED, [block.view(Caller(ANN, ()), member=True)], limit=9)
     assert [each.similarity for each in near] == [0.0, 0.0]
+
+
+def test_uses_that_were_taken_back_are_gone_and_older_searches_bring_none_back() -> None:
+    block = filled([(["a"], ANN, "public", False)])
+    both = [use(0, "p00", 0.9, 0.9), use(1, "p00", 0.8, 0.8)]
+    block.refresh_uses(0, both)
+    block.refresh_uses(1, both[:1])
+    block.refresh_uses(0, both)
+    view = block.view(Caller(ANN, ()), member=True)
+    assert view.uses == 1
+    assert [each.use.use_id for each in nearest_uses(ASKED, [view], limit=9)] == ["u0"]
