@@ -128,6 +128,7 @@ async def test_trust_matches_its_published_shape(connect: Connect) -> None:
         assert "Unknown" in shown["summary"]
         explained = await result_of(client, "get_trust", explain=True)
         assert explained["explanation"]["largest"] == []
+        assert (await result_of(client, "get_trust", history=5))["history"] == []
 
 
 async def test_what_does_not_exist_is_refused_with_the_next_step(connect: Connect) -> None:

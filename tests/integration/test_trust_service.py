@@ -219,6 +219,23 @@ async def test_history_ends_where_the_score_stands(
         await app.trust.history("nobody")
 
 
+async def test_the_end_of_a_history_is_told_and_foreign_claims_in_it_stay_unnamed(
+    app: App, installation: Installation
+) -> None:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    alice = await agent(app, "alice", "secret", "work")
+    bob, carol = await agent(app, "bob", "work"), await agent(app, "carol", "elsewhere")
+    for number, namespace in enumerate(("work", "secret", "work")):
+        installation.clock.advance(60)
+        await decided(app, installation, alice, held=number != 1, namespace=namespace)
+    points, readable = await app.trust.newest(bob, "alice", limit=2)
+    assert points == (await app.trust.history("alice"))[1:]
+    assert [point.claim_id in readable for point in points] == [False, True]
+    assert len((await app.trust.newest(alice, limit=50))[0]) == 3
+    with pytest.raises(NotFound, match="in your namespaces"):
+        await app.trust.newest(carol, "alice", limit=1)
+
+
 async def test_a_withdrawn_verdict_counts_no_more_and_says_why(
     app: App, installation: Installation, alice: Agent
 ) -> None:

@@ -447,6 +447,7 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
     await ask(app.trust.compare(spy, ["spy", "owner"]))
     for name in ("owner", "spy"):
         await ask(app.trust.explain(spy, name))
+        await ask(app.trust.newest(spy, name, limit=50))
     revisions, removal = app.revisions, app.removal
     await revisions.revise(owner, planted.id, Revision(summary=f"{secret} 2"), version=1)
     for read in (revisions.history, revisions.compare, app.sharing.shared_with, removal.forget):

@@ -12,10 +12,10 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 
-def records(url: str, folder: Path) -> tuple[list[str], list[dict[str, Any]]]:
-    """Kill a recorder at every point; return the points, and what each left behind."""
+def lines_of(program: str, url: str, folder: Path) -> list[dict[str, Any]]:
+    """Let a program be killed again and again; return what it said meanwhile."""
     run = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "security" / "dying_recorder.py"), url, str(folder)],
+        [sys.executable, str(ROOT / "tests" / "security" / program), url, str(folder)],
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
@@ -24,7 +24,13 @@ def records(url: str, folder: Path) -> tuple[list[str], list[dict[str, Any]]]:
     )
     lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
     assert lines, run.stderr
-    assert "survived" in lines[-1], run.stderr
+    return lines
+
+
+def records(url: str, folder: Path) -> tuple[list[str], list[dict[str, Any]]]:
+    """Kill a recorder at every point; return the points, and what each left behind."""
+    lines = lines_of("dying_recorder.py", url, folder)
+    assert "survived" in lines[-1], lines
     points = [line["killed_before"] for line in lines if "killed_before" in line]
     return points, [line for line in lines if "left" in line]
 
@@ -45,3 +51,16 @@ def test_killed_between_any_two_statements_a_verdict_is_whole_or_absent(
         assert after["repeated"] is whole, point
         assert set(after["later"].values()) == {1}, (point, after["later"])
         assert after["holds_later"], point
+
+
+def test_killed_in_the_middle_a_fit_of_everything_leaves_the_scores_as_they_were(
+    database_url: str, tmp_path: Path
+) -> None:
+    lines = lines_of("dying_fitter.py", database_url, tmp_path / "data")
+    stored = [line["stored"] for line in lines if "stored" in line]
+
+    assert [line["killed"] for line in lines if "killed" in line] == [True] * 5 + [False] * 2
+    assert [line["fitted"] for line in lines if "fitted" in line] == [True, False]
+    assert all(line["problems"] == [] for line in lines if "problems" in line)
+    assert len(set(stored[:6])) == 1
+    assert stored[6] != stored[0]

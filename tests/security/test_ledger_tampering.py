@@ -719,3 +719,14 @@ async def test_every_earlier_size_is_proven_to_be_a_beginning(copy: Installation
         for size in (0, SIZE + 1):
             with pytest.raises(InvalidInput, match="1 to 7"):
                 await app.proofs.consistency(size)
+
+
+async def test_where_the_newest_fit_cannot_be_read_none_is_made_by_itself(
+    attacker: Attacker,
+) -> None:
+    async with attacker.place.open() as app:
+        await app.corrections.refit(by="ann")
+        spoil = """UPDATE ledger_entries SET leaf = replace(leaf, '"at":"', '"at":"x')"""
+        await attacker.does(f'{spoil} WHERE "index" = :place', place=SIZE)
+        with pytest.raises(LedgerCorrupt, match="newest fit cannot be read"):
+            await app.corrections.refit_if_due()

@@ -10,17 +10,19 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NoReturn
 
 import structlog
 
 from tmws.domain import events
 from tmws.domain.agents import Agent
-from tmws.domain.errors import Conflict, InvalidInput, LedgerCorrupt, NotFound
-from tmws.domain.trust.entries import entry_of
+from tmws.domain.errors import Conflict, InvalidInput, LedgerCorrupt, NotFound, TmwsError
+from tmws.domain.trust.entries import Kind, entry_of
 from tmws.domain.trust.evidence import Correction, Link, Refit
 from tmws.domain.trust.evidence import Entry as Act
 from tmws.domain.trust.log import History, replay
 from tmws.domain.trust.model import EARLIER, VERSION
+from tmws.domain.trust.nightly import is_due
 from tmws.domain.trust.reference import drawn
 from tmws.domain.wording import require_text
 from tmws.ports import Clock
@@ -28,8 +30,11 @@ from tmws.services.notary import Notary
 from tmws.storage import agents, evidence, ledger, trust
 from tmws.storage.database import Database, Transaction
 from tmws.storage.evidence import Entry
+from tmws.storage.turns import turn
 
 LONGEST_REASON = 500
+_FITS = (Kind.WITHDRAWN, Kind.LINKED, Kind.REFITTED)
+_FIRST_LOOK_SECONDS, _LOOK_SECONDS = 30.0, 600.0
 _log = structlog.get_logger()
 
 
@@ -98,6 +103,29 @@ class Corrections:
         self._notary.publish(receipt)
         return state.decided
 
+    async def tend(self) -> NoReturn:
+        """Fit everything again once a day, in one process, as long as this one lives."""
+        await asyncio.sleep(_FIRST_LOOK_SECONDS)  # most sessions of a client begin with a request
+        while True:
+            try:
+                await self.refit_if_due()
+            except TmwsError as error:
+                _log.warning("trust_not_fitted", reason=error.message)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def refit_if_due(self) -> bool:
+        """Fit everything again if it is time, unless another process does; say whether it was.
+
+        Raises:
+            LedgerCorrupt: the newest fit cannot be read.
+        """
+        async with self._database.read() as connection, turn(connection, "fitting") as ours:
+            if not ours or not await _is_due(connection, self._clock.now()):
+                return False
+            verdicts = await self.refit(by="tmws")
+        _log.info("trust_fitted", model=VERSION, verdicts=verdicts)
+        return True
+
     async def catch_up(self) -> bool:
         """Compute every score anew if an earlier version of the model left them; say whether.
 
@@ -140,6 +168,16 @@ class Corrections:
         # In a thread: a long log takes seconds, and others are being served.
         await asyncio.to_thread(history.add, act)
         return await _store(tx, history, entries)
+
+
+async def _is_due(connection: Transaction, at: datetime) -> bool:
+    last = await ledger.newest_of(connection, _FITS)
+    try:
+        fitted = datetime.fromisoformat(json.loads(last[1])["at"]) if last else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerCorrupt("The newest fit cannot be read. Run 'tmws ledger verify'.") from error
+    unseen = await evidence.since(connection, last[0] if last else -1)
+    return unseen is not None and is_due(fitted=fitted, first=unseen[0], newest=unseen[1], at=at)
 
 
 async def _acts(tx: Transaction, entries: Sequence[Entry]) -> list[Act]:

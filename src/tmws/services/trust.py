@@ -16,11 +16,11 @@ from tmws.domain.trust import audits
 from tmws.domain.trust.audits import Candidate
 from tmws.domain.trust.entries import task_key, task_of
 from tmws.domain.trust.explanation import Explanation, explain
+from tmws.domain.trust.history import Point, points
 from tmws.domain.trust.integrity import NOTHING_STATED, Integrity, exposure_budget
 from tmws.domain.trust.log import replay
-from tmws.domain.trust.model import Part
-from tmws.domain.trust.score import Mix, Standing, standing, standing_by_type
-from tmws.domain.trust.state import NEWCOMER, Model, Record, Tally
+from tmws.domain.trust.score import Standing, standing, standing_by_type
+from tmws.domain.trust.state import NEWCOMER, Record
 from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
 from tmws.storage import agents, claims, evidence, trust
@@ -98,19 +98,6 @@ class ExplainedView:
     def named(self, claim_id: str) -> str | None:
         """Return the id of the claim if it may be told."""
         return claim_id if self.readable is None or claim_id in self.readable else None
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """What was known after one verdict, seen over the mix of today."""
-
-    at: datetime
-    claim_id: str
-    supported: bool
-    score: float
-    low: float
-    high: float
-    alarmed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +189,22 @@ class Trust:
             NotFound: no agent has this name.
         """
         async with self._database.read() as connection:
-            agent = await _named(connection, agent_name)
-            owner = await evidence.owner_of(connection, agent.id)
-            state = await trust.load_agent(connection, owner)
-            entries = await evidence.of_owner(connection, owner)
-        return _points(state.model, owner, entries, state.reference.mix)
+            return await _walked(connection, await _named(connection, agent_name), newest=None)
+
+    async def newest(
+        self, caller: Agent, agent_name: str | None = None, *, limit: int
+    ) -> tuple[list[Point], frozenset[str]]:
+        """Return the end of an agent's history, and those of its claims that may be named.
+
+        Raises:
+            NotFound: no agent that shares a namespace with the caller has this name.
+        """
+        await self._gate.require(Action.GET_TRUST)
+        async with self._database.read() as connection:
+            subject = await _visible(connection, caller, agent_name)
+            points = await _walked(connection, subject, newest=limit)
+            ids = [point.claim_id for point in points]
+            return points, await claims.readable_ids(connection, caller, ids)
 
     async def next_audits(self, caller: Agent, agent_name: str, *, limit: int) -> list[Audit]:
         """Return which undecided claims of another agent to have verified next.
@@ -333,25 +331,11 @@ def _shown(
     )
 
 
-def _points(model: Model, owner: str, entries: Sequence[Entry], mix: Mix) -> list[Point]:
-    """Walk the agent's path again, with all that is known of the claims now."""
-    walked = Model(scales=model.scales, calibration=model.calibration)
-    tally, points = Tally(), []
-    for entry in sorted(entries, key=lambda e: (e.evidence.at, e.evidence.id)):
-        step, seen = entry.step, entry.evidence
-        if step is None:
-            continue
-        supported = bool(seen.verdict.accurate)
-        tally = tally.after(supported, seen.at)
-        walked.beliefs[Part("skill", owner)] = step.skill
-        if step.affinity is not None:
-            walked.beliefs[Part("affinity", owner, seen.task.type)] = step.affinity
-        walked.records[owner] = Record(tally)
-        now = standing(walked, owner, mix, seen.at)
-        points.append(
-            Point(seen.at, seen.id, supported, now.score, now.low, now.high, step.alarmed)
-        )
-    return points
+async def _walked(connection: Transaction, subject: Agent, *, newest: int | None) -> list[Point]:
+    owner = await evidence.owner_of(connection, subject.id)
+    state = await trust.load_agent(connection, owner)
+    steps = [e.step for e in await evidence.of_owner(connection, owner) if e.step]
+    return points(state.model, owner, steps, state.reference.mix, newest=newest)
 
 
 def _integrity(entries: Sequence[Entry], peers: Sequence[Entry]) -> Integrity:

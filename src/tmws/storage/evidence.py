@@ -131,6 +131,16 @@ async def on_tasks(connection: AsyncConnection, tasks: Collection[str]) -> list[
     return await _select(connection, evidence.c.task.in_(tasks))
 
 
+async def since(connection: AsyncConnection, ledger_index: int) -> tuple[datetime, datetime] | None:
+    """Return when the first and the newest verdict behind this entry came, None without any."""
+    behind = evidence.c.ledger_index > ledger_index
+    found = await connection.execute(
+        sa.select(sa.func.min(evidence.c.at), sa.func.max(evidence.c.at)).where(behind)
+    )
+    first, newest = found.one()
+    return None if first is None else (first, newest)
+
+
 async def owner_of(connection: AsyncConnection, agent_id: str) -> str:
     """Return whom an agent's verdicts count for: itself, unless it was linked."""
     owner = await connection.scalar(sa.select(links.c.owner_id).where(links.c.agent_id == agent_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +129,20 @@ async def entries(connection: AsyncConnection) -> AsyncIterator[StoredEntry]:
             None if erased else _bytes(salt),
             None if erased else _bytes(payload),
         )
+
+
+async def newest_of(connection: AsyncConnection, kinds: Collection[str]) -> tuple[int, str] | None:
+    """Return index and leaf of the newest entry of one of these kinds, None without any."""
+    leaf = ledger_entries.c.leaf
+    found = await connection.execute(
+        sa.select(ledger_entries.c.index, leaf)
+        .where(sa.or_(*(leaf.contains(f'"type":"{kind}"', autoescape=True) for kind in kinds)))
+        .order_by(ledger_entries.c.index.desc())
+        .limit(1)
+    )
+    for index, told in found:
+        return index, told
+    return None
 
 
 def _as_it_stands(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

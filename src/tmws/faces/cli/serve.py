@@ -57,6 +57,7 @@ async def _tended(app: App) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(app.verification.tend()),
         asyncio.create_task(app.upkeep.run()),
+        asyncio.create_task(app.corrections.tend()),
     ]
     if app.settings.warm_slots:
         tasks.append(asyncio.create_task(_prepare(app)))

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from tmws.app import App
 from tmws.domain.canonical import canonical_bytes, digest
 from tmws.domain.errors import InvalidInput, LedgerCorrupt
-from tmws.faces.cli import trust_picture
+from tmws.faces.cli import reliability_picture, trust_picture
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 from tmws.services.trust import ExplainedView, TrustView, by_rank
 
 _COLUMNS = ("agent", "score", "low", "high", "bound", "supported", "refuted", "inconclusive")
 _DECIMALS = 4
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _svg(what: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--svg", type=click.Path(dir_okay=False, writable=True, path_type=Path), help=what
+    )
+
+
 _reason = click.option("--reason", required=True, help="For the ledger and the explanation.")
 
 
@@ -58,11 +68,7 @@ async def compare(app: App, printer: Printer, agents: tuple[str, ...]) -> None:
 
 @trust.command()
 @click.argument("agent")
-@click.option(
-    "--svg",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Draw score and interval into this file.",
-)
+@_svg("Draw score and interval into this file.")
 @with_app
 async def history(app: App, printer: Printer, agent: str, svg: Path | None) -> None:
     """Show what was known of an agent after each verdict."""
@@ -70,8 +76,7 @@ async def history(app: App, printer: Printer, agent: str, svg: Path | None) -> N
     if svg is not None:
         if not points:
             raise InvalidInput(f"{agent[:64]!r} has no decided claim to draw yet.")
-        with click.open_file(str(svg), "w", "utf-8") as file:
-            file.write(trust_picture.drawn(agent, points))
+        _write(svg, trust_picture.drawn(agent, points))
         printer.say(f"Drawn: {svg}")
         return
     printer.rows(
@@ -114,8 +119,9 @@ async def next_audits(app: App, printer: Printer, agent: str, limit: int) -> Non
 
 
 @trust.command()
+@_svg("Draw predictions against outcomes into this file.")
 @with_app
-async def calibration(app: App, printer: Printer) -> None:
+async def calibration(app: App, printer: Printer, svg: Path | None) -> None:
     """Show how well the model foresaw this installation's own verdicts."""
     # Imported here: only this command needs numpy.
     from tmws.evaluation.metrics import accuracy, reliability  # noqa: PLC0415
@@ -126,6 +132,10 @@ async def calibration(app: App, printer: Printer) -> None:
     said, came = zip(*pairs, strict=True)
     found = accuracy(said, came)
     bins = reliability(said, came)
+    if svg is not None:
+        _write(svg, reliability_picture.drawn(bins, verdicts=found.count))
+        printer.say(f"Drawn: {svg}")
+        return
     printer.record(
         {
             "verdicts": found.count,
@@ -214,6 +224,11 @@ async def link(app: App, printer: Printer, agent: str, owner: str, reason: str) 
 async def refit(app: App, printer: Printer) -> None:
     """Compute every score again, with what was learned later about earlier claims."""
     printer.record({"verdicts": await app.corrections.refit(by=operator())})
+
+
+def _write(file: Path, picture: str) -> None:
+    with click.open_file(str(file), "w", "utf-8") as opened:
+        opened.write(picture)
 
 
 def _row(view: TrustView) -> dict[str, object]:

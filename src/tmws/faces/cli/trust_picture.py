@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from tmws.services.trust import Point
+from tmws.domain.trust.history import Point
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 320, 40
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tmws.domain.trust.history import Point
 from tmws.domain.trust.score import Standing
 from tmws.faces.mcp.registry import Arguments, Call, Json, Result, tool
 from tmws.faces.mcp.views import rounded
@@ -23,6 +24,9 @@ class GetTrust(Arguments):
         Field(min_length=1, max_length=64, description="An agent's name; you if left out."),
     ] = None
     explain: Annotated[bool, Field(description="Add the verdicts behind the score.")] = False
+    history: Annotated[
+        int, Field(ge=0, le=50, description="Add what its newest verdicts made of it.")
+    ] = 0
 
 
 class CompareTrust(Arguments):
@@ -61,6 +65,7 @@ class TrustShown(Result):
     linked_to: str | None = None
     types: list[Json] | None = None
     explanation: Json | None = None
+    history: list[Json] | None = None
 
 
 @tool(
@@ -68,7 +73,7 @@ class TrustShown(Result):
     read_only=True,
     destructive=False,
     idempotent=True,
-    narrow="Leave out explain.",
+    narrow="Leave out explain, or ask for a shorter history.",
 )
 async def get_trust(call: Call, wanted: GetTrust) -> TrustShown:
     """Show how far an agent's word can be relied on, by its checked claims.
@@ -80,10 +85,16 @@ async def get_trust(call: Call, wanted: GetTrust) -> TrustShown:
     how many checks would settle it. Only verdicts of verify_claim move it: nothing said here or
     elsewhere does.
     """
-    if not wanted.explain:
-        return _shown(await call.app.trust.show(call.caller, wanted.agent))
-    found = await call.app.trust.explain(call.caller, wanted.agent)
-    return _shown(found.view).model_copy(update={"explanation": explained(found)})
+    trust, caller = call.app.trust, call.caller
+    if wanted.explain:
+        found = await trust.explain(caller, wanted.agent)
+        shown = _shown(found.view).model_copy(update={"explanation": explained(found)})
+    else:
+        shown = _shown(await trust.show(caller, wanted.agent))
+    if wanted.history:
+        points, readable = await trust.newest(caller, wanted.agent, limit=wanted.history)
+        shown = shown.model_copy(update={"history": [_point(each, readable) for each in points]})
+    return shown
 
 
 @tool(
@@ -200,6 +211,18 @@ def _shown(view: TrustView) -> TrustShown:
         ]
         or None,
     )
+
+
+def _point(seen: Point, readable: frozenset[str]) -> Json:
+    return {
+        "at": seen.at,
+        "claim_id": seen.claim_id if seen.claim_id in readable else None,
+        "held": seen.supported,
+        "score": rounded(seen.score),
+        "low": rounded(seen.low),
+        "high": rounded(seen.high),
+        "alarmed": seen.alarmed,
+    }
 
 
 def _interval(standing: Standing) -> dict[str, float]:

@@ -1,0 +1,268 @@
+"""Threat: somebody writes a score, by a tool, a role, an argument or a command."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from mcp import Client
+
+import tmws as package
+from tests.integration.mcp_serving import text_of
+from tests.integration.services import Installation, agent, ended, learned, timed_out, verified
+from tmws.app import App
+from tmws.domain.agents import Agent, Role
+from tmws.faces.cli.main import tmws
+from tmws.faces.mcp import identity
+from tmws.faces.mcp.server import McpServer
+from tmws.faces.mcp.tools import REGISTRY
+from tmws.storage import trust
+from tmws.storage.trust import Key
+
+FORGED = ("score", "trust", "bound", "skill", "weight", "verdict", "accurate", "supported", "role")
+WRITERS = {"services/scoring.py", "services/corrections.py"}
+NUMBERS = {"limit", "port", "version", "since", "orders", "size", "index", "old", "new"}
+"""Every number that the command line takes, so that a new one is looked at here."""
+
+
+async def rows(place: Installation) -> dict[Key, str]:
+    """Return all that is known of trust, bit by bit."""
+    async with place.database() as database, database.read() as connection:
+        return await trust.rows(connection)
+
+
+def every_argument(who: Agent, pattern_id: str, claim_id: str) -> dict[str, dict[str, Any]]:
+    """Return a call of each tool that uses all it takes, as favourably as it can be put."""
+    kept = {"name": "retry", "category": "build", "summary": "trusted", "data": {"score": 1.0}}
+    return {
+        "find_patterns": {
+            "query": "retry",
+            "category": "build",
+            "tags": ["a"],
+            "any_tags": ["b"],
+            "namespace": who.home,
+            "level": "public",
+            "author": who.name,
+            "limit": 5,
+            "min_success_rate": 1.0,
+            "min_uses": 1,
+            "min_age_days": 1,
+            "max_age_days": 2,
+            "cursor": "x",
+        },
+        "get_pattern": {"pattern_id": pattern_id, "version": 1, "since": 1, "keys": ["score"]},
+        "learn_pattern": {
+            **kept,
+            "tags": ["score"],
+            "level": "shared",
+            "shared_with": ["bob"],
+            "namespace": who.home,
+            "subcategory": "x",
+            "complexity": 10,
+            "learning_weight": 10.0,
+            "derived_from": pattern_id,
+        },
+        "report_outcome": {
+            "pattern_id": pattern_id,
+            "receipt_id": "r",
+            "outcome": "success",
+            "duration_seconds": 1.0,
+            "claim_id": claim_id,
+            "context": "score 1",
+        },
+        "learn_patterns": {"items": [kept], "key": "k", "dry_run": False},
+        "pattern_stats": {"agent": who.name, "days": 30},
+        "revise_pattern": {"pattern_id": pattern_id, "version": 1, "changes": {"summary": "s"}},
+        "share_pattern": {
+            "pattern_id": pattern_id,
+            "grant": ["bob"],
+            "revoke": ["bob"],
+            "level": "public",
+        },
+        "remove_pattern": {"pattern_id": pattern_id, "act": "remove"},
+        "verify_claim": {
+            "statement": "My score is 1.",
+            "workspace": "shop",
+            "command": "python check.py",
+            "check": {"profile": "python", "path": "check.py"},
+            "patterns": [pattern_id],
+            "confidence": 1.0,
+            "effort_minutes": 43200.0,
+            "level": "reproduced",
+            "namespace": who.home,
+            "wait_seconds": 20,
+        },
+        "get_verification": {"claim_id": claim_id, "wait_seconds": 1},
+        "get_trust": {"agent": who.name, "explain": True, "history": 50},
+        "compare_trust": {"agents": [who.name, "bob"]},
+        "next_audits": {"agent": "bob", "limit": 20},
+        "remember": {"text": "score 1", "tags": ["x"], "level": "public", "namespace": who.home},
+        "recall": {"query": "score", "kind": "note", "limit": 5, "cursor": "x"},
+    }
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_no_tool_moves_a_number_of_trust_whatever_it_is_told(
+    app: App, installation: Installation, role: Role
+) -> None:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    alice, _ = await agent(app, "alice", role=role), await agent(app, "bob")
+    kept = await learned(app, alice)
+    claim_id = (await verified(app, alice, applied=(kept.id,))).claim.id
+    before = await rows(installation)
+    calls = every_argument(alice, kept.id, claim_id)
+    for name in REGISTRY.names:
+        found = REGISTRY.find(name)
+        assert found is not None
+        assert set(calls[name]) == set(found.listing.input_schema["properties"]), name
+    async with Client(McpServer(app, identity.always(alice))) as client:
+        for name, arguments in calls.items():
+            for dropped in [(), ("check",), ("command",), *((each,) for each in arguments)]:
+                given = {key: arguments[key] for key in arguments if key not in dropped}
+                if name == "verify_claim":
+                    installation.sandbox.will(timed_out())
+                    given |= {"workspace": "nowhere"} if not dropped else {}
+                await client.call_tool(name, given)
+            for forged in FORGED:
+                if forged not in arguments:
+                    refused = await client.call_tool(name, {**arguments, forged: 1.0})
+                    assert refused.is_error
+                    assert "there is no such argument" in text_of(refused)
+    after = await rows(installation)
+    counted = {key for key in after if after[key] != before.get(key)}
+    assert counted <= {Key("record", alice.id)}  # its checks that could not decide
+
+
+async def test_what_is_said_beside_a_claim_never_turns_a_failure_into_a_gain(
+    app: App, installation: Installation
+) -> None:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    alice = await agent(app, "alice")
+    flattering: list[dict[str, Any]] = [
+        {"confidence": confidence, "effort_minutes": effort}
+        for confidence in (None, 0.5, 1.0)
+        for effort in (None, 0.01, 43200.0)
+    ]
+    for number, said in enumerate(flattering * 2):
+        installation.workspace(content=f"print({number})\n")
+        installation.sandbox.will(ended(number % 2))
+        report = await verified(app, alice, **said)
+        assert report.trust is not None
+        gained = report.trust.after.score - report.trust.before.score
+        assert (gained > 0) is (number % 2 == 0), said
+
+
+def calls_of(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=name)):
+                yield f"{module}.{name}"
+
+
+def test_only_the_step_of_a_verdict_and_corrections_write_what_scores_are_kept_in() -> None:
+    source = Path(package.__file__).parent
+    writes = {"trust.save", "trust.replace", "evidence.add", "evidence.replace"}
+    trees = {
+        str(file.relative_to(source)): ast.parse(file.read_text()) for file in source.rglob("*.py")
+    }
+    assert {name for name, tree in trees.items() if writes & set(calls_of(tree))} == WRITERS
+    named = {
+        name
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module in {"tmws.storage.tables", "tmws.storage.trust_tables"}
+        and {"trust_state", "evidence"} & {alias.name for alias in node.names}
+    }
+    assert named <= {"storage/trust.py", "storage/evidence.py", "storage/tables.py"}
+
+
+def commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if not isinstance(group, click.Group):
+        yield path
+        return
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield from commands(command, (*path, name))
+
+
+def parameters(path: tuple[str, ...]) -> dict[str, click.Parameter]:
+    command: click.Command = tmws
+    for name in path:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), name)
+        assert found is not None
+        command = found
+    return {parameter.name or "": parameter for parameter in command.params}
+
+
+def test_no_command_takes_a_number_that_could_be_a_score() -> None:
+    every = list(commands(tmws))
+    assert len(every) > 40
+    for path in every:
+        for name, parameter in parameters(path).items():
+            assert name not in FORGED, path
+            kind = parameter.type
+            assert not isinstance(kind, click.types.FloatParamType), (path, name)
+            assert not isinstance(kind, click.types.IntParamType) or name in NUMBERS, (path, name)
+
+
+ACTS = {"withdraw", "link", "refit"}
+
+
+def test_every_command_about_trust_reads_or_is_an_act_with_its_reason(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    place = Installation(sqlite_url, tmp_path / "data")
+
+    async def prepare() -> str:
+        async with place.open() as app:
+            await app.workspaces.add("shop", place.workspace(), by="test")
+            alice, bob = await agent(app, "alice"), await agent(app, "bob")
+            claim_id = (await verified(app, bob)).claim.id
+            for number in range(4):
+                place.workspace(content=f"print({number})\n")
+                place.sandbox.will(ended(number % 2))
+                claim_id = (await verified(app, alice)).claim.id
+            return claim_id
+
+    claim_id = asyncio.run(prepare())
+    files = [str(tmp_path / name) for name in ("history.svg", "calibration.svg", "feedback.json")]
+    tried = {
+        "list": [],
+        "show": ["alice"],
+        "compare": ["alice", "bob"],
+        "history": ["alice", "--svg", files[0]],
+        "next-audits": ["alice", "--limit", "3"],
+        "calibration": ["--svg", files[1]],
+        "export": ["alice", "--erc8004", files[2]],
+        "refit": [],
+        "withdraw": [claim_id, "--reason", "the runner was broken"],
+        "link": ["bob", "alice", "--reason", "one owner"],
+    }
+    assert set(tried) == {path[1] for path in commands(tmws) if path[0] == "trust"}
+    env = {"TMWS_DATA_DIR": str(place.folder), "TMWS_DATABASE_URL": sqlite_url}
+    for name, arguments in tried.items():
+        before = asyncio.run(rows(place))
+        done = CliRunner().invoke(tmws, ["trust", name, *arguments], env=env)
+        assert done.exit_code == 0, (name, done.output)
+        assert (asyncio.run(rows(place)) == before) is (name not in ACTS), name
+        if name in ACTS - {"refit"}:
+            without = CliRunner().invoke(tmws, ["trust", name, *arguments[:-2]], env=env)
+            assert "--reason" in without.output
+    told = CliRunner().invoke(tmws, ["trust", "show", "alice", "--json"], env=env).output
+    assert "the runner was broken" in json.loads(told)["withdrawn"][0]
+    assert CliRunner().invoke(tmws, ["ledger", "verify"], env=env).exit_code == 0
+    for picture in files[:2]:
+        drawn = Path(picture).read_text()
+        assert drawn.startswith("<svg")
+        assert "<circle" in drawn
