@@ -8,6 +8,7 @@ Ends with 1 when a promise is broken.
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -44,8 +45,8 @@ def shared(found: Evaluation) -> list[bool]:
     change, onoff = attacks.change, attacks.on_off
     if change is not None:
         results += [
-            kept("change, median", change.median, 0, 8),
-            kept("change, p90", change.p90, 0, 15),
+            kept("change, median", change.median or math.inf, 0, 8),
+            kept("change, p90", change.p90 or math.inf, 0, 15),
             kept("change, false alarms", change.false_alarms, 0, 0.05),
         ]
     if onoff is not None:
@@ -54,14 +55,19 @@ def shared(found: Evaluation) -> list[bool]:
             kept("on-off, honest trusted", onoff.trusted, 0.86, 1),
         ]
     audits = {a.audits: a.within for a in attacks.audits}
+    for name, farm, most in (
+        ("known difficulty", attacks.farming_known, 0.05),
+        ("three peers", attacks.farming_peers, 0.15),
+    ):
+        if farm is not None:
+            results += [
+                kept(f"farming, {name}", farm.lift, -1, most),
+                kept(f"farming, {name}, bound too high", farm.over, 0, 0.05),
+            ]
     return [
         *results,
         kept("within .10 after 10 audits", audits[10], 0.87, 1),
         kept("within .10 after 15 audits", audits[15], 0.94, 1),
-        kept("farming, known difficulty", attacks.farming_known.lift, -1, 0.05),
-        kept("farming, three peers", attacks.farming_peers.lift, -1, 0.15),
-        kept("farming, bound too high", attacks.farming_known.over, 0, 0.05),
-        kept("farming with peers, bound too high", attacks.farming_peers.over, 0, 0.05),
         kept("re-registering", attacks.reregistering.gaining, 0, 0),
     ]
 
@@ -76,7 +82,7 @@ def small(found: Evaluation) -> list[bool]:
     ranks = [
         kept(f"rank against Beta after {s.claims}", s.rank - b.rank, -0.02, 1)
         for s, b in zip(skill.moments, counted.moments, strict=True)
-        if s.claims in (5, 10, 20, 50)
+        if s.claims in (5, 10, 20, 50) and s.rank is not None and b.rank is not None
     ]
     return [kept("Brier", skill.accuracy.brier, 0, 0.096), *ranks]
 

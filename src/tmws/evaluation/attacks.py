@@ -7,6 +7,7 @@ own rules.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
@@ -23,7 +24,7 @@ from tmws.evaluation.predictors import START, evidence_of
 WEAK = 0.45
 FARMED = 50
 AUDITED = (5, 10, 15, 20, 30)
-BEFORE_CHANGE, STATIONARY = 100, 300
+BEFORE_CHANGE, FEWEST_AFTER, STATIONARY = 100, 30, 300
 GOOD, BAD = 0.60, 0.35
 LIVES = 5
 """So often an agent plays, where chance decides much: orders, peers, the gate."""
@@ -85,8 +86,8 @@ class Farmed:
 
 def farmed(
     people: Population, folds: Sequence[Fold], chance: Chance, *, peers: int | None
-) -> Farmed:
-    """Let weak agents take the easiest claims.
+) -> Farmed | None:
+    """Let weak agents take the easiest claims; None where no agent is weak.
 
     Args:
         peers: None when the claims are public and their difficulty known; else the
@@ -98,13 +99,15 @@ def farmed(
         random_claims = chance.sample(people.claims(agent), min(FARMED, len(people.claims(agent))))
         shown = _shown_after(people, fold, agent, random_claims, chance=chance, peers=peers)
         honest.append(shown.score - people.rates[agent])
-        if people.rates[agent] < WEAK:
-            claims = [c for c in easiest if c in people.answers[agent]]
+        claims = [c for c in easiest if c in people.answers[agent]]
+        if claims and people.rates[agent] < WEAK:
             shown = _shown_after(people, fold, agent, claims, chance=chance, peers=peers)
             held = [people.answers[agent][c] for c in claims]
             unknown = fold.standing(fold.world, "nobody", START).score
             weak.append((shown, people.rates[agent], held))
             newcomers.append(unknown - people.rates[agent])
+    if not weak:
+        return None
     return Farmed(
         agents=len(weak) // LIVES,
         lift=fmean(s.score - rate for s, rate, _ in weak),
@@ -181,37 +184,54 @@ class Changed:
     """How soon a good agent that turned bad is noticed, in claims.
 
     Attributes:
-        false_alarms: share of good agents that rang although they stayed as they were,
-            within 300 claims.
+        median, p90: None where it was not noticed at all within the claims there are.
         missed: share that did not ring within 200 claims after the change.
+        false_alarms: share of good agents that rang although they stayed as they were,
+            within `watched` claims, 300 where agents have that many.
     """
 
     pairs: int
-    median: float
-    p90: float
+    median: float | None
+    p90: float | None
     missed: float
     false_alarms: float
+    watched: int
 
 
 def changed(people: Population, folds: Sequence[Fold], chance: Chance) -> Changed | None:
-    """Let good agents be replaced by bad ones after 100 claims; None without any."""
+    """Let good agents be replaced by bad ones after 100 claims, or after half of what
+    they have; None without any, or where too few claims are left.
+    """
     delays: list[float] = []
     rang = []
+    watched = 0
     for fold, agent in everybody(folds):
         if people.rates[agent] < GOOD:
             continue
+        claims = people.claims(agent)
+        watched = max(watched, min(len(claims) - _before(claims), STATIONARY))
         rang += [_rings(people, fold, agent, chance) for _ in range(LIVES)]
         bad = [a for a in fold.agents + fold.peers if people.rates[a] <= BAD]
-        delays += [_delay(people, fold, agent, other, chance) for other in bad]
+        found = [_delay(people, fold, agent, other, chance) for other in bad]
+        delays += [delay for delay in found if delay is not None]
     if not delays:
         return None
     return Changed(
         len(delays),
-        median(delays),
-        quantile(delays, 0.9),
-        fmean(d == float("inf") for d in delays),
+        _finite(median(delays)),
+        _finite(quantile(delays, 0.9)),
+        fmean(math.isinf(d) for d in delays),
         fmean(rang),
+        watched,
     )
+
+
+def _before(claims: Sequence[str]) -> int:
+    return min(BEFORE_CHANGE, len(claims) // 2)
+
+
+def _finite(delay: float) -> float | None:
+    return None if math.isinf(delay) else delay
 
 
 def _rings(people: Population, fold: Fold, agent: str, chance: Chance) -> bool:
@@ -219,20 +239,24 @@ def _rings(people: Population, fold: Fold, agent: str, chance: Chance) -> bool:
     claims = people.claims(agent)
     chance.shuffle(claims)
     rang = [life.decide(people.tasks[c], people.answers[agent][c]) for c in claims]
-    return any(rang[BEFORE_CHANGE : BEFORE_CHANGE + STATIONARY])
+    return any(rang[_before(claims) :][:STATIONARY])
 
 
-def _delay(people: Population, fold: Fold, agent: str, other: str, chance: Chance) -> float:
+def _delay(people: Population, fold: Fold, agent: str, other: str, chance: Chance) -> float | None:
+    """Return the claims until it rang; None where the other has too few to tell."""
     life = Life(fold.copy(), agent)
     claims = people.claims(agent)
     chance.shuffle(claims)
-    for claim in claims[:BEFORE_CHANGE]:
+    before = _before(claims)
+    after = [c for c in claims[before:] if c in people.answers[other]][:200]
+    if len(after) < FEWEST_AFTER:
+        return None
+    for claim in claims[:before]:
         life.decide(people.tasks[claim], people.answers[agent][claim])
-    after = [c for c in claims[BEFORE_CHANGE:] if c in people.answers[other]][:200]
     for n, claim in enumerate(after, 1):
         if life.decide(people.tasks[claim], people.answers[other][claim]):
             return n
-    return float("inf")
+    return math.inf
 
 
 @dataclass(frozen=True, slots=True)

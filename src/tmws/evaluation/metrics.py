@@ -19,7 +19,8 @@ class Accuracy:
     Attributes:
         brier: mean squared error; 0.25 is what a constant one half gets.
         log_loss: mean of -log(probability given to what happened), in nats.
-        auc: probability that a yes was rated above a no; 0.5 when either is missing.
+        auc: probability that a yes was rated above a no; 0.5 when either is missing,
+            which says nothing.
         ece: expected calibration error over ten equally wide bins.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from statistics import fmean
 
 from tmws.domain.trust import rules
 from tmws.domain.trust.evidence import Task
@@ -14,7 +15,6 @@ from tmws.domain.trust.state import Model
 from tmws.evaluation.chance import Chance
 from tmws.evaluation.outcomes import Outcome
 from tmws.evaluation.predictors import CLAIMS_PER_DAY, START, evidence_of
-from tmws.evaluation.trust import true_rates
 
 FOLDS = 5
 
@@ -65,7 +65,8 @@ def population(outcomes: Sequence[Outcome]) -> Population:
         if o.task.claim is not None:
             answers.setdefault(o.agent, {})[o.task.claim] = o.supported
             tasks[o.task.claim] = o.task
-    return Population(answers, tasks, true_rates(outcomes))
+    rates = {agent: fmean(held.values()) for agent, held in sorted(answers.items())}
+    return Population(answers, tasks, rates)
 
 
 def folds(people: Population, chance: Chance) -> list[Fold]:

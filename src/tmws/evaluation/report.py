@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tmws.evaluation import attacks
 from tmws.evaluation.attacks import Audited, Changed, Farmed, OnOff, Reregistered
 from tmws.evaluation.chance import seeded
-from tmws.evaluation.outcomes import read, unshared
+from tmws.evaluation.metrics import Accuracy, accuracy
+from tmws.evaluation.outcomes import Outcome, read, unshared
 from tmws.evaluation.population import Population, folds, population
-from tmws.evaluation.trust import MOMENTS, Report, evaluate
+from tmws.evaluation.trust import Report, evaluate
 
 FEWEST_AGENTS, FEWEST_CLAIMS = 10, 2 * attacks.FARMED
 """Attacks are played through where this many agents share this many claims."""
@@ -22,8 +23,8 @@ class Attacks:
     """What gaming gains, on the same file."""
 
     audits: tuple[Audited, ...]
-    farming_known: Farmed
-    farming_peers: Farmed
+    farming_known: Farmed | None
+    farming_peers: Farmed | None
     reregistering: Reregistered
     change: Changed | None
     on_off: OnOff | None
@@ -31,11 +32,19 @@ class Attacks:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Everything measured on one file; `attacks` is None where it is too small."""
+    """Everything measured on one file.
+
+    Attributes:
+        notes: what was understood of the file that its owner may not expect.
+        stated: how good the agents' own probabilities are, None where none was stated.
+        attacks: None where the file is too small for them, or they were not asked for.
+    """
 
     file: str
+    notes: tuple[str, ...]
     shared: bool
     replay: Report
+    stated: Accuracy | None
     attacks: Attacks | None
 
 
@@ -57,15 +66,29 @@ def evaluate_file(
     Raises:
         InvalidInput: a file is absent or not understood.
     """
-    outcomes = read(path, types=types)
+    found = read(path, types=types)
+    outcomes = found.decided
     people = population(outcomes)
     large = len(people.answers) >= FEWEST_AGENTS and len(people.tasks) >= FEWEST_CLAIMS
+    notes = found.notes
+    if attack and not large:
+        notes += (
+            f"attacks are played where at least {FEWEST_AGENTS} agents share at least "
+            f"{FEWEST_CLAIMS} claims",
+        )
     return Evaluation(
         file=path.name,
+        notes=notes,
         shared=shared,
         replay=evaluate(outcomes if shared else unshared(outcomes), seeds=seeds),
+        stated=_stated(outcomes),
         attacks=_attacks(people) if attack and large else None,
     )
+
+
+def _stated(outcomes: Sequence[Outcome]) -> Accuracy | None:
+    said = [(o.confidence, o.supported) for o in outcomes if o.confidence is not None]
+    return accuracy([p for p, _ in said], [held for _, held in said]) if said else None
 
 
 def _attacks(people: Population) -> Attacks:
@@ -89,14 +112,13 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
         f"{found.outcomes} outcomes, {found.rate:.3f} supported; "
         f"{'shared claims' if evaluation.shared else 'by type only'}, {found.seeds} orders"
     )
+    yield from (f"note: {note}" for note in evaluation.notes)
     yield ""
     yield f"{'':10} {'Brier':>7} {'log loss':>9} {'AUC':>6} {'ECE':>7} {'Brier 1-10':>11}"
     for result in found.results:
-        a = result.accuracy
-        yield (
-            f"{result.method:10} {a.brier:7.4f} {a.log_loss:9.4f} {a.auc:6.3f} {a.ece:7.4f} "
-            f"{result.first_ten:11.4f}"
-        )
+        yield f"{_accuracy(result.method, result.accuracy, found.rate)} {result.first_ten:11.4f}"
+    if evaluation.stated is not None:
+        yield _accuracy("stated", evaluation.stated, found.rate)
     yield from _table(found, "Mean distance from the true rate after n claims", "error")
     yield from _table(found, "Share of agents within .10 of the true rate", "within")
     yield from _table(found, "Rank correlation with the true order", "rank")
@@ -112,13 +134,25 @@ def _table(report: Report, title: str, figure: str) -> Iterator[str]:
         result.method: {m.claims: getattr(m, figure) for m in result.moments}
         for result in report.results
     }
-    moments = [n for n in MOMENTS if any(n in row for row in rows.values())]
+    moments = list(next(iter(rows.values())))
+    if not any(value is not None for row in rows.values() for value in row.values()):
+        return
     yield ""
     yield title
     yield f"{'':10}" + "".join(f"{n:>7}" for n in moments)
     for method, row in rows.items():
         if any(value is not None for value in row.values()):
-            yield f"{method:10}" + "".join(f"{row[n]:7.3f}" for n in moments if n in row)
+            yield f"{method:10}" + "".join(_cell(row[n]) for n in moments)
+
+
+def _cell(value: float | None) -> str:
+    return f"{'-':>7}" if value is None else f"{value:7.3f}"
+
+
+def _accuracy(method: str, a: Accuracy, rate: float) -> str:
+    # Where all outcomes are equal none can be rated above another.
+    auc = f"{a.auc:6.3f}" if 0.0 < rate < 1.0 else f"{'-':>6}"
+    return f"{method:10} {a.brier:7.4f} {a.log_loss:9.4f} {auc} {a.ece:7.4f}"
 
 
 def _attack_lines(found: Attacks) -> Iterator[str]:
@@ -129,6 +163,8 @@ def _attack_lines(found: Attacks) -> Iterator[str]:
         ("known difficulty", found.farming_known),
         ("own picks, three peers each", found.farming_peers),
     ):
+        if farm is None:
+            continue
         yield (
             f"Farming the {attacks.FARMED} easiest claims ({farm.agents} weak agents, {name}): "
             f"score {farm.lift:+.3f} against the truth (EWMA .2 {farm.ewma_lift:+.3f}, "
@@ -145,8 +181,8 @@ def _attack_lines(found: Attacks) -> Iterator[str]:
     if change is not None:
         yield (
             f"Change from >= {attacks.GOOD} to <= {attacks.BAD} ({change.pairs} pairs): noticed "
-            f"after {change.median:.0f} claims (median), {change.p90:.0f} (p90), missed "
-            f"{change.missed:.1%}; false alarms in {attacks.STATIONARY} claims "
+            f"after {_claims(change.median)} claims (median), {_claims(change.p90)} (p90), missed "
+            f"{change.missed:.1%}; false alarms in {change.watched} claims "
             f"{change.false_alarms:.1%}"
         )
     if onoff is not None:
@@ -155,3 +191,7 @@ def _attack_lines(found: Attacks) -> Iterator[str]:
             f"{onoff.strong:.2f}): {onoff.malicious:.1%} of claims are lies; honest ones are "
             f"trusted {onoff.trusted:.1%} of the time"
         )
+
+
+def _claims(delay: float | None) -> str:
+    return "more than all" if delay is None else f"{delay:.0f}"

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import fmean
 
+from tmws.domain.trust.evidence import Task
 from tmws.evaluation.chance import Chance, seeded
 from tmws.evaluation.metrics import Accuracy, accuracy, rank_correlation
 from tmws.evaluation.outcomes import Outcome
-from tmws.evaluation.predictors import Beta, Ewma, Predictor, Shown, Skill
+from tmws.evaluation.predictors import Beta, Ewma, Predictor, Rest, Shown, Skill
 
 FEWEST_ORDERS, MOST_ORDERS = 5, 20
 LIVES = 300
 """Random orders are repeated until so many agents have been followed: one order of a
 small population says little."""
+
+MOST_REPLAYED = 1_000_000
+"""Large files are replayed in fewer orders, so that about so many outcomes are."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 MOMENTS = (3, 5, 10, 20, 30, 50, 75, 100)
 WITHIN = 0.10
@@ -34,17 +41,20 @@ class Moment:
     """How well agents were known after each had `claims` claims decided.
 
     Attributes:
+        agents: so many of them have that many claims.
         error: mean distance between score and true rate.
         within: share of agents whose score was within .10 of it.
-        rank: Spearman's rho between the order of agents and their true order.
+        rank: Spearman's rho between the order of agents and their true order; None where
+            all are equally good.
         coverage: share of agents whose 90 % interval held the true rate, None where
             the method has no interval; `width` is the interval's mean width.
     """
 
     claims: int
+    agents: int
     error: float
     within: float
-    rank: float
+    rank: float | None
     coverage: float | None
     width: float | None
 
@@ -78,27 +88,42 @@ class Report:
 def evaluate(outcomes: Sequence[Outcome], *, seeds: int | None = None) -> Report:
     """Return how well each method foresaw every outcome before learning it.
 
-    Nothing is known beforehand. Where the file has times, outcomes come in their order,
-    once; otherwise all agents go side by side, each through its own claims in random
-    order, and this is repeated for each seed. An agent's true rate is its share of
-    yes over the whole file.
+    Nothing is known beforehand. All agents go side by side, each through its own claims
+    in random order, and this is repeated for each seed. Where the file has times,
+    outcomes come in their order: once, or with those of the same moment in random order
+    for each seed. An agent's true rate is its share of yes over the whole file.
     """
     truth = true_rates(outcomes)
-    in_time = sorted((o.at, n) for n, o in enumerate(outcomes) if o.at is not None)
-    if len(in_time) == len(outcomes):
-        runs = [[outcomes[n] for _, n in in_time]]
-    else:
-        usual = max(FEWEST_ORDERS, min(MOST_ORDERS, LIVES // len(truth)))
-        orders = range(usual if seeds is None else seeds)
-        runs = [shuffled(outcomes, seeded(seed)) for seed in orders]
+    plan = _plan(outcomes, len(truth), seeds)
     return Report(
         agents=len(truth),
         claims=len({o.task.claim for o in outcomes}),
         outcomes=len(outcomes),
         rate=fmean(o.supported for o in outcomes),
-        seeds=len(runs),
-        results=tuple(_measured(name, make, runs, truth) for name, make in METHODS.items()),
+        seeds=len(plan.orders),
+        results=tuple(_measured(name, make, plan, truth) for name, make in METHODS.items()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The orders in which outcomes are replayed; in rounds all agents go side by side."""
+
+    orders: Sequence[Sequence[Outcome]]
+    in_rounds: bool
+
+
+def _plan(outcomes: Sequence[Outcome], agents: int, seeds: int | None) -> _Plan:
+    usual = max(FEWEST_ORDERS, min(MOST_ORDERS, LIVES // agents))
+    affordable = max(1, MOST_REPLAYED // len(outcomes))
+    orders = min(usual, affordable) if seeds is None else seeds
+    times = {o.at for o in outcomes}
+    if None in times:
+        return _Plan([shuffled(outcomes, seeded(seed)) for seed in range(orders)], True)
+    if len(times) == len(outcomes):
+        orders = 1
+    mixed = (shuffled(outcomes, seeded(seed)) for seed in range(orders))
+    return _Plan([sorted(order, key=lambda o: o.at or _NEVER) for order in mixed], False)
 
 
 def true_rates(outcomes: Iterable[Outcome]) -> dict[str, float]:
@@ -120,11 +145,44 @@ def shuffled(outcomes: Sequence[Outcome], chance: Chance) -> list[Outcome]:
     return [own[a][i] for i in range(rounds) for a in sorted(own) if i < len(own[a])]
 
 
+class _Rests:
+    """What each agent has still to answer."""
+
+    def __init__(self, order: Sequence[Outcome]) -> None:
+        self._left: dict[str, dict[Task, int]] = defaultdict(lambda: defaultdict(int))
+        self._yes: dict[str, int] = defaultdict(int)
+        self._answered: dict[str, int] = defaultdict(int)
+        for outcome in order:
+            self._left[outcome.agent][outcome.task] += 1
+
+    def take(self, outcome: Outcome) -> None:
+        """Count one outcome as answered."""
+        self._left[outcome.agent][outcome.task] -= 1
+        self._yes[outcome.agent] += outcome.supported
+        self._answered[outcome.agent] += 1
+
+    def of(self, agents: Sequence[str]) -> dict[str, Rest]:
+        """Return the rest of each of these agents."""
+        return {
+            a: Rest(
+                self._yes[a],
+                self._answered[a],
+                {task: n for task, n in self._left[a].items() if n},
+            )
+            for a in agents
+        }
+
+
 class _Watch:
     """Collects figures while one method goes through one order after another."""
 
-    def __init__(self, truth: dict[str, float]) -> None:
+    def __init__(self, truth: Mapping[str, float], plan: _Plan) -> None:
+        answers = Counter(o.agent for o in plan.orders[0])
         self._truth = truth
+        # In time some agents are through before others begin: each is looked at in its turn.
+        self._in_rounds = plan.in_rounds
+        # At each moment those count that get there; some may have fewer claims.
+        self._able = {n: [a for a in truth if answers[a] >= n] for n in MOMENTS}
         self.probabilities: list[float] = []
         self.outcomes: list[bool] = []
         self.early: list[tuple[float, bool]] = []
@@ -132,10 +190,13 @@ class _Watch:
 
     def follow(self, predictor: Predictor, order: Sequence[Outcome]) -> None:
         answered: dict[str, int] = defaultdict(int)
+        shown: dict[int, dict[str, Shown]] = defaultdict(dict)
         reached: dict[int, int] = defaultdict(int)
+        rest = _Rests(order)
         for outcome in order:
             probability = predictor.predict(outcome)
             predictor.learn(outcome)
+            rest.take(outcome)
             self.probabilities.append(probability)
             self.outcomes.append(outcome.supported)
             answered[outcome.agent] += 1
@@ -143,23 +204,33 @@ class _Watch:
             if n <= _FIRST:
                 self.early.append((probability, outcome.supported))
             reached[n] += 1
-            if n in MOMENTS and reached[n] == len(self._truth):
-                self._shown[n].append(predictor.shown(list(self._truth)))
+            if n not in self._able:
+                continue
+            if self._in_rounds and reached[n] == len(self._able[n]):
+                self._shown[n].append(predictor.shown(rest.of(self._able[n])))
+            elif not self._in_rounds:
+                shown[n] |= predictor.shown(rest.of([outcome.agent]))
+        for n, said in shown.items():
+            self._shown[n].append(said)
 
     def moments(self) -> tuple[Moment, ...]:
         return tuple(self._moment(n, self._shown[n]) for n in MOMENTS if self._shown[n])
 
     def _moment(self, claims: int, runs: Sequence[dict[str, Shown]]) -> Moment:
-        truth = self._truth
+        truth = {a: self._truth[a] for a in self._able[claims]}
+        alike = len(set(truth.values())) == 1
         pairs = [(shown, truth[a]) for run in runs for a, shown in run.items()]
         errors = [abs(s.score - rate) for s, rate in pairs]
         ends = [(s.low, s.high, rate) for s, rate in pairs]
         known = [(lo, hi, rate) for lo, hi, rate in ends if lo is not None and hi is not None]
         return Moment(
             claims=claims,
+            agents=len(truth),
             error=fmean(errors),
             within=fmean(e <= WITHIN for e in errors),
-            rank=fmean(
+            rank=None
+            if alike
+            else fmean(
                 rank_correlation([run[a].order for a in truth], list(truth.values()))
                 for run in runs
             ),
@@ -171,11 +242,11 @@ class _Watch:
 def _measured(
     name: str,
     make: Callable[[], Predictor],
-    runs: Sequence[Sequence[Outcome]],
-    truth: dict[str, float],
+    plan: _Plan,
+    truth: Mapping[str, float],
 ) -> Result:
-    watch = _Watch(truth)
-    for order in runs:
+    watch = _Watch(truth, plan)
+    for order in plan.orders:
         watch.follow(make(), order)
     return Result(
         method=name,

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.unit.evaluation.population import simulated
+from tmws.domain.trust.evidence import Task
 from tmws.evaluation.chance import seeded
 from tmws.evaluation.metrics import accuracy, quantile, rank_correlation, reliability
+from tmws.evaluation.predictors import Rest
 from tmws.evaluation.trust import evaluate, shuffled, true_rates
 
 
@@ -71,3 +73,42 @@ def test_a_file_with_times_is_replayed_once_in_their_order() -> None:
     report = evaluate(outcomes[::-1])
     assert report.seeds == 1
     assert report == evaluate(outcomes)
+
+
+def test_agents_with_few_claims_count_as_long_as_they_have_some() -> None:
+    outcomes = [
+        o for o in simulated(6, 60) if o.agent != "agent00" or str(o.task.claim) < "claim004"
+    ]
+    report = evaluate(outcomes, seeds=1)
+    assert [m.agents for m in report.of("skill").moments] == [6, 5, 5, 5, 5, 5]
+
+
+def test_outcomes_of_one_moment_come_in_more_than_one_order() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    outcomes = [replace(o, at=start + timedelta(days=int(o.agent[-2:]))) for o in simulated(6, 20)]
+    report = evaluate(outcomes, seeds=3)
+    assert report.seeds == 3
+    assert report.of("Beta(1,1)").moments[0].error > report.of("Beta(1,1)").moments[-1].error
+
+
+def test_a_large_file_is_replayed_in_fewer_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmws.evaluation.trust.MOST_REPLAYED", 100)
+    assert evaluate(simulated(5, 12)).seeds == 1
+
+
+def test_once_everything_is_answered_an_interval_is_the_share_itself() -> None:
+    report = evaluate(simulated(4, 10), seeds=1)
+    for method in ("skill", "Beta(1,1)"):
+        last = report.of(method).moments[-1]
+        assert (last.claims, last.coverage) == (10, 1.0)
+        assert last.width == pytest.approx(0.0)
+
+
+def test_the_rest_of_a_file_is_foretold_with_its_chance() -> None:
+    rest = Rest(yes=3, answered=5, tasks={Task("c1"): 1, Task("c2"): 4})
+    assert rest.left == 5
+    assert rest.share(1.0, 2.0, 3.0, 0.0) == (0.4, 0.6)
+    low, high = rest.share(1.0, 2.0, 3.0, 1.0)
+    assert low == pytest.approx(0.3 + 0.2 - (1 + 1.6448536**2) ** 0.5 / 10)
+    assert high == pytest.approx(0.3 + 0.2 + (1 + 1.6448536**2) ** 0.5 / 10)
+    assert rest.share(0.0, 0.1, 5.0, 9.0) == (0.3, 0.8)
