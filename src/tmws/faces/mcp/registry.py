@@ -11,7 +11,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 import mcp_types as wire
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -33,12 +33,18 @@ class Arguments(BaseModel):
 
 
 class Result(BaseModel):
-    """What a program may rely on to come back; its schema is published with the tool.
+    """What a program may rely on to come back.
 
     A field that is None by default is left out of the answer while it is None.
+
+    Attributes:
+        decisive: the fields that programs decide by, all if None; only their shapes are
+            published with the tool: every model reads the whole list before it begins.
     """
 
     model_config = ConfigDict(frozen=True)
+
+    decisive: ClassVar[frozenset[str] | None] = None
 
     def told(self) -> Json:
         """Return what goes on the wire."""
@@ -106,7 +112,7 @@ def tool(
             title=title,
             description=" ".join(inspect.cleandoc(run.__doc__ or "").split()),
             input_schema=schemas.compact(arguments),
-            output_schema=schemas.compact(returned) if _is_a(returned, Result) else None,
+            output_schema=_published(returned) if _is_a(returned, Result) else None,
             annotations=wire.ToolAnnotations(
                 read_only_hint=read_only,
                 destructive_hint=destructive,
@@ -160,6 +166,15 @@ def _closed(name: str) -> str:
 def _opened(cursor: str, known: Mapping[str, Tool]) -> str:
     by_cursor = {_closed(name): name for name in known}
     return by_cursor[cursor]
+
+
+def _published(result: type[Result]) -> Json:
+    schema = schemas.compact(result)
+    if result.decisive is None:
+        return schema
+    told = {name: said for name, said in schema["properties"].items() if name in result.decisive}
+    required = [name for name in schema["required"] if name in told]
+    return schema | {"properties": told, "required": required}
 
 
 def _is_a(hint: Any, kind: type) -> bool:

@@ -48,6 +48,8 @@ class NextAudits(Arguments):
 class TrustShown(Result):
     """A score with what it rests on; `unknown` until a claim was decided."""
 
+    decisive = frozenset({"agent", "unknown", "score", "low", "high", "bound", "decided"})
+
     agent: str
     unknown: bool
     score: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from tmws.domain.claims import (
     Check,
@@ -212,7 +212,7 @@ class GetVerification(Arguments):
     ] = 0
 
 
-class TrustMoved(Result):
+class TrustMoved(BaseModel, frozen=True):
     """The claimant's score before and after this verdict."""
 
     before: float
@@ -224,6 +224,10 @@ class Verified(Result):
 
     `accurate` is always there, because null is an answer: nothing was decided.
     """
+
+    decisive = frozenset(
+        {"claim_id", "state", "accurate", "verdict", "reason", "level", "detail", "trust"}
+    )
 
     claim_id: str
     state: ClaimState
