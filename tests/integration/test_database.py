@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
@@ -227,3 +228,30 @@ async def test_the_same_bytes_are_kept_once(database: Database) -> None:
         first = await artifacts.put(tx, b"bytes", media_type="x", at=START)
         assert await artifacts.put(tx, b"bytes", media_type="y", at=START) == first
         assert await artifacts.get(tx, first) == b"bytes"
+
+
+async def test_a_transaction_that_is_cancelled_leaves_nothing_open_and_nobody_waiting(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'tmws.db'}"
+    ours, theirs = Database(url), Database(url)
+    async with ours.read(), theirs.read():
+        pass  # each has its connection now
+    before = asyncio.all_tasks()
+
+    async def write() -> None:
+        async with ours.write():
+            raise AssertionError("two wrote at once")
+
+    async with anyio.create_task_group() as group, theirs.write():
+        group.start_soon(write)
+        await anyio.sleep(0.1)  # it waits for the file
+        group.cancel_scope.cancel()  # it, and whom it waits for
+
+    async with theirs.write(), ours.read():
+        pass
+    if closing := asyncio.all_tasks() - before:  # the end of the loop would wait for them
+        _, waiting = await asyncio.wait(closing, timeout=10)
+        assert not waiting
+    await ours.aclose()
+    await theirs.aclose()

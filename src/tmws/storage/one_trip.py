@@ -65,8 +65,22 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
 class SqliteConnection(AsyncAdapt_aiosqlite_connection):
     """A connection of the driver, as SQLAlchemy's pool keeps it."""
 
-    __slots__ = ()
+    __slots__ = ("_closing",)
     _cursor_cls = _Cursor
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._closing = False
+
+    async def _terminate_graceful_close(self) -> None:
+        self._closing = True
+        await super()._terminate_graceful_close()
+
+    def _terminate_force_close(self) -> None:
+        # Whoever waited for the close was cancelled, but it goes on by itself. Stopping the
+        # thread under it would let it, and the end of the loop, wait for ever.
+        if not self._closing:
+            super()._terminate_force_close()
 
     async def on_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function on the driver's thread, where the real connection may be used."""
