@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import stat
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,9 +15,11 @@ import structlog
 
 from tmws import backends
 from tmws.config import Settings
+from tmws.domain.added_profiles import NONE_ADDED, AddedProfiles
 from tmws.domain.claims import Level
-from tmws.domain.errors import BackendUnavailable, LedgerCorrupt
+from tmws.domain.errors import BackendUnavailable, InvalidInput, LedgerCorrupt
 from tmws.domain.execution import MEBIBYTE, Limits
+from tmws.domain.profile_files import MAX_FILE_BYTES, read_profiles
 from tmws.domain.ranking import Arm
 from tmws.ports import Clock, Embedder, ModelPlace, Recipe, Sandbox
 from tmws.services.acts import Acts
@@ -100,6 +104,7 @@ class App:
     models: Models
     upkeep: Upkeep
     sandbox: Sandbox
+    profiles: AddedProfiles
 
 
 @contextlib.asynccontextmanager
@@ -113,8 +118,10 @@ async def open_app(
 
     Raises:
         BackendUnavailable: the data folder, the key or the database cannot be used.
+        InvalidInput: the file of profiles is refused.
     """
     _make_data_folder(settings)
+    added = added_profiles(settings)
     database = Database(settings.url)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.aclose)
@@ -137,6 +144,7 @@ async def open_app(
             models=models,
             receipts=receipts,
             clock=clock,
+            added=added,
         )
         stack.push_async_callback(app.verification.aclose)
         try:
@@ -176,6 +184,23 @@ def _sandbox(settings: Settings) -> Sandbox:
     return sandbox
 
 
+def added_profiles(settings: Settings) -> AddedProfiles:
+    """Return the profiles that the administrator's file adds to the built-in ones.
+
+    Raises:
+        InvalidInput: the file is missing, may be written by anybody, or breaks a rule.
+    """
+    if (path := settings.profiles) is None:
+        return NONE_ADDED
+    try:
+        with path.open(encoding="utf-8") as file:
+            if os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
+                raise InvalidInput(f"TMWS_PROFILES: anybody may write {path}. Run 'chmod o-w'.")
+            return read_profiles(file.read(MAX_FILE_BYTES + 1))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"TMWS_PROFILES: {path} cannot be read: {error}.") from error
+
+
 def _nearest(settings: Settings) -> Nearest:
     exact = backends.deferred("vectors", "exact")
     if settings.vectors == "exact":
@@ -196,6 +221,7 @@ def _app(
     models: Models,
     receipts: Receipts,
     clock: Clock,
+    added: AddedProfiles,
 ) -> App:
     chance = secrets.token_bytes
     signer = backends.find("signing", "file")(_key(settings))
@@ -209,7 +235,7 @@ def _app(
     limits = Limits(
         wall_seconds=settings.check_seconds, memory_bytes=settings.check_memory_mib * MEBIBYTE
     )
-    checker = Checker(sandbox, limits, chance)
+    checker = Checker(sandbox, limits, chance, added)
     recorder = Recorder(database, notary=notary, search=search, clock=clock, chance=chance)
     return App(
         settings=settings,
@@ -259,6 +285,7 @@ def _app(
         models=models,
         upkeep=Upkeep(database, models, nearest),
         sandbox=sandbox,
+        profiles=added,
     )
 
 

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
         least_level: what a verdict has to reach, at least, in any namespace.
         verify_wait_seconds: how long verify_claim waits for a verdict before it answers with
             the claim's id; below the minute after which many clients give up.
+        profiles: a file of command profiles beside the built-in ones (TOML).
         check_memory_mib: memory that one check may use, temporary files included.
     """
 
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     verify_wait_seconds: float = Field(default=50.0, ge=0.0, le=LONGEST_WAIT_SECONDS)
     check_memory_mib: int = Field(default=512, ge=64, le=16384)
     least_level: Literal["reproduced", "pinned", "independent"] = "reproduced"
+    profiles: Path | None = None
     embedder: str = "hashing"
     embedder_device: Literal["cpu", "cuda"] = "cpu"
     embedder_url: str | None = None

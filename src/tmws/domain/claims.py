@@ -200,6 +200,21 @@ class NpmTestCheck:
     allow_skipped: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class AddedCheck:
+    """A tool that an administrator added ends with a status that its profile counts as well.
+
+    Attributes:
+        tool: name of the profile.
+        options: names and values, in the order of the profile; the value of a flag is empty.
+        targets: files and folders of the workspace.
+    """
+
+    tool: str
+    options: tuple[tuple[str, str], ...] = ()
+    targets: tuple[str, ...] = ()
+
+
 ScriptCheck = PythonCheck | MetricCheck | TimingCheck
 Check = (
     PytestCheck
@@ -210,6 +225,7 @@ Check = (
     | ScriptCheck
     | NodeTestCheck
     | NpmTestCheck
+    | AddedCheck
 )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from tmws.domain.agents import require_name
 from tmws.domain.claims import (
+    AddedCheck,
     Check,
     CoverageCheck,
     HeldCheck,
@@ -39,7 +40,6 @@ from tmws.domain.grammar import (
     refused,
     require,
     require_range,
-    shown,
     split_node_id,
     validate_keyword,
     validate_node_id,
@@ -48,6 +48,7 @@ from tmws.domain.grammar import (
 )
 from tmws.domain.metrics import validate_metric
 from tmws.domain.node_tests import MOST_FILES, files_of, script_files
+from tmws.domain.places import absent, absolute, require_file
 from tmws.domain.snapshots import PYTHON_SUFFIXES, Snapshot
 from tmws.domain.timing import BASELINE_RUNS, RUNS, TIMED_SECONDS, validate_timing
 
@@ -137,6 +138,8 @@ def validate(check: Check) -> None:
             require_range("exit_code", check.exit_code, 0, 125)
         case HeldCheck():
             require_name(check.name, what="Name of a held check")
+        case AddedCheck():  # its own table validates it; there is nothing of it here
+            raise refused("profile", check.tool, "a profile of the installation")
 
 
 def build_request(
@@ -215,12 +218,18 @@ def _validate_targets(targets: tuple[str, ...], validate_one: Callable[[str], No
 
 def _arguments(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
     if isinstance(check, NodeTestCheck | NpmTestCheck):
-        return tuple(_absolute(path) for path in node_files(check, snapshot))
+        return tuple(absolute(path) for path in node_files(check, snapshot))
     return _python_arguments(check, snapshot)
 
 
 def _python_arguments(
-    check: PytestCheck | RuffCheck | MypyCheck | CoverageCheck | HeldCheck | ScriptCheck,
+    check: PytestCheck
+    | RuffCheck
+    | MypyCheck
+    | CoverageCheck
+    | HeldCheck
+    | ScriptCheck
+    | AddedCheck,
     snapshot: Snapshot,
 ) -> tuple[str, ...]:
     match check:
@@ -236,22 +245,22 @@ def _python_arguments(
             return (*strict, *(paths or (WORKSPACE,)))
         case PythonCheck() | MetricCheck() | TimingCheck():
             return _script_arguments(check, snapshot)
-        case HeldCheck():
+        case HeldCheck() | AddedCheck():
             return ()  # the file of questions is put beside it when it runs
 
 
 def _script_arguments(check: ScriptCheck, snapshot: Snapshot) -> tuple[str, ...]:
     options: tuple[str, ...] = ()
     if isinstance(check, MetricCheck):
-        _require_file(check.script or check.file, snapshot)
-        options = (f"--output={_absolute(check.file)}",)
+        require_file(check.script or check.file, snapshot)
+        options = (f"--output={absolute(check.file)}",)
     elif isinstance(check, TimingCheck):
         counts = (f"--runs={RUNS[check.quantile]}", f"--empty-runs={BASELINE_RUNS}")
         options = (*counts, f"--seconds={TIMED_SECONDS}")
     if check.script is None:
         return options
-    _require_file(check.script, snapshot)
-    return (*options, _absolute(check.script))
+    require_file(check.script, snapshot)
+    return (*options, absolute(check.script))
 
 
 def node_files(check: NodeTestCheck | NpmTestCheck, snapshot: Snapshot) -> tuple[str, ...]:
@@ -265,7 +274,7 @@ def node_files(check: NodeTestCheck | NpmTestCheck, snapshot: Snapshot) -> tuple
     else:
         for target in check.targets:
             if not snapshot.below(target):
-                raise InvalidInput(_absent(target, snapshot))
+                raise absent(target, snapshot)
         found = files_of(check.targets, snapshot)
     if not found:
         raise InvalidInput(
@@ -292,10 +301,10 @@ def _test_arguments(check: PytestCheck, snapshot: Snapshot) -> tuple[str, ...]:
 def _tests(target: str, snapshot: Snapshot) -> str:
     path, names, _ = split_node_id(target)
     if names:
-        _require_file(path, snapshot)
+        require_file(path, snapshot)
     elif not (path.endswith(TEXT_SUFFIXES) and snapshot.file(path) is not None):
         _sources(path, snapshot)
-    return _absolute(target)
+    return absolute(target)
 
 
 def _measured(source: str, snapshot: Snapshot) -> str:
@@ -311,27 +320,7 @@ def _measured(source: str, snapshot: Snapshot) -> str:
 
 def _sources(target: str, snapshot: Snapshot) -> str:
     if not snapshot.below(target):
-        raise InvalidInput(_absent(target, snapshot))
+        raise absent(target, snapshot)
     if snapshot.file(target) is not None and not target.endswith(PYTHON_SUFFIXES):
         raise refused("target", target, "a folder or a Python file")
-    return _absolute(target)
-
-
-def _require_file(path: str, snapshot: Snapshot) -> None:
-    if snapshot.file(path) is None:
-        raise InvalidInput(_absent(path, snapshot))
-
-
-def _absent(path: str, snapshot: Snapshot) -> str:
-    reason = next((why for left, why in snapshot.left_out if path == left), None)
-    if reason is not None:
-        return f"{shown(path)} was left out of the snapshot: {reason}."
-    near = sorted({file.path.split("/")[0] for file in snapshot.files})[:8]
-    return (
-        f"The workspace has no {shown(path)}. Name a file or folder of it, relative to its "
-        f"root; at the top are: {', '.join(near) or 'no files'}."
-    )[:300]
-
-
-def _absolute(target: str) -> str:
-    return f"{WORKSPACE}/{target}"
+    return absolute(target)

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 
 from tmws.domain.claims import (
+    AddedCheck,
     Check,
     CoverageCheck,
     HeldCheck,
@@ -79,7 +80,7 @@ def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:
             yield from ruff_flags(check, snapshot)
         case MypyCheck():
             yield from mypy_flags(check, snapshot)
-        case PythonCheck() | MetricCheck() | TimingCheck() | HeldCheck():
+        case PythonCheck() | MetricCheck() | TimingCheck() | HeldCheck() | AddedCheck():
             pass  # how a script ends is the claim itself; answers are compared elsewhere
 
 

@@ -118,7 +118,7 @@ def _judge_tests(
 def read_report(case: Case, result: ExecutionResult) -> Report | Judgement:
     """Return what the run reported, or why that decides nothing."""
     if result.outcome is not Outcome.EXITED or result.exit_code is None:
-        return _unfinished(case, result)
+        return unfinished(case, result)
     try:
         return parse_report(result.report or b"")
     except ReportInvalid as error:
@@ -134,7 +134,8 @@ def _unreported(case: Case, result: ExecutionResult, error: ReportInvalid) -> Ju
     return case.distrusted(f"The report of the run cannot be believed: {error}.")
 
 
-def _unfinished(case: Case, result: ExecutionResult) -> Judgement:
+def unfinished(case: Case, result: ExecutionResult) -> Judgement:
+    """Return what is said of a run that never came to its own end."""
     reason, detail = _ENDS.get(result.outcome, _ENDS[Outcome.SIGNALED])
     return case.open(
         reason,

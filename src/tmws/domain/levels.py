@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from tmws.domain.claims import (
+    AddedCheck,
     Check,
     CoverageCheck,
     Judgement,
@@ -71,5 +72,7 @@ def way_out(needed: Level, check: Check) -> str:
         return "Only a held check reaches it: ask an administrator for one, or ask for less."
     if isinstance(check, PythonCheck | MetricCheck | TimingCheck):
         return "How a script ends is known at level reproduced at most; claim by tests."
+    if isinstance(check, AddedCheck):
+        return f"Profile {check.tool} reaches level reproduced at most; claim by another one."
     what = "tests and settings" if isinstance(check, PytestCheck | CoverageCheck) else "settings"
     return f"Ask an administrator to register trusted {what}, or ask for level reproduced."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
+from tmws.domain.added_profiles import NONE_ADDED, AddedProfiles
 from tmws.domain.claims import (
     Check,
     CoverageCheck,
@@ -20,11 +21,15 @@ from tmws.domain.commands import PROFILES, validate
 from tmws.domain.grammar import MAX_ARGUMENT_BYTES, refused, require, require_clean
 
 FORMS = "; ".join(each.form.split(" [")[0] for each in PROFILES if each.form)
+_LONGEST_FORMS = 190
 _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
-def parse(text: str) -> Check:
+def parse(text: str, added: AddedProfiles = NONE_ADDED) -> Check:
     """Read a command line as notation for a check; it is never executed as text.
+
+    Args:
+        added: the installation's own profiles, beside the built-in ones.
 
     Raises:
         InvalidInput: with the allowed forms.
@@ -35,12 +40,21 @@ def parse(text: str) -> Check:
         words = shlex.split(text)
     except ValueError as error:
         raise refused("command", text, f"{FORMS} (with closed quotes)") from error
-    check = _read(words, text)
+    if words and (profile := added.find(words[0])) is not None:
+        noted = profile.read(words[1:])
+        profile.validate(noted)
+        return noted
+    check = _read(words, text, _forms(added))
     validate(check)
     return check
 
 
-def _read(words: list[str], text: str) -> Check:
+def _forms(added: AddedProfiles) -> str:
+    names = "; ".join((FORMS, *added.names))
+    return names if len(names) <= _LONGEST_FORMS else f"{names[:_LONGEST_FORMS]}..."
+
+
+def _read(words: list[str], text: str, forms: str) -> Check:
     match words:
         case ["pytest", *rest]:
             return _read_pytest(rest, text)
@@ -54,10 +68,10 @@ def _read(words: list[str], text: str) -> Check:
             return PythonCheck(script)
         case ["coverage", "run", *rest]:
             return _read_coverage(rest, text)
-    return _read_other(words, text)
+    return _read_other(words, text, forms)
 
 
-def _read_other(words: list[str], text: str) -> Check:
+def _read_other(words: list[str], text: str, forms: str) -> Check:
     match words:
         case ["held", name]:
             return HeldCheck(name)
@@ -65,7 +79,7 @@ def _read_other(words: list[str], text: str) -> Check:
             return NpmTestCheck()
         case ["node", "--test", *targets]:
             return NodeTestCheck(tuple(targets))
-    raise refused("command", text, FORMS)
+    raise refused("command", text, forms)
 
 
 def _read_pytest(words: list[str], text: str) -> PytestCheck:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tmws.domain.agents import Agent, require_member
 from tmws.domain.canonical import Json
-from tmws.domain.claims import Check, Judgement, Level, Reason, Verdict
+from tmws.domain.claims import AddedCheck, Check, Judgement, Level, Reason, Verdict
 from tmws.domain.commands import PROFILES
 from tmws.domain.errors import InvalidInput
 from tmws.domain.wording import require_text
@@ -151,6 +151,8 @@ def validated(draft: ClaimDraft, author: Agent) -> ClaimDraft:
 
 def profile_of(check: Check) -> str:
     """Return the name of the command profile that runs this check."""
+    if isinstance(check, AddedCheck):
+        return check.tool
     return next(name for name, kind in _PROFILES.items() if isinstance(check, kind))
 
 
@@ -162,7 +164,9 @@ def check_to_json(check: Check) -> dict[str, Json]:
 def check_from_json(value: dict[str, Any]) -> Check:
     """Return the check that `check_to_json` wrote."""
     fields = {name: _tupled(field) for name, field in value.items() if name != "profile"}
-    return _PROFILES[value["profile"]](**fields)
+    # By its own field: the name of an added profile may be taken by a later version.
+    kind = AddedCheck if "tool" in fields else _PROFILES[value["profile"]]
+    return kind(**fields)
 
 
 def judgement_to_json(judgement: Judgement) -> dict[str, Json]:
@@ -184,4 +188,4 @@ def judgement_from_json(value: dict[str, Any]) -> Judgement:
 
 
 def _tupled(field: Any) -> Any:
-    return tuple(field) if isinstance(field, list) else field
+    return tuple(map(_tupled, field)) if isinstance(field, list) else field

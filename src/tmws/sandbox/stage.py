@@ -18,9 +18,9 @@ TOOLS = "opt/tools"
 PROGRAMS = "opt/tmws"
 ENVIRONMENT = "opt/environment"
 NODE = "opt/node"
-# The only tool that is a program; the others are started by our runner, and their
-# generated scripts would name the interpreter of this machine.
-KEPT_SCRIPTS = frozenset({"ruff"})
+# What is a program of its own stays; the other tools are started by our runner, and
+# their generated scripts would name the interpreter of this machine.
+_PROGRAM = b"\x7fELF"
 # Written by the installer: they differ from machine to machine.
 LEFT_OUT = frozenset({"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"})
 _SECONDS_TO_INSTALL = 600
@@ -34,7 +34,7 @@ def tools(lock: Path) -> dict[str, Entry]:
     Raises:
         SandboxUnavailable: a wheel can't be fetched, or is not the locked one.
     """
-    return {name: entry for name, entry in _unpacked(lock, TOOLS).items() if _belongs(name)}
+    return {name: entry for name, entry in _unpacked(lock, TOOLS).items() if _belongs(name, entry)}
 
 
 def packages(lock: str) -> dict[str, Entry]:
@@ -47,7 +47,7 @@ def packages(lock: str) -> dict[str, Entry]:
         file = Path(folder, "requirements.lock")
         file.write_text(lock)
         found = _unpacked(file, ENVIRONMENT)
-    return {name: entry for name, entry in found.items() if _belongs(name)}
+    return {name: entry for name, entry in found.items() if _belongs(name, entry)}
 
 
 def node(lock: Path) -> dict[str, Entry]:
@@ -83,10 +83,10 @@ def sources(entries: dict[str, Entry]) -> dict[str, Entry]:
     return {name: entry for name, entry in entries.items() if name.endswith(".py")}
 
 
-def _belongs(name: str) -> bool:
+def _belongs(name: str, entry: Entry) -> bool:
     path = Path(name)
     if path.parent in (Path(TOOLS, "bin"), Path(ENVIRONMENT, "bin")):
-        return path.name in KEPT_SCRIPTS
+        return entry.content.startswith(_PROGRAM)
     # A `.pth` file only acts in a site folder, which this is not.
     return path.name not in LEFT_OUT and path.suffix not in (".pth", ".pyc", ".lock")
 

@@ -6,12 +6,15 @@ import asyncio
 from dataclasses import dataclass
 
 from tmws.domain import levels
-from tmws.domain.claims import Check, Level
-from tmws.domain.commands import build_request
+from tmws.domain.added_judging import judge_added
+from tmws.domain.added_profiles import NONE_ADDED, AddedProfiles
+from tmws.domain.claims import AddedCheck, Check, Judgement, Level
+from tmws.domain.commands import build_request, validate
 from tmws.domain.environments import Environment
-from tmws.domain.execution import Limits
+from tmws.domain.execution import ExecutionResult, Limits
 from tmws.domain.held import Held
 from tmws.domain.judging import judge
+from tmws.domain.notation import parse
 from tmws.domain.snapshots import Snapshot
 from tmws.domain.trusted_refs import TrustedRef, pinned
 from tmws.ports import Chance, Progress, Sandbox
@@ -42,10 +45,32 @@ class Basis:
 class Checker:
     """Decides checks by running them in the sandbox."""
 
-    def __init__(self, sandbox: Sandbox, limits: Limits, chance: Chance) -> None:
+    def __init__(
+        self, sandbox: Sandbox, limits: Limits, chance: Chance, added: AddedProfiles = NONE_ADDED
+    ) -> None:
         self._sandbox = sandbox
         self._limits = limits
         self._chance = chance
+        self._added = added
+
+    def read(self, command: str) -> Check:
+        """Return the check that a command line is notation for; it is never run as text.
+
+        Raises:
+            InvalidInput: with the allowed forms.
+        """
+        return parse(command, self._added)
+
+    def validate(self, check: Check) -> None:
+        """Refuse a check whose words break the grammar, before anything is read or started.
+
+        Raises:
+            InvalidInput: naming the part and the allowed form.
+        """
+        if isinstance(check, AddedCheck):
+            self._added.of(check).validate(check)
+        else:
+            validate(check)
 
     def plan(self, check: Check, snapshot: Snapshot, basis: Basis) -> Plan:
         """Return how the check will be run.
@@ -53,6 +78,11 @@ class Checker:
         Raises:
             InvalidInput: the check breaks the grammar, or names what the snapshot lacks.
         """
+        if isinstance(check, AddedCheck):
+            added = self._added.of(check)
+            request = added.request(check, snapshot, self._limits, basis.environment)
+            seconds = request.limits.wall_seconds
+            return Plan(check, snapshot, request, basis.level, seconds, added=added)
         seconds, ref, packages = self._limits.wall_seconds, basis.ref, basis.environment
         if basis.level.reaches(Level.PINNED) and ref and ref.serves(check):
             request = build_request(check, pinned(snapshot, ref), self._limits, packages)
@@ -74,7 +104,7 @@ class Checker:
             return await asking.check(plan, plan.held, runs, self._chance)
         result = await runs.run(plan.request)
         # In a thread: reading tedious code takes seconds, and others are being served.
-        judgement = await asyncio.to_thread(judge, plan.check, plan.snapshot, result)
+        judgement = await asyncio.to_thread(_judged, plan, result)
         way_out = levels.way_out(plan.level, plan.check)
         return Checked(levels.held_to(plan.level, judgement, way_out), plan.request, result)
 
@@ -87,3 +117,9 @@ class Checker:
         removed = await self._sandbox.sweep()
         await self._sandbox.warm(self._limits)
         return removed
+
+
+def _judged(plan: Plan, result: ExecutionResult) -> Judgement:
+    if plan.added is not None and isinstance(plan.check, AddedCheck):
+        return judge_added(plan.added, plan.check, plan.snapshot, result)
+    return judge(plan.check, plan.snapshot, result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from tmws.domain.added_profiles import AddedProfile
 from tmws.domain.canonical import Json
 from tmws.domain.claims import Check, Judgement, Level
 from tmws.domain.execution import ExecutionRequest, ExecutionResult
@@ -28,6 +29,7 @@ class Plan:
         seconds: what all its runs together may take.
         ref: whose tests and settings are run, None for the workspace's own.
         held: the questions that are asked instead.
+        added: the administrator's profile that decides, None for a built-in one.
     """
 
     check: Check
@@ -37,11 +39,12 @@ class Plan:
     seconds: float
     ref: TrustedRef | None = None
     held: Held | None = None
+    added: AddedProfile | None = None
 
     @property
     def basis(self) -> str | None:
         """Return the digest of what it is judged by beside the workspace."""
-        by = self.ref or self.held
+        by = self.ref or self.held or self.added
         return by.digest if by else None
 
 

@@ -14,10 +14,8 @@ from tmws.domain import levels, verifications
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
 from tmws.domain.claims import Check, HeldCheck, Level
-from tmws.domain.commands import validate
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
-from tmws.domain.notation import parse
 from tmws.domain.verifications import (
     LEASE,
     LONGEST_WAIT_SECONDS,
@@ -132,7 +130,7 @@ class Verification:
         """
         await self._gate.require(Action.VERIFY_CLAIM)
         draft = verifications.validated(draft, caller)
-        self._require_grammar(caller, lambda: validate(draft.check))
+        self._require_grammar(caller, lambda: self._checker.validate(draft.check))
         until = asyncio.get_running_loop().time() + wait_seconds
         with self._running.room():
             await progress(f"copying workspace {draft.workspace}")
@@ -157,7 +155,7 @@ class Verification:
         Raises:
             InvalidInput: with the allowed forms.
         """
-        return self._require_grammar(caller, lambda: parse(text))
+        return self._require_grammar(caller, lambda: self._checker.read(text))
 
     async def get(
         self, caller: Agent, claim_id: str, *, wait_seconds: float = 0.0

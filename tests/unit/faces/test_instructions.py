@@ -26,3 +26,11 @@ def test_a_sentence_about_two_tools_needs_both() -> None:
 def test_every_tool_they_mention_exists() -> None:
     mentioned = {word.strip(".,:;") for word in instructions.for_tools(REGISTRY.names).split()}
     assert {word for word in mentioned if "_" in word} <= set(REGISTRY.names)
+
+
+def test_added_profiles_are_named_briefly_where_claims_can_be_made() -> None:
+    text = instructions.for_tools(REGISTRY.names, [f"tool-number-{each}" for each in range(32)])
+
+    assert "one of: tool-number-0, tool-number-1" in text
+    assert len(text.encode()) <= instructions.LARGEST_BYTES
+    assert "tool-number" not in instructions.for_tools(["find_patterns"], ["tool-number-0"])

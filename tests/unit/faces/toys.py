@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from tmws.domain.added_profiles import NONE_ADDED, AddedProfiles
 from tmws.domain.agents import Agent, Role
 from tmws.domain.errors import NotFound
 from tmws.faces.mcp.registry import Arguments, Call, Registry, tool
@@ -32,6 +33,7 @@ class Switches:
 @dataclass
 class FakeApp:
     tools: Switches = field(default_factory=Switches)
+    profiles: AddedProfiles = NONE_ADDED
 
 
 @dataclass

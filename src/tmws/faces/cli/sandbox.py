@@ -6,7 +6,9 @@ import asyncio
 
 import click
 
-from tmws.app import App
+from tmws.app import App, added_profiles
+from tmws.config import load_settings
+from tmws.domain.commands import PROFILES
 from tmws.domain.errors import SandboxUnavailable
 from tmws.faces.cli.environments import env
 from tmws.faces.cli.printing import Printer
@@ -71,6 +73,26 @@ async def status(app: App, printer: Printer) -> None:
             "containers": [f"{count} of process {owner}" for owner, count in seen.containers],
         }
     )
+
+
+@sandbox.command()
+@json_option
+def profiles(*, as_json: bool) -> None:
+    """List by what claims can be checked: built-in profiles, and those of TMWS_PROFILES."""
+    rows = [
+        {"profile": each.name, "form": each.form, "starts": " ".join(each.prefix), "level": ""}
+        for each in PROFILES
+    ]
+    rows += [
+        {
+            "profile": each.name,
+            "form": each.form,
+            "starts": " ".join(each.prefix),
+            "level": f"at most {each.level.value}",
+        }
+        for each in added_profiles(load_settings()).every
+    ]
+    Printer(as_json=as_json).rows(("profile", "form", "starts", "level"), rows, empty="")
 
 
 @sandbox.command("prune")

@@ -1,6 +1,6 @@
 """What a model reads about this server as a whole: static text, enabled tools only.
 
-Nothing an agent wrote ever gets in here.
+Nothing an agent wrote ever gets in here; names of profiles come from an administrator.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 LARGEST_BYTES = 2048
+_LONGEST_NAMES = 200
 
 _OPENING = (
     "TMWS keeps what worked, checks claims by really running them, and gives agents a trust "
@@ -51,8 +52,16 @@ _CLOSING = (
 )
 
 
-def for_tools(enabled: Iterable[str]) -> str:
-    """Return the instructions that fit the tools that can be called now."""
+def for_tools(enabled: Iterable[str], profiles: Iterable[str] = ()) -> str:
+    """Return the instructions that fit the tools that can be called now.
+
+    Args:
+        profiles: names of the profiles that an administrator added.
+    """
     available = frozenset(enabled)
     advice = [sentence for needed, sentence in _ADVICE if needed <= available]
+    added = ", ".join(profiles)
+    if added and "verify_claim" in available:
+        short = added if len(added) <= _LONGEST_NAMES else f"{added[:_LONGEST_NAMES]}..."
+        advice.append(f"Its command may also be one of: {short}; --help after one tells its form.")
     return " ".join([_OPENING, *advice, _CLOSING])

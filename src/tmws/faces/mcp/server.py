@@ -43,7 +43,7 @@ class McpServer(Server[None]):
             "tmws",
             title="TMWS",
             version=__version__,
-            instructions=instructions.for_tools(registry.names),
+            instructions=instructions.for_tools(registry.names, app.profiles.names),
             lifespan=self._watched,
             # Never cached: a tool that was switched off must be gone from the next list.
             cache_hints={"tools/list": CacheHint(), "server/discover": CacheHint()},
@@ -84,9 +84,8 @@ class McpServer(Server[None]):
         return disabled
 
     def _instruct(self, disabled: Disabled) -> None:
-        self.instructions = instructions.for_tools(
-            name for name in self._registry.names if name not in disabled
-        )
+        enabled = (name for name in self._registry.names if name not in disabled)
+        self.instructions = instructions.for_tools(enabled, self._app.profiles.names)
 
     def _input_schema(self, name: str) -> dict[str, Any] | None:
         found = self._registry.find(name)
