@@ -44,6 +44,7 @@ from tmws.services.proofs import Proofs
 from tmws.services.receipts import Receipts
 from tmws.services.recording import Recorder
 from tmws.services.removal import Removal
+from tmws.services.retirement import Retirement
 from tmws.services.revisions import Revisions
 from tmws.services.running import Running
 from tmws.services.search import Search
@@ -283,7 +284,7 @@ def _app(
         proofs=Proofs(database),
         exports=Exports(database, notary),
         models=models,
-        upkeep=Upkeep(database, models, nearest),
+        upkeep=Upkeep(database, models, nearest, Retirement(database, models, clock)),
         sandbox=sandbox,
         profiles=added,
     )

@@ -187,10 +187,13 @@ def test_the_doctor_is_content_where_everything_is_there(tmp_path: Path) -> None
 def test_vectors_are_read_shown_and_checked(tmp_path: Path) -> None:
     empty = tmws("vectors", "status", data=tmp_path)
     filled = tmws("vectors", "fill", "--json", data=tmp_path)
+    pruned = tmws("vectors", "prune", data=tmp_path)
     refused = tmws("vectors", "rebuild", data=tmp_path)
 
     assert "No vectors yet." in empty.output
     assert filled.status == 0
     assert filled.document() == []
+    assert pruned.status == 4  # the model took over a moment ago
+    assert "one took over a moment ago" in pruned.errors
     assert refused.status != 0
     assert "there is no index to keep" in refused.errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -178,6 +179,14 @@ class Models:
                 tx, Place(coming.arm, Stage.SERVING, coming.embedder, coming.recipe, now)
             )
         return True
+
+    async def asked_for(self) -> set[str]:
+        """Return the ids of the models of the settings, of those that can be made here."""
+        ids = set()
+        for recipe in self._wanted.values():
+            with contextlib.suppress(TmwsError):  # its pause has said so in the log
+                ids.add((await self.embedder(recipe)).id)
+        return ids
 
     async def places(self) -> list[Place]:
         """Return who serves and who is coming."""

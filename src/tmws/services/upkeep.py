@@ -15,6 +15,7 @@ from tmws.domain.errors import TmwsError
 from tmws.ports import Recipe
 from tmws.services.models import Models
 from tmws.services.nearest import Block, Nearest
+from tmws.services.retirement import KEPT_FOR, LONGEST_SEARCH, Retirement
 from tmws.storage import reading
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
@@ -35,7 +36,7 @@ class BlockState:
     """How far one model and the index are with one namespace.
 
     Attributes:
-        role: `serving`, `coming`, or `kept` for a model that serves no more.
+        role: `serving`, `coming`, or `kept` for a model that serves no more, until it is pruned.
         texts, vectors: stored in SQL; what is missing is still to be read.
         indexed: vectors that the index can find; None when it does not answer.
         behind: changes that the index has not taken over; None the same.
@@ -81,10 +82,14 @@ class Upkeep:
     killed half-way leaves the rest to the next.
     """
 
-    def __init__(self, database: Database, models: Models, nearest: Nearest) -> None:
+    def __init__(
+        self, database: Database, models: Models, nearest: Nearest, retirement: Retirement
+    ) -> None:
         self._database = database
         self._models = models
         self._nearest = nearest
+        self._retirement = retirement
+        self._pruned_for: tuple[Place, ...] = ()
         self._all_read_at: _Mark | None = None
         self._known_blocks: tuple[_Mark | None, list[Block]] = (None, [])
 
@@ -132,7 +137,25 @@ class Upkeep:
         for block in await self._blocks(mark):
             if await self._nearest.feed(self._database, block):
                 return True
+        if mark.places == self._pruned_for or not self._retirement.is_settled(
+            mark.places, kept_for=KEPT_FOR
+        ):
+            return False
+        if await self._retirement.step(kept_for=KEPT_FOR):
+            return True
+        self._pruned_for = mark.places
         return False
+
+    async def prune(self) -> int:
+        """Take away now what models left that serve no more; return how many vectors.
+
+        Raises:
+            Conflict: a model is coming, or took over a moment ago.
+        """
+        pruned = 0
+        while some := await self._retirement.step(kept_for=LONGEST_SEARCH):
+            pruned += some
+        return pruned
 
     async def status(self) -> list[BlockState]:
         """Return how far every model and the index are."""
@@ -149,6 +172,8 @@ class Upkeep:
                     vectors.setdefault((kind, namespace, embedder), 0)
             states = []
             for (kind, namespace, embedder), count in sorted(vectors.items()):
+                if not count and embedder not in roles:
+                    continue  # pruned
                 block = Block(Kind(kind), namespace, embedder)
                 held = await self._nearest.held(connection, block)
                 states.append(

@@ -63,3 +63,10 @@ async def check(app: App, printer: Printer, *, whole: bool) -> None:
     if not all(each.holds for each in compared):
         printer.say("Run: tmws vectors rebuild.")
         sys.exit(1)
+
+
+@vectors.command()
+@with_app
+async def prune(app: App, printer: Printer) -> None:
+    """Remove now what models left that serve no more; servers do so after a week."""
+    printer.record({"vectors": await app.upkeep.prune()})
