@@ -24,6 +24,14 @@ SQLITE_BUSY_SECONDS = 30.0
 # connection, the login, a deadlock, resources, an operator, the system, its own fault.
 _FAULTS = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58", "XX"})
 _BAD_VALUE = "22"
+_READING: dict[str, dict[str, Any]] = {
+    "sqlite": {"tmws_begin": "BEGIN"},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+_GLANCING: dict[str, dict[str, Any]] = {
+    "sqlite": {},
+    "postgresql": {"isolation_level": "AUTOCOMMIT", "postgresql_readonly": True},
+}
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -49,6 +57,9 @@ class Database:
         self.url = _with_driver(url)
         self.dialect = self.url.get_backend_name()
         self.engine = _engine(self.url)
+        self._reading = self.engine.execution_options(**_READING[self.dialect])
+        self._glancing = self.engine.execution_options(**_GLANCING[self.dialect])
+        self._writing = self.engine.execution_options(tmws_begin="BEGIN IMMEDIATE")
         self._writer = asyncio.Lock() if self.dialect == "sqlite" else None
 
     @contextlib.asynccontextmanager
@@ -59,13 +70,21 @@ class Database:
             BackendUnavailable: the database did not answer.
         """
         with _translated():
-            async with self.engine.connect() as connection:
-                if self.dialect == "postgresql":
-                    await connection.execution_options(
-                        isolation_level="REPEATABLE READ", postgresql_readonly=True
-                    )
-                async with connection.begin():
-                    yield connection
+            async with self._reading.begin() as connection:
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for a single query, which sees one state by itself.
+
+        Nothing begins or ends: a third of the trips to the database.
+
+        Raises:
+            BackendUnavailable: the database did not answer.
+        """
+        with _translated():
+            async with self._glancing.connect() as connection:
+                yield connection
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -78,10 +97,7 @@ class Database:
             if self._writer:
                 await stack.enter_async_context(self._writer)
             stack.enter_context(_translated())
-            connection = await stack.enter_async_context(self.engine.connect())
-            await connection.execution_options(tmws_writes=True)
-            await stack.enter_async_context(connection.begin())
-            yield connection
+            yield await stack.enter_async_context(self._writing.begin())
 
     async def drop_old_pages(self) -> None:
         """Let a SQLite file forget what stood in it before, as far as no reader needs it.
@@ -154,17 +170,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("tmws_writes", False)
     driver: Any = connection.connection.dbapi_connection
-    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-    try:  # past the machinery for statements, which would cost more than a small one
-        driver.run_async(lambda _: driver.on_thread(lambda raw: raw.execute(begin)))
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
-    except BaseException:
-        # Cancelled on the way: it may have begun, and nothing on this side would end it.
-        connection.invalidate()
-        raise
+    if begin := connection.get_execution_options().get("tmws_begin"):
+        driver.begin(begin)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 SQLAlchemy's adapter makes four: open a cursor, execute, fetch, close. Each costs more
 than a small statement itself, and a verdict takes two dozen statements. Here one function
-does all four on the thread. Cursors that stream keep the adapter's way.
+does all four on the thread, and begins the transaction first where none is open.
 """
 
 from __future__ import annotations
@@ -58,19 +58,52 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
         async with self._adapt_connection._execute_mutex:
             # aiosqlite offers no public way to run a function on its thread.
             statement = partial(_statement, connection._conn, method, operation, parameters)
-            self._cursor, rows = await connection._execute(statement)
+            self._cursor, rows = await connection._execute(self._adapt_connection.begun(statement))
             self._rows = deque(rows)
 
 
 class SqliteConnection(AsyncAdapt_aiosqlite_connection):
     """A connection of the driver, as SQLAlchemy's pool keeps it."""
 
-    __slots__ = ("_closing",)
+    __slots__ = ("_begin", "_closing", "_open")
     _cursor_cls = _Cursor
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self._closing = False
+        self._begin: str | None = None
+        self._closing = self._open = False
+
+    def begin(self, statement: str) -> None:
+        """Open a transaction by this statement on the next trip; without one, never."""
+        self._begin = statement
+
+    def begun(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Return what also opens the transaction that is due."""
+        begin, self._begin = self._begin, None
+        if begin is None:
+            return work
+        self._open = True
+        return partial(_after, self._connection._conn, begin, work)
+
+    def cursor(self, server_side: bool = False) -> Any:  # noqa: FBT001, FBT002  # the adapter's signature
+        """Return a cursor; one that streams keeps the adapter's way and begins nothing itself."""
+        if server_side:
+            self.run_async(lambda _: self.on_thread(lambda _: None))
+        return super().cursor(server_side)
+
+    def commit(self) -> None:
+        """Keep what was written, if anything began."""
+        if self._closed():
+            super().commit()
+
+    def rollback(self) -> None:
+        """Take back what was written, if anything began."""
+        if self._closed():
+            super().rollback()
+
+    def _closed(self) -> bool:
+        was_open, self._begin, self._open = self._open, None, False
+        return was_open
 
     async def _terminate_graceful_close(self) -> None:
         self._closing = True
@@ -86,7 +119,7 @@ class SqliteConnection(AsyncAdapt_aiosqlite_connection):
         """Run a function on the driver's thread, where the real connection may be used."""
         connection: Any = self._connection
         async with self._execute_mutex:
-            found: T = await connection._execute(partial(work, connection._conn))
+            found: T = await connection._execute(self.begun(partial(work, connection._conn)))
         return found
 
 
@@ -99,6 +132,11 @@ class OneTripDriver(AsyncAdapt_aiosqlite_dbapi):
     def connect(self, *arg: Any, **kw: Any) -> AsyncAdapt_aiosqlite_connection:
         """Open a connection whose statements take one trip each."""
         return SqliteConnection(self, super().connect(*arg, **kw)._connection)
+
+
+def _after(connection: sqlite3.Connection, begin: str, work: Callable[[], T]) -> T:
+    connection.execute(begin)
+    return work()
 
 
 def _statement(
