@@ -61,6 +61,37 @@ async def test_an_audit_beside_a_busy_writer_raises_no_false_alarm(
     await writer
 
 
+async def test_a_transaction_cancelled_anywhere_leaves_none_open(
+    app: App, installation: Installation
+) -> None:
+    known = await agent(app, "known")
+
+    async def work(database: Database, number: int) -> None:
+        other = Agent(f"agent_{number}", f"late{number}", known.role, known.namespaces, START)
+        async with database.write() as tx:
+            await agents.add(tx, other)
+        async with database.read() as connection:
+            await connection.scalar(count())
+        async with database.glance() as connection:
+            await connection.scalar(count())
+
+    async with installation.database() as database:
+        for turns in range(30):
+            task = asyncio.create_task(work(database, turns))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await work(database, 100 + turns)
+
+
+async def test_a_glance_sees_what_was_committed_last(app: App, database: Database) -> None:
+    async with database.glance() as looking:
+        before = await looking.scalar(count()) or 0
+        await agent(app, "late")
+        assert await looking.scalar(count()) == before + 1
+
+
 async def test_a_transaction_that_fails_leaves_nothing(app: App, database: Database) -> None:
     known = await agent(app, "known")
     other = Agent("agent_other", "other", known.role, known.namespaces, START)

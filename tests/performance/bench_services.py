@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.performance.bench import Bench, Row
 from tests.performance.measure import measure
-from tmws.app import App, SystemClock, open_app
+from tmws.app import App, SystemClock, embedder_maker, open_app
 from tmws.config import Settings
 from tmws.domain import events
 from tmws.domain.agents import AccessLevel, Agent
@@ -19,14 +19,19 @@ from tmws.domain.patterns import PatternDraft
 from tmws.domain.usage import UseOutcome
 from tmws.domain.verifications import Claim, ClaimState
 from tmws.services.learning import PatternQuery
+from tmws.services.models import Models
+from tmws.services.nearest import Nearest
 from tmws.services.notary import Notary
 from tmws.services.outcomes import OutcomeReport
 from tmws.services.recording import enter
+from tmws.services.search import Search
+from tmws.services.storing import Storing
 from tmws.signing.checkpoint_file import CheckpointFile
 from tmws.signing.keys import FileSigner
 from tmws.storage import agents
 from tmws.storage.database import Database
 from tmws.storage.prepared import at_once
+from tmws.vectors.exact import ExactIndex
 
 PATTERNS = 10_000
 VERDICTS = 500
@@ -51,6 +56,16 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
             ),
             floor=commit,
             promised_p95=10e-3,
+        )
+        bare = _without_embedding(app)
+        yield Row(
+            await measure(
+                "create a pattern, no embedding",
+                lambda: bare.one(agent, _draft(next(numbers))),
+                repeats=300,
+            ),
+            floor=commit,
+            promised_p95=3e-3,
         )
         yield Row(
             await measure(
@@ -82,6 +97,13 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
         )
     async for row in _recording(bench, settings.data_dir, agent):
         yield row
+
+
+def _without_embedding(app: App) -> Storing:
+    """The step that stores patterns, in a store that no model reads."""
+    database, clock = Database(app.settings.url), SystemClock()
+    models = Models(database, {}, embedder_maker(app.settings), clock)
+    return Storing(database, Search(models, Nearest(ExactIndex)), clock, secrets.token_bytes)
 
 
 async def _filled(app: App, agent: Agent) -> str:

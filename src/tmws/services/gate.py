@@ -20,7 +20,7 @@ class Gate:
         Raises:
             ToolDisabled: an administrator switched it off; the message says why.
         """
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             off = await switches.disabled(connection)
         if action.value in off:
             raise ToolDisabled(

@@ -150,7 +150,7 @@ class Learning:
             NotFound: there is none; one that is hidden looks the same.
         """
         await self._gate.require(Action.GET_PATTERN)
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             return await shelf.visible(connection, caller, pattern_id)
 
     async def newest(self, *, category: str | None, limit: int) -> list[Pattern]:
@@ -166,7 +166,7 @@ class Learning:
     ) -> FoundPatterns:
         mark = _mark(query)
         before = after_time_place(place_of(query.cursor, query=mark)) if query.cursor else None
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             found = await patterns.newest(
                 connection, caller, wanted, before=before, limit=query.limit + 1
             )

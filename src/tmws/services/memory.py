@@ -21,6 +21,7 @@ from tmws.services.search import Search, named_parts
 from tmws.storage import documents, memories
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
+from tmws.storage.prepared import at_once
 
 LONGEST_QUERY = 1000
 MOST_RESULTS = 50
@@ -101,7 +102,7 @@ class Memory:
         )
         async with self._database.write() as tx:
             await memories.add(tx, kept)
-            await documents.add(tx, document)
+            await at_once(tx, lambda run: documents.add(run, document))
         return kept
 
     async def recall(self, caller: Agent, query: MemoryQuery) -> RecalledMemories:

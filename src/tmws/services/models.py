@@ -77,8 +77,7 @@ class Models:
     async def asked(self, text: str) -> Spoken:
         """Return what the serving models make of a query."""
         spoken = Spoken()
-        async with self._database.read() as connection:
-            stored = await serving.places(connection)
+        stored = await self.places()
         for arm, wanted in self._wanted.items():
             recipe = _serving(stored, arm)
             try:
@@ -190,7 +189,7 @@ class Models:
 
     async def places(self) -> list[Place]:
         """Return who serves and who is coming."""
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             return await serving.places(connection)
 
     async def try_all(self) -> str:

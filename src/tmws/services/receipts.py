@@ -7,8 +7,9 @@ One that a crash loses is refused as unknown: it costs a credit, never a record.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from math import fsum
 
 import structlog
@@ -19,6 +20,7 @@ from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.ports import Chance, Clock
 from tmws.storage import receipts
 from tmws.storage.database import Database, Transaction
+from tmws.storage.prepared import Execute, at_once
 from tmws.storage.receipts import Receipt
 
 _log = structlog.get_logger()
@@ -83,9 +85,14 @@ class Receipts:
             issued, self._waiting = self._waiting, []
             try:
                 async with self._database.write() as tx:
-                    await receipts.forget(tx, before=self._clock.now() - LIFE)
-                    await receipts.add(tx, issued)
-                    for agent_id in {receipt.agent_id for receipt in issued}:
-                        await receipts.thin_out(tx, agent_id, keep=MOST_OF_AN_AGENT)
+                    await at_once(tx, partial(_kept, issued, self._clock.now() - LIFE))
             except (BackendUnavailable, Conflict) as error:
                 _log.warning("receipts_lost", count=len(issued), reason=error.message)
+
+
+def _kept(issued: Sequence[Receipt], since: datetime, run: Execute) -> None:
+    receipts.forget(run, before=since)
+    for receipt in issued:
+        receipts.add(run, receipt)
+    for agent_id in {receipt.agent_id for receipt in issued}:
+        receipts.thin_out(run, agent_id, keep=MOST_OF_AN_AGENT)

@@ -165,7 +165,7 @@ class Recorder:
             # Before the document: writers take patterns first and namespaces last.
             await self._count_uses(tx, closed, verified.statement_vectors)
             await memories.add(tx, verified.memory)
-            await add_document(tx, verified.document)
+            await at_once(tx, lambda run: add_document(run, verified.document))
         self._announce(closed, receipt)
         return Recorded(closed, change)
 

@@ -20,6 +20,7 @@ from tmws.services.search import Search
 from tmws.storage import agents, batches, documents, patterns, versions
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document
+from tmws.storage.prepared import Execute, at_once
 
 _AT_ONCE = 50
 """Items between two reports of progress."""
@@ -217,9 +218,14 @@ async def _write(tx: Transaction, author: Agent, item: _Made, trust: float | Non
         provenance=item.imported or await shelf.provenance(tx, author, item.draft),
         author_trust=trust,
     )
-    await patterns.add(tx, pattern, list(granted.values()))
+    document = item.document
+    assert document is not None
+
+    def put(run: Execute) -> None:
+        patterns.add(run, pattern, list(granted.values()))
+        documents.add(run, document)
+
+    await at_once(tx, put)
     for version in item.earlier:
         await versions.keep(tx, pattern.id, replace(version, author_trust=trust))
-    assert item.document is not None
-    await documents.add(tx, item.document)
     return pattern

@@ -15,10 +15,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import AccessLevel
+from tmws.storage.prepared import Execute, Prepared, at_once, inserted, plain
 from tmws.storage.tables import documents, namespaces, vectors
 
 Ids = sa.Select[str]
 """A query for item ids: it never leaves the database unless it has to."""
+
+_DOCUMENTS, _NAMESPACES = plain(documents), plain(namespaces)
+_ADD = Prepared(
+    _DOCUMENTS.insert()
+    .values(
+        {
+            column.name: sa.bindparam(column.name, type_=column.type)
+            for column in _DOCUMENTS.c
+            if column.name != "id"
+        }
+    )
+    .returning(_DOCUMENTS.c.id)
+)
+_ADD_VECTOR = inserted(vectors)
+_NEXT_REVISION = Prepared(
+    _NAMESPACES.update()
+    .where(_NAMESPACES.c.name == sa.bindparam("of", type_=sa.String))
+    .values(revision=_NAMESPACES.c.revision + 1)
+    .returning(_NAMESPACES.c.revision)
+)
 
 
 class Kind(StrEnum):
@@ -47,24 +68,32 @@ class Document:
     vectors: Mapping[str, bytes]
 
 
-async def add(connection: AsyncConnection, document: Document) -> None:
+def add(run: Execute, document: Document) -> None:
     """Make a thing findable, in the transaction that stores it."""
-    revision = await next_revision(connection, document.namespace)
-    row_id = await connection.scalar(
-        documents.insert()
-        .values(
-            item_id=document.item_id,
-            kind=document.kind.value,
-            namespace=document.namespace,
-            owner_id=document.owner_id,
-            level=document.level.value,
-            revision=revision,
-            terms=stored_terms(document.terms),
-        )
-        .returning(documents.c.id)
+    [(revision,)] = run(_NEXT_REVISION, {"of": document.namespace})
+    [(row_id,)] = run(
+        _ADD,
+        {
+            "item_id": document.item_id,
+            "kind": document.kind.value,
+            "namespace": document.namespace,
+            "owner_id": document.owner_id,
+            "level": document.level.value,
+            "removed": False,
+            "revision": revision,
+            "terms": stored_terms(document.terms),
+        },
     )
     for embedder, vector in document.vectors.items():
-        await _put_vector(connection, row_id, embedder, vector, revision)
+        run(
+            _ADD_VECTOR,
+            {
+                "document_id": row_id,
+                "embedder": embedder,
+                "revision": revision,
+                "vector": vector,
+            },
+        )
 
 
 async def replace(connection: AsyncConnection, document: Document) -> None:
@@ -150,15 +179,11 @@ async def _at(connection: AsyncConnection, item_id: str) -> tuple[int, int]:
 
 async def next_revision(connection: AsyncConnection, namespace: str) -> int:
     """Count a write to a namespace; processes whose index is behind see it."""
-    revision: int = (
-        await connection.execute(
-            namespaces.update()
-            .where(namespaces.c.name == namespace)
-            .values(revision=namespaces.c.revision + 1)
-            .returning(namespaces.c.revision)
-        )
-    ).scalar_one()
-    return revision
+
+    def counted(run: Execute) -> int:
+        return int(run(_NEXT_REVISION, {"of": namespace})[0][0])
+
+    return await at_once(connection, counted)
 
 
 async def _put_vector(

@@ -55,10 +55,11 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
 
     async def _run(self, method: str, operation: str, parameters: Any) -> None:
         connection: Any = self._connection
-        async with self._adapt_connection._execute_mutex:
+        adapted: Any = self._adapt_connection
+        async with adapted._execute_mutex:
             # aiosqlite offers no public way to run a function on its thread.
             statement = partial(_statement, connection._conn, method, operation, parameters)
-            self._cursor, rows = await connection._execute(self._adapt_connection.begun(statement))
+            self._cursor, rows = await connection._execute(adapted.begun(statement))
             self._rows = deque(rows)
 
 
@@ -85,7 +86,7 @@ class SqliteConnection(AsyncAdapt_aiosqlite_connection):
         self._open = True
         return partial(_after, self._connection._conn, begin, work)
 
-    def cursor(self, server_side: bool = False) -> Any:  # noqa: FBT001, FBT002  # the adapter's signature
+    def cursor(self, server_side: bool = False) -> Any:  # the adapter's signature
         """Return a cursor; one that streams keeps the adapter's way and begins nothing itself."""
         if server_side:
             self.run_async(lambda _: self.on_thread(lambda _: None))

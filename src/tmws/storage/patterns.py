@@ -15,9 +15,36 @@ from tmws.domain.agents import AccessLevel, Agent, Reader
 from tmws.domain.canonical import canonical_bytes
 from tmws.domain.patterns import Origin, Pattern, Provenance
 from tmws.storage.access import readable_patterns, removed_patterns
+from tmws.storage.columns import microseconds
 from tmws.storage.ordering import older_than
+from tmws.storage.prepared import Execute, Value, inserted
 from tmws.storage.tables import agents, namespaces, pattern_grants, pattern_tags, patterns
 from tmws.storage.usage import PRIOR, usage_of
+
+_ADD, _ADD_TAG, _ADD_GRANT = inserted(patterns), inserted(pattern_tags), inserted(pattern_grants)
+_NEW: dict[str, Value] = {
+    column.name: column.default.arg if isinstance(column.default, sa.ColumnDefault) else None
+    for column in patterns.c
+}
+_AUTHOR = agents.alias("author")
+_TAGS = (
+    sa.select(sa.func.aggregate_strings(pattern_tags.c.tag, " "))
+    .where(pattern_tags.c.pattern_id == patterns.c.id)
+    .scalar_subquery()
+)
+_WHOLE = (
+    sa.select(
+        patterns,
+        agents.c.name.label("owner"),
+        _AUTHOR.c.name.label("author"),
+        _TAGS.label("tags"),
+        *PRIOR,
+    )
+    .join(agents, agents.c.id == patterns.c.owner_id)
+    .join(_AUTHOR, _AUTHOR.c.id == patterns.c.author_id)
+    .join(namespaces, namespaces.c.name == patterns.c.namespace)
+)
+_NEWEST = (patterns.c.created_at.desc(), patterns.c.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +63,36 @@ class PatternFilter:
     learned_until: datetime | None = None
 
 
-async def add(connection: AsyncConnection, pattern: Pattern, granted: Sequence[str]) -> None:
+def add(run: Execute, pattern: Pattern, granted: Sequence[str]) -> None:
     """Store a new pattern and the ids of the agents it is shared with."""
-    await connection.execute(
-        patterns.insert().values(
-            id=pattern.id,
-            namespace=pattern.namespace,
-            owner_id=pattern.owner_id,
-            name=pattern.name,
-            category=pattern.category,
-            summary=pattern.summary,
-            data=canonical_bytes(pattern.data).decode(),
-            level=pattern.level.value,
-            version=pattern.version,
-            created_at=pattern.created_at,
-            subcategory=pattern.subcategory,
-            complexity=pattern.complexity,
-            learning_weight=pattern.learning_weight,
-            origin=pattern.provenance.origin.value,
-            source=pattern.provenance.source,
-            author_id=pattern.author_id,
-            author_trust=pattern.author_trust,
-            written_at=pattern.written_at,
-        )
+    run(
+        _ADD,
+        _NEW
+        | {
+            "id": pattern.id,
+            "namespace": pattern.namespace,
+            "owner_id": pattern.owner_id,
+            "name": pattern.name,
+            "category": pattern.category,
+            "summary": pattern.summary,
+            "data": canonical_bytes(pattern.data).decode(),
+            "level": pattern.level.value,
+            "version": pattern.version,
+            "created_at": microseconds(pattern.created_at),
+            "subcategory": pattern.subcategory,
+            "complexity": pattern.complexity,
+            "learning_weight": pattern.learning_weight,
+            "origin": pattern.provenance.origin.value,
+            "source": pattern.provenance.source,
+            "author_id": pattern.author_id,
+            "author_trust": pattern.author_trust,
+            "written_at": microseconds(pattern.written_at or pattern.created_at),
+        },
     )
-    await add_tags(connection, pattern.id, pattern.tags)
-    if granted:
-        await connection.execute(
-            pattern_grants.insert(),
-            [{"pattern_id": pattern.id, "agent_id": agent_id} for agent_id in granted],
-        )
+    for tag in pattern.tags:
+        run(_ADD_TAG, {"pattern_id": pattern.id, "tag": tag})
+    for agent_id in granted:
+        run(_ADD_GRANT, {"pattern_id": pattern.id, "agent_id": agent_id})
 
 
 async def add_tags(connection: AsyncConnection, pattern_id: str, tags: Sequence[str]) -> None:
@@ -199,36 +226,15 @@ def _tagged(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 async def _load(
     connection: AsyncConnection, *conditions: sa.ColumnElement[bool], limit: int | None = None
 ) -> list[Pattern]:
-    author = agents.alias("author")
-    rows = await connection.execute(
-        sa.select(patterns, agents.c.name.label("owner"), author.c.name.label("author"), *PRIOR)
-        .join(agents, agents.c.id == patterns.c.owner_id)
-        .join(author, author.c.id == patterns.c.author_id)
-        .join(namespaces, namespaces.c.name == patterns.c.namespace)
-        .where(*conditions)
-        .order_by(patterns.c.created_at.desc(), patterns.c.id.desc())
-        .limit(limit)
-    )
-    found = rows.all()
-    tags = await _tags(connection, [row.id for row in found])
-    return [_pattern(row, tuple(tags.get(row.id, ()))) for row in found]
+    if limit is not None:
+        # Only what is on the page is joined and read.
+        page = sa.select(patterns.c.id).where(*conditions).order_by(*_NEWEST).limit(limit)
+        conditions = (patterns.c.id.in_(page),)
+    rows = await connection.execute(_WHOLE.where(*conditions).order_by(*_NEWEST))
+    return [_pattern(row) for row in rows]
 
 
-async def _tags(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[str]]:
-    if not ids:
-        return {}
-    rows = await connection.execute(
-        sa.select(pattern_tags)
-        .where(pattern_tags.c.pattern_id.in_(ids))
-        .order_by(pattern_tags.c.tag)
-    )
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.pattern_id, []).append(row.tag)
-    return found
-
-
-def _pattern(row: sa.Row[*tuple[Any, ...]], tags: tuple[str, ...]) -> Pattern:
+def _pattern(row: sa.Row[*tuple[Any, ...]]) -> Pattern:
     return Pattern(
         id=row.id,
         namespace=row.namespace,
@@ -238,7 +244,7 @@ def _pattern(row: sa.Row[*tuple[Any, ...]], tags: tuple[str, ...]) -> Pattern:
         category=row.category,
         summary=row.summary,
         data=json.loads(row.data),
-        tags=tags,
+        tags=tuple(sorted(row.tags.split())) if row.tags else (),
         level=AccessLevel(row.level),
         version=row.version,
         created_at=row.created_at,

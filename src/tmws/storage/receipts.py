@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tmws.storage.columns import microseconds
+from tmws.storage.prepared import Execute, Prepared, inserted, plain
 from tmws.storage.tables import receipts
+
+_PLAIN = plain(receipts)
+_OTHERS = _PLAIN.alias("others")
+_AGENT = sa.bindparam("agent", type_=sa.String)
+_ADD = inserted(receipts)
+_FORGET = Prepared(_PLAIN.delete().where(_PLAIN.c.at < sa.bindparam("before", type_=sa.BigInteger)))
+_THIN_OUT = Prepared(
+    _PLAIN.delete().where(
+        _PLAIN.c.agent_id == _AGENT,
+        _PLAIN.c.at
+        <= sa.select(_OTHERS.c.at)
+        .where(_OTHERS.c.agent_id == _AGENT)
+        .order_by(_OTHERS.c.at.desc())
+        .offset(sa.bindparam("kept", type_=sa.Integer))
+        .limit(1)
+        .scalar_subquery(),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +49,17 @@ class Receipt:
     shares: Mapping[str, float]
 
 
-async def add(connection: AsyncConnection, issued: Sequence[Receipt]) -> None:
-    """Store receipts."""
-    await connection.execute(
-        receipts.insert(),
-        [
-            {
-                "id": receipt.id,
-                "agent_id": receipt.agent_id,
-                "at": receipt.at,
-                "request": receipt.request,
-                "shares": json.dumps(receipt.shares),
-            }
-            for receipt in issued
-        ],
+def add(run: Execute, receipt: Receipt) -> None:
+    """Store a receipt."""
+    run(
+        _ADD,
+        {
+            "id": receipt.id,
+            "agent_id": receipt.agent_id,
+            "at": microseconds(receipt.at),
+            "request": receipt.request,
+            "shares": json.dumps(receipt.shares),
+        },
     )
 
 
@@ -64,21 +81,11 @@ async def find(
     return Receipt(row.id, row.agent_id, row.at, row.request, json.loads(row.shares))
 
 
-async def forget(connection: AsyncConnection, *, before: datetime) -> None:
+def forget(run: Execute, *, before: datetime) -> None:
     """Remove what was issued before this time."""
-    await connection.execute(receipts.delete().where(receipts.c.at < before))
+    run(_FORGET, {"before": microseconds(before)})
 
 
-async def thin_out(connection: AsyncConnection, agent_id: str, *, keep: int) -> None:
+def thin_out(run: Execute, agent_id: str, *, keep: int) -> None:
     """Remove all but an agent's newest receipts."""
-    edge = (
-        sa.select(receipts.c.at)
-        .where(receipts.c.agent_id == agent_id)
-        .order_by(receipts.c.at.desc())
-        .offset(keep)
-        .limit(1)
-        .scalar_subquery()
-    )
-    await connection.execute(
-        receipts.delete().where(receipts.c.agent_id == agent_id, receipts.c.at <= edge)
-    )
+    run(_THIN_OUT, {"agent": agent_id, "kept": keep})
