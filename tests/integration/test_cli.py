@@ -197,3 +197,17 @@ def test_vectors_are_read_shown_and_checked(tmp_path: Path) -> None:
     assert "one took over a moment ago" in pruned.errors
     assert refused.status != 0
     assert "there is no index to keep" in refused.errors
+
+
+def test_patterns_are_found_as_an_agent_finds_them(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for name, text in (("retry-calls", "Retry network calls."), ("again", "Call networks again.")):
+        (tmp_path / f"{name}.md").write_text(f"---\nname: {name}\n---\n{text} Retry flaky ones.\n")
+    tmws("patterns", "import", str(tmp_path), data=data)
+
+    found = tmws("patterns", "find", "retry flaky network calls", "--json", data=data).document()
+    like = tmws("patterns", "find", "--similar-to", found[0]["id"], "--json", data=data).document()
+
+    assert {each["name"] for each in found} == {"retry-calls", "again"}
+    assert [each["name"] for each in like] == [found[1]["name"]]
+    assert like[0]["why"].startswith("words ")

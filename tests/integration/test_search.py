@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,13 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.services import Installation, ScriptedSandbox, agent, learned
+from tests.integration.services import Installation, ScriptedSandbox, agent, learned, silent
 from tmws.app import App, open_app
 from tmws.config import Settings
-from tmws.domain.errors import BackendUnavailable, InvalidInput
+from tmws.domain.errors import BackendUnavailable, InvalidInput, NotFound
 from tmws.domain.memories import MemoryDraft, MemoryKind
+from tmws.domain.usage import UseOutcome
+from tmws.faces.mcp.registry import Call
+from tmws.faces.mcp.tools.learning import FindPatterns, Form, find_patterns
 from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.services.memory import MemoryQuery
+from tmws.services.outcomes import OutcomeReport
 
 
 def names(found: FoundPatterns) -> list[str]:
@@ -36,6 +41,63 @@ async def test_the_better_match_comes_first_and_says_why(app: App) -> None:
     assert set(first.parts) == {"words", "characters"}
     assert 0 < first.score <= 1
     assert found.embedder is not None
+
+
+async def test_what_is_like_a_pattern_is_found_without_itself(app: App) -> None:
+    alice = await agent(app, "alice")
+    asked = await learned(app, alice, "retry", summary="Retry a flaky network call with backoff.")
+    await learned(app, alice, "bread", summary="Bake sourdough slowly.", category="kitchen")
+    await learned(app, alice, "again", summary="Call a flaky network again, with more backoff.")
+    await learned(app, alice, "once more", summary="A network call may be flaky.")
+    found = await app.learning.find(alice, PatternQuery(similar_to=asked.id))
+    assert names(found) == ["again", "once more"]
+    assert found.receipt_id is not None
+    first = await app.learning.find(alice, PatternQuery(similar_to=asked.id, limit=1))
+    rest = await app.learning.find(
+        alice, PatternQuery(similar_to=asked.id, cursor=first.next_cursor)
+    )
+    assert names(first) + names(rest) == names(found)
+
+
+async def test_nothing_is_like_what_nothing_is_like(app: App) -> None:
+    alice = await agent(app, "alice")
+    asked = await learned(app, alice, "retry", summary="Retry a flaky network call with backoff.")
+    await learned(app, alice, "bread", summary="Bake sourdough slowly.", category="kitchen")
+    assert names(await app.learning.find(alice, PatternQuery(similar_to=asked.id))) == []
+
+
+async def test_what_is_hidden_and_what_is_not_there_are_like_nothing_alike(app: App) -> None:
+    alice, bob = await agent(app, "alice"), await agent(app, "bob")
+    hidden = await learned(app, alice, "secret way")
+    said = []
+    for key in (hidden.id, hidden.id[:-1] + "0"):
+        with pytest.raises(NotFound) as refused:
+            await app.learning.find(bob, PatternQuery(similar_to=key))
+        said.append(refused.value.message.replace(key, ""))
+    assert said[0] == said[1]
+
+
+async def test_a_search_has_one_subject(app: App) -> None:
+    alice = await agent(app, "alice")
+    known = await learned(app, alice)
+    with pytest.raises(InvalidInput, match="Give one of them"):
+        await app.learning.find(alice, PatternQuery("retry", similar_to=known.id))
+
+
+async def test_the_concise_form_says_what_it_takes_to_choose(app: App) -> None:
+    alice = await agent(app, "alice")
+    known = await learned(app, alice, "retry", summary="Retry a flaky network call.")
+    await app.outcomes.report(alice, OutcomeReport(known.id, UseOutcome.SUCCESS))
+    call = Call(app, alice, silent)
+    shown = []
+    for form in (Form.CONCISE, Form.DETAILED):
+        answer = await find_patterns.run(call, FindPatterns(query="retry", form=form))
+        assert isinstance(answer, dict)
+        shown += answer["items"]
+    item, whole = shown
+    assert set(item) == {"id", "name", "score", "uses", "confidence"}
+    assert item["score"] == whole["score"]
+    assert len(json.dumps(item)) * 3 < len(json.dumps(whole, default=str))
 
 
 async def test_a_rare_word_weighs_more_than_a_common_one(app: App) -> None:

@@ -163,6 +163,13 @@ async def by_paging(world: World, who: Agent, what: Pattern) -> bool:
     return what.id in seen
 
 
+async def by_likeness(world: World, who: Agent, what: Pattern) -> bool:
+    own = await learned(world.app, who, f"own {CANARY}", summary=f"about {CANARY}", category="own")
+    found = await world.app.learning.find(who, PatternQuery(similar_to=own.id, limit=50))
+    assert own.id not in ids(found)
+    return what.id in ids(found)
+
+
 async def by_figures(world: World, who: Agent, what: Pattern) -> bool:
     listed = await world.app.learning.find(who, PatternQuery(level=what.level, limit=50))
     counted = dict((await world.app.analytics.stats(who, StatsQuery())).levels)
@@ -183,6 +190,10 @@ LOOKS: dict[str, Look] = {
     "find by meaning": by_query(text="xylophones quetzals"),
     "find by word and tag": by_query(text=CANARY, tags=("canary",)),
     "find by word and author": by_query(text=CANARY, author="owner"),
+    "find by a pattern like it": by_likeness,
+    "look for its like": by_reading(
+        lambda app, who, key: app.learning.find(who, PatternQuery(similar_to=key))
+    ),
     "page through": by_paging,
     "apply in a claim": by_claim,
     "read a version": by_reading(lambda app, who, key: app.revisions.read(who, key, version=1)),

@@ -127,12 +127,20 @@ class Block:
         self._documents.append(code)
         return self._postings.add(terms.split())
 
-    def view(self, caller: Caller, *, member: bool, among: Collection[str] | None = None) -> View:
+    def view(
+        self,
+        caller: Caller,
+        *,
+        member: bool,
+        among: Collection[str] | None = None,
+        but: str | None = None,
+    ) -> View:
         """Return what a caller may see of the block.
 
         Args:
             member: the caller belongs to the namespace, so what is public is open to it.
             among: look at these ids only.
+            but: look past this id.
         """
         levels = self._levels.values
         seen = levels >= _LEVELS["public" if member else "system"]
@@ -142,6 +150,8 @@ class Block:
             seen |= self._mask(caller.granted) & (levels == _LEVELS["shared"])
         if among is not None:
             seen &= self._mask(among)
+        if but is not None:
+            seen &= ~self._mask([but])
         return View(self, seen & (self._places.values != _NOWHERE))
 
     def readable(self, seen: NDArray[np.bool_]) -> Readable:

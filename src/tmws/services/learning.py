@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -34,6 +34,7 @@ class PatternQuery:
 
     Attributes:
         text: a task, an error, a question: in any words.
+        similar_to: id of a pattern, in place of the text: what is like it, without itself.
         tags, any_tags: it must have all of these, and at least one of those.
         least_age_days, most_age_days: since it was learned, at most 36500.
         limit: 1 to 50.
@@ -41,6 +42,7 @@ class PatternQuery:
     """
 
     text: str | None = None
+    similar_to: str | None = None
     category: str | None = None
     tags: tuple[str, ...] = ()
     any_tags: tuple[str, ...] = ()
@@ -123,6 +125,7 @@ class Learning:
 
         Raises:
             InvalidInput: the query breaks a rule, or the cursor is another query's.
+            NotFound: there is no pattern to compare with; one that is hidden looks the same.
         """
         await self._gate.require(Action.FIND_PATTERNS)
         if not 1 <= query.limit <= MOST_RESULTS:
@@ -139,9 +142,13 @@ class Learning:
             learned_from=self._ago(query.most_age_days),
             learned_until=self._ago(query.least_age_days),
         )
-        if query.text is None:
-            return await self._newest(caller, query, wanted)
-        return await self._best(caller, query, wanted, query.text)
+        if query.similar_to is not None:
+            return await self._alike(caller, query, wanted, query.similar_to)
+        if query.text is not None:
+            text = require_text(query.text, what="Query", longest=LONGEST_QUERY, multiline=True)
+            found = await self._best(caller, query, wanted, text)
+            return self._with_receipt(caller, found, request=text)
+        return await self._newest(caller, query, wanted)
 
     async def get(self, caller: Agent, pattern_id: str) -> Pattern:
         """Return a pattern that the caller may read.
@@ -176,12 +183,22 @@ class Learning:
             last = page[-1]
             following = cursor_at(time_place(last.created_at, last.id), query=mark)
         items = tuple(FoundPattern(pattern) for pattern in page)
-        return FoundPatterns(items, following, None, self._receipt(caller, "", items))
+        return self._with_receipt(caller, FoundPatterns(items, following, None), request="")
+
+    async def _alike(
+        self, caller: Agent, query: PatternQuery, wanted: PatternFilter, pattern_id: str
+    ) -> FoundPatterns:
+        if query.text is not None:
+            raise InvalidInput("Both a query and similar_to are given. Give one of them.")
+        async with self._database.glance() as connection:
+            known = await shelf.visible(connection, caller, pattern_id)
+        found = await self._best(caller, query, wanted, known.searchable())
+        # The request stays empty: it was not in the caller's words, and may be forgotten.
+        return self._with_receipt(caller, found, request="")
 
     async def _best(
         self, caller: Agent, query: PatternQuery, wanted: PatternFilter, text: str
     ) -> FoundPatterns:
-        text = require_text(text, what="Query", longest=LONGEST_QUERY, multiline=True)
         mark = _mark(query)
         start = _offset(place_of(query.cursor, query=mark)) if query.cursor else 0
         asked = await self._search.asked(text)
@@ -194,6 +211,7 @@ class Learning:
                 kind=Kind.PATTERN,
                 namespace=namespace,
                 wanted=None if wanted == PatternFilter() else patterns.matching_ids(caller, wanted),
+                but=query.similar_to,
             )
             ranked = found.ranked if found.shown else ()
             page = ranked[start : start + query.limit]
@@ -205,20 +223,20 @@ class Learning:
             for hit in page
             if hit.item_id in stored
         )
-        receipt_id = self._receipt(caller, text, items)
-        return FoundPatterns(items, following, asked.embedder, receipt_id, asked.degraded)
+        return FoundPatterns(items, following, asked.embedder, degraded=asked.degraded)
 
-    def _receipt(self, caller: Agent, request: str, shown: Sequence[FoundPattern]) -> str | None:
-        if not shown:
-            return None
-        weights = {item.pattern.id: item.score or 0.0 for item in shown}
-        return self._receipts.issue(caller, request, weights)
+    def _with_receipt(self, caller: Agent, found: FoundPatterns, *, request: str) -> FoundPatterns:
+        if not found.items:
+            return found
+        weights = {item.pattern.id: item.score or 0.0 for item in found.items}
+        return replace(found, receipt_id=self._receipts.issue(caller, request, weights))
 
 
 def _mark(query: PatternQuery) -> Json:
     """Name the query, so that a cursor is good for it alone."""
     return {
         "text": query.text,
+        "similar_to": query.similar_to,
         "category": query.category,
         "tags": list(query.tags),
         "any_tags": list(query.any_tags),

@@ -34,11 +34,12 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """Where somebody looks, and at which ids only; None for all."""
+    """Where somebody looks: at these ids only, None for all, and never at that one."""
 
     kind: Kind
     caller: Caller
     among: frozenset[str] | None
+    but: str | None
     parts: Sequence[_Part]
 
     @property
@@ -48,7 +49,7 @@ class _Look:
 
     def view(self, part: _Part) -> View:
         """The same of one namespace."""
-        return part.block.view(self.caller, member=part.member, among=self.among)
+        return part.block.view(self.caller, member=part.member, among=self.among, but=self.but)
 
 
 class Search:
@@ -116,14 +117,18 @@ class Search:
         kind: Kind,
         namespace: str | None = None,
         wanted: Ids | None = None,
+        but: str | None = None,
     ) -> Found:
         """Return what matches, best first, and whether the best is worth showing.
 
         Args:
             namespace: look into this one only.
             wanted: selects the only ids to look at; None for all that may be read.
+            but: the id of what is looked past, as if it were not there.
         """
-        look = await self._look(connection, caller, kind, namespace, wanted)
+        look = await self._look(
+            connection, caller, kind, namespace=namespace, wanted=wanted, but=but
+        )
         near = await self._near(connection, asked, look)
         # From here on nothing is awaited: what is looked at must not change meanwhile.
         views = look.views
@@ -135,7 +140,7 @@ class Search:
         self, connection: Transaction, caller: Agent, words: Sequence[str], *, limit: int
     ) -> list[str]:
         """Return the ids of the readable patterns that share most with these stems."""
-        look = await self._look(connection, caller, Kind.PATTERN, None, None)
+        look = await self._look(connection, caller, Kind.PATTERN)
         return list(finding.by_words(Asked(tuple(dict.fromkeys(words))), look.views))[:limit]
 
     async def _look(
@@ -143,8 +148,10 @@ class Search:
         connection: Transaction,
         caller: Agent,
         kind: Kind,
-        namespace: str | None,
-        wanted: Ids | None,
+        *,
+        namespace: str | None = None,
+        wanted: Ids | None = None,
+        but: str | None = None,
     ) -> _Look:
         """Bring the namespaces that hold something for the caller up to date."""
         held = await catalogue.namespaces_of(connection, caller, kind=kind)
@@ -159,7 +166,7 @@ class Search:
                 await self._catch_up(connection, block, kind, name)
                 block.seen_at = max(block.seen_at, revision)
             parts.append(_Part(name, block, member=name in caller.namespaces))
-        return _Look(kind, Caller(caller.id, granted), among, parts)
+        return _Look(kind, Caller(caller.id, granted), among, but, parts)
 
     async def _catch_up(
         self, connection: Transaction, block: Block, kind: Kind, namespace: str
@@ -218,7 +225,13 @@ class Search:
                     limit=CANDIDATES,
                     among=among,
                 )
-                found[arm].update({match.pattern_id: match.similarity for match in near.matches})
+                found[arm].update(
+                    {
+                        match.pattern_id: match.similarity
+                        for match in near.matches
+                        if match.pattern_id != look.but
+                    }
+                )
                 if near.degraded:
                     asked.shortfalls.add(near.degraded)
         return found

@@ -32,7 +32,7 @@ agent_option = click.option("--agent", "name", help="Who acts; the local agent i
 @with_app
 async def export_file(app: App, printer: Printer, file: Path, name: str | None) -> None:
     """Write all that an agent may read to FILE, as JSON Lines."""
-    agent = await _acting(app, name)
+    agent = await acting(app, name)
     count = 0
     beside = file.with_name(f".{file.name}.part")
     try:
@@ -72,7 +72,7 @@ async def import_file(
     agent definitions, skills, rules. What is there already is shown, not merged: items of a
     taken name are left out, those that say nearly the same are stored.
     """
-    agent = await _acting(app, name)
+    agent = await acting(app, name)
     read = list(_found(source, agent.name))
     found = [_placed(each, namespace, level) for each in read if isinstance(each, Found)]
     unreadable = [each for each in read if isinstance(each, Unreadable)]
@@ -180,7 +180,12 @@ def _text(path: Path, largest: int) -> str | Unreadable:
         return Unreadable(path.name, str(error.strerror))
 
 
-async def _acting(app: App, name: str | None) -> Agent:
+async def acting(app: App, name: str | None) -> Agent:
+    """Return the agent of this name; the local one where none is said.
+
+    Raises:
+        NotFound: there is none.
+    """
     if name is None:
         return await app.agents.local()
     for agent in await app.agents.every():

@@ -11,6 +11,7 @@ from tmws.domain.agents import Administrator
 from tmws.domain.patterns import Pattern
 from tmws.domain.versions import Version
 from tmws.faces.cli.pattern_files import export_file, import_file
+from tmws.faces.cli.pattern_find import find
 from tmws.faces.cli.pattern_stats import stats
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
@@ -31,6 +32,7 @@ def patterns() -> None:
 
 
 patterns.add_command(stats)
+patterns.add_command(find)
 
 
 @patterns.command("list")

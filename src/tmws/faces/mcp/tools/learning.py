@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -27,10 +28,20 @@ from tmws.services.learning import FoundPattern, PatternQuery
 from tmws.services.outcomes import LONGEST_CONTEXT, CreditReport, OutcomeReport
 
 
+class Form(StrEnum):
+    """How much is said of each result."""
+
+    CONCISE = "concise"
+    DETAILED = "detailed"
+
+
 class FindPatterns(Arguments):
     """What is looked for; all filters must hold."""
 
     query: Query = None
+    similar_to: Annotated[
+        Identifier | None, Field(description="A pattern, in place of a query.")
+    ] = None
     category: Slug | None = None
     tags: Annotated[Tags, Field(description="All of them.")] = ()
     any_tags: Tags = ()
@@ -43,6 +54,7 @@ class FindPatterns(Arguments):
     max_age_days: Annotated[float | None, Field(ge=0, le=36500)] = None
     limit: Limit = 10
     cursor: Cursor = None
+    form: Form = Form.DETAILED
 
 
 class GetPattern(Arguments):
@@ -117,6 +129,7 @@ async def find_patterns(call: Call, wanted: FindPatterns) -> dict[str, Any]:
         call.caller,
         PatternQuery(
             text=wanted.query,
+            similar_to=wanted.similar_to,
             category=wanted.category,
             tags=wanted.tags,
             any_tags=wanted.any_tags,
@@ -132,7 +145,7 @@ async def find_patterns(call: Call, wanted: FindPatterns) -> dict[str, Any]:
         ),
     )
     return {
-        "items": [_listed(item) for item in found.items],
+        "items": [_LISTED[wanted.form](item) for item in found.items],
         "next_cursor": found.next_cursor,
         "embedder": found.embedder,
         "receipt_id": found.receipt_id,
@@ -216,10 +229,24 @@ async def _credit(call: Call, use: ReportOutcome) -> dict[str, Any]:
     }
 
 
-def _listed(item: FoundPattern) -> dict[str, Any]:
+def _detailed(item: FoundPattern) -> dict[str, Any]:
     seen = views.pattern(item.pattern)
     seen["summary"] = views.excerpt(item.pattern.summary)
     if item.score is not None:
         seen["score"] = views.rounded(item.score)
         seen["why"] = {way: views.rounded(part) for way, part in (item.parts or {}).items()}
     return seen
+
+
+def _concise(item: FoundPattern) -> dict[str, Any]:
+    """Return what it takes to choose one: its name, how well it matches, how well it worked."""
+    usage = item.pattern.usage
+    seen: dict[str, Any] = {"id": item.pattern.id, "name": item.pattern.name}
+    if item.score is not None:
+        seen["score"] = views.rounded(item.score)
+    if usage.count:
+        seen |= {"uses": usage.count, "confidence": views.rounded(usage.confidence)}
+    return seen
+
+
+_LISTED = {Form.DETAILED: _detailed, Form.CONCISE: _concise}
