@@ -110,6 +110,42 @@ async def test_an_owner_cannot_make_its_own_pattern_rise(app: App) -> None:
     assert (await figures(app, alice)).rising == ()
 
 
+async def test_a_day_is_good_where_half_of_its_reports_are(
+    app: App, installation: Installation
+) -> None:
+    alice, bob = await agent(app, "alice"), await agent(app, "bob")
+    kept = await learned(app, alice, level="public")
+    for outcomes in ((GOOD, BAD), (GOOD, BAD, BAD), (GOOD, GOOD, BAD)):
+        installation.clock.advance(86400)
+        await used(app, bob, kept.id, *outcomes)
+    now = installation.clock.now()
+    async with installation.database() as database, database.read() as connection:
+        seen, tested = await analytics.changed(
+            connection, Scope(alice), at=now, span=timedelta(weeks=4)
+        )
+    assert (seen, tested) == ({kept.id: Windows(recent=3, recent_good=2)}, 1)
+
+
+async def test_figures_are_the_same_counted_up_or_taken_away_from_all(
+    app: App, installation: Installation
+) -> None:
+    alice, bob = await agent(app, "alice"), await agent(app, "bob", "elsewhere")
+    for number, who in enumerate((alice, bob, alice)):
+        kept = await learned(app, who, f"pattern {number}")
+        await used(app, who, kept.id, GOOD, BAD)
+        installation.clock.advance(9 * 86400)
+    span = span_of(None, at=installation.clock.now())
+    async with installation.database() as database, database.read() as connection:
+        for who, uses_of in ((alice, 4), (bob, 2)):
+            ways = [
+                await analytics.over_time(connection, Scope(who), span, of_most=of_most)
+                for of_most in (False, True)
+            ]
+            told = [{number: each for number, each in way.items() if each.uses} for way in ways]
+            assert told[0] == told[1]
+            assert sum(each.uses for each in told[0].values()) == uses_of
+
+
 async def test_figures_of_one_agent_are_of_what_it_wrote_and_what_it_reported(app: App) -> None:
     alice, bob = await agent(app, "alice"), await agent(app, "bob")
     hers = await learned(app, alice, "hers", level="public")
@@ -214,23 +250,26 @@ async def test_figures_are_read_from_indexes_alone(sqlite_url: str, tmp_path: Pa
         async with database.read() as connection:
             sa.event.listen(database.engine.sync_engine, "before_cursor_execute", note)
             await analytics.groups(connection, scope)
-            await analytics.over_time(connection, scope, span_of(None, at=now))
+            for of_most in (False, True):
+                span = span_of(None, at=now)
+                await analytics.over_time(connection, scope, span, of_most=of_most)
             await analytics.changed(connection, scope, at=now, span=timedelta(weeks=4))
             await analytics.never_used(connection, scope, limit=10)
             sa.event.remove(database.engine.sync_engine, "before_cursor_execute", note)
             for statement, values in asked:
                 rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
                 plans.append("\n".join(str(row.detail) for row in rows))
-    groups, weeks, trends, unused = plans
-    assert "USING COVERING INDEX ix_patterns_figures" in groups
-    assert "SEARCH use_weeks USING COVERING INDEX ix_use_weeks_week (week>?)" in weeks
-    assert "GROUP BY" not in weeks
-    assert "SEARCH use_weeks USING PRIMARY KEY (pattern_id=? AND week>?)" in trends
-    assert "GROUP BY" not in trends
+    groups, few, every, others, trends, unused = plans
+    assert "SCAN patterns USING COVERING INDEX ix_patterns_figures" in groups
+    assert "SEARCH use_weeks USING COVERING INDEX ix_use_weeks_week (week>?)" in every
+    for some in (few, others):
+        assert "SEARCH use_weeks USING PRIMARY KEY (pattern_id=? AND week>?)" in some
+    for plan in (groups, every, trends):
+        assert "GROUP BY" not in plan
     assert "ix_patterns_last_used_at_created_at (last_used_at=?)" in unused
     for plan in plans:
         assert "SCAN patterns\n" not in plan
-        assert "SCAN use" not in plan
+        assert "SCAN uses" not in plan
 
 
 def some_figures() -> PatternStats:

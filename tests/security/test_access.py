@@ -166,6 +166,7 @@ async def by_paging(world: World, who: Agent, what: Pattern) -> bool:
 async def by_likeness(world: World, who: Agent, what: Pattern) -> bool:
     own = await learned(world.app, who, f"own {CANARY}", summary=f"about {CANARY}", category="own")
     found = await world.app.learning.find(who, PatternQuery(similar_to=own.id, limit=50))
+    await world.app.removal.remove(who, own.id)
     assert own.id not in ids(found)
     return what.id in ids(found)
 

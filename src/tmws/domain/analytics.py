@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -58,6 +58,11 @@ class Outcomes:
         """Return both together."""
         sums = (mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True))
         return type(self)(*sums)
+
+    def __sub__(self, other: Self) -> Self:
+        """Return what is left without those."""
+        rest = (mine - theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True))
+        return type(self)(*rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +150,6 @@ class Trend:
     chance: float
 
 
-@dataclass(frozen=True, slots=True)
-class AgentDay:
-    """What one agent reported of one pattern on one day, or a part of it."""
-
-    pattern_id: str
-    agent_id: str
-    day: int
-    recent: bool
-    uses: int
-    good: int
-
-
 def span_of(since: datetime | timedelta | None, *, at: datetime) -> Span:
     """Return the time to look at: the last twelve weeks unless told otherwise.
 
@@ -202,25 +195,6 @@ def grouped(parts: Iterable[tuple[str, Tally]]) -> tuple[tuple[str, Tally], ...]
     for name, tally in parts:
         sums[name] = sums.get(name, Tally()) + tally
     return tuple(sorted(sums.items(), key=lambda each: (-each[1].patterns, each[0])))
-
-
-def windows(days: Sequence[AgentDay]) -> dict[str, Windows]:
-    """Count each agent once a day, as a success where at least half of its reports were."""
-    merged: dict[tuple[str, str, int, bool], tuple[int, int]] = {}
-    for part in days:
-        key = part.pattern_id, part.agent_id, part.day, part.recent
-        uses, good = merged.get(key, (0, 0))
-        merged[key] = uses + part.uses, good + part.good
-    seen: dict[str, Windows] = {}
-    for (pattern_id, _, _, recent), (uses, good) in merged.items():
-        now = seen.get(pattern_id, Windows())
-        went_well = 2 * good >= uses
-        seen[pattern_id] = (
-            replace(now, recent=now.recent + 1, recent_good=now.recent_good + went_well)
-            if recent
-            else replace(now, before=now.before + 1, before_good=now.before_good + went_well)
-        )
-    return seen
 
 
 def trends(seen: Mapping[str, Windows], *, tested: int) -> tuple[Trend, ...]:

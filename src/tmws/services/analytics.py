@@ -133,13 +133,15 @@ class Analytics:
                 reported = await analytics.reported_by(
                     connection, whole, agent.id, since=span.start
                 )
-            counted = await analytics.over_time(connection, scope, span)
+            known = sum(each.tally.patterns for each in groups)
+            of_most = 2 * known > await analytics.count(connection)
+            counted = await analytics.over_time(connection, scope, span, of_most=of_most)
         return groups, unused, reported, counted
 
     async def _trends(self, scope: Scope, now: datetime) -> list[NamedTrend]:
         async with self._database.read() as connection:
-            days, tested = await analytics.changed(connection, scope, at=now, span=rules.TREND_SPAN)
-            trends = rules.trends(rules.windows(days), tested=tested)
+            seen, tested = await analytics.changed(connection, scope, at=now, span=rules.TREND_SPAN)
+            trends = rules.trends(seen, tested=tested)
             names = await analytics.names(connection, {each.pattern_id for each in trends})
         return [NamedTrend(names[each.pattern_id], each) for each in trends]
 

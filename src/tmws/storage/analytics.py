@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Reader
-from tmws.domain.analytics import FEWEST_USES, WEEK, AgentDay, Outcomes, Span, Tally, week_of
+from tmws.domain.analytics import FEWEST_USES, WEEK, Outcomes, Span, Tally, Windows, week_of
 from tmws.domain.usage import UseOutcome
 from tmws.storage.access import readable_patterns
 from tmws.storage.tables import agents, patterns, use_weeks, uses
@@ -66,9 +66,14 @@ class Named:
 
 
 async def groups(connection: AsyncConnection, scope: Scope) -> list[Group]:
-    """Return how often patterns were used, by category, level and author."""
+    """Return how often patterns were used, by category, level and author.
+
+    One of these may come more than once. The order of the index and a condition that is no
+    bare comparison keep SQLite from sorting, and from looking the same things up by parts.
+    """
     table = patterns.c
-    keys = table.category, table.level, table.owner_id
+    keys = table.level, table.namespace, table.owner_id, table.category
+    counts = sa.case((sa.and_(*scope.conditions()), 1), else_=0) == 1
     counted = (
         sa.select(
             *keys,
@@ -79,7 +84,7 @@ async def groups(connection: AsyncConnection, scope: Scope) -> list[Group]:
             sa.func.count().label("patterns"),
             sa.func.count().filter(table.last_used_at.is_(None)).label("never_used"),
         )
-        .where(*scope.conditions())
+        .where(counts)
         .group_by(*keys)
         .subquery()
     )
@@ -88,30 +93,52 @@ async def groups(connection: AsyncConnection, scope: Scope) -> list[Group]:
     )
     return [
         Group(category, level, author, Tally(*map(int, counts)))
-        for category, level, _, *counts, author in rows
+        for level, _, _, category, *counts, author in rows
     ]
 
 
-async def over_time(connection: AsyncConnection, scope: Scope, span: Span) -> dict[int, Outcomes]:
-    """Return the uses since the span began, by the number of its stretch."""
-    number = ((use_weeks.c.week - week_of(span.start)) // (span.bucket // WEEK)).label("number")
-    # As no bare column, so that SQLite walks week by week and has nothing to sort: it would
-    # rather look each pattern up and then sort all it found, which takes twice as long.
-    pattern_id = sa.func.nullif(use_weeks.c.pattern_id, "")
-    rows = await connection.execute(
-        sa.select(
-            number,
-            sa.func.sum(use_weeks.c.successes),
-            sa.func.sum(use_weeks.c.partials),
-            sa.func.sum(use_weeks.c.failures),
-        )
-        .where(use_weeks.c.week >= week_of(span.start), pattern_id.in_(_ids(scope)))
-        .group_by(use_weeks.c.week)
+async def over_time(
+    connection: AsyncConnection, scope: Scope, span: Span, *, of_most: bool
+) -> dict[int, Outcomes]:
+    """Return the uses since the span began, by the number of its stretch.
+
+    Args:
+        of_most: more than half of all patterns are counted. Then it is quicker to count all
+            of them and take away the others; the figures are the same.
+    """
+    if not of_most:
+        return await _weekly(connection, span, _ids(scope))
+    every = await _weekly(connection, span, None)
+    for number, others in (await _weekly(connection, span, _others(scope))).items():
+        every[number] -= others
+    return every
+
+
+async def _weekly(
+    connection: AsyncConnection, span: Span, of: sa.Select[str] | None
+) -> dict[int, Outcomes]:
+    """Return the uses of these patterns, by the number of the stretch; None for all there are."""
+    week = use_weeks.c.week
+    number = ((week - week_of(span.start)) // (span.bucket // WEEK)).label("number")
+    counts = (use_weeks.c.successes, use_weeks.c.partials, use_weeks.c.failures)
+    wanted = sa.select(number, *(sa.func.sum(count) for count in counts)).where(
+        week >= week_of(span.start)
+    )
+    # Of all, week by week; of some, pattern by pattern, so that SQLite walks no other ones.
+    wanted = (
+        wanted.group_by(week)
+        if of is None
+        else wanted.where(use_weeks.c.pattern_id.in_(of)).group_by(number)
     )
     found: dict[int, Outcomes] = {}
-    for number, *counts in rows:
-        found[number] = found.get(number, Outcomes()) + Outcomes(*map(int, counts))
+    for number, *sums in await connection.execute(wanted):
+        found[number] = found.get(number, Outcomes()) + Outcomes(*map(int, sums))
     return found
+
+
+async def count(connection: AsyncConnection) -> int:
+    """Return how many patterns there are, removed ones too, for nobody's eyes."""
+    return await connection.scalar(sa.select(sa.func.count()).select_from(patterns)) or 0
 
 
 async def reported_by(
@@ -132,26 +159,24 @@ async def reported_by(
 
 async def changed(
     connection: AsyncConnection, scope: Scope, *, at: datetime, span: timedelta
-) -> tuple[list[AgentDay], int]:
-    """Return the days of patterns whose use may have changed, and how many were looked at.
+) -> tuple[dict[str, Windows], int]:
+    """Return the uses of patterns that may have changed, by id, and how many were looked at.
 
     Two equal spans are compared: the last one and the one before. Whole weeks tell where
     to look, the uses themselves what happened there. Reports of a pattern's owner are
-    left out.
+    left out. An agent counts once a day, as a success where at least half of its reports
+    were.
     """
     rows = (await connection.execute(_moved(scope, at=at, span=span))).all()
     if not rows:
-        return [], 0
-    day = (sa.type_coerce(uses.c.at, sa.BigInteger) // _DAY_MICROSECONDS).label("day")
+        return {}, 0
     late = sa.case((uses.c.at > at - span, 1), else_=0).label("late")
-    days = await connection.execute(
+    succeeded = sa.func.count().filter(uses.c.outcome == UseOutcome.SUCCESS.value)
+    days = (
         sa.select(
             uses.c.pattern_id,
-            uses.c.agent_id,
-            day,
             late,
-            sa.func.count(),
-            sa.func.count().filter(uses.c.outcome == UseOutcome.SUCCESS.value),
+            sa.case((2 * succeeded >= sa.func.count(), 1), else_=0).label("well"),
         )
         .join_from(patterns, uses, uses.c.pattern_id == patterns.c.id)
         .where(
@@ -161,35 +186,51 @@ async def changed(
             uses.c.at > at - 2 * span,
             uses.c.at <= at,
         )
-        .group_by(uses.c.pattern_id, uses.c.agent_id, day, late)
+        .group_by(
+            uses.c.pattern_id,
+            uses.c.agent_id,
+            sa.type_coerce(uses.c.at, sa.BigInteger) // _DAY_MICROSECONDS,
+            late,
+        )
+        .subquery()
     )
-    return [
-        AgentDay(pattern_id, agent_id, number, bool(late), count, well)
-        for pattern_id, agent_id, number, late, count, well in days
-    ], rows[0].tested
+    early = 1 - days.c.late
+    counted = await connection.execute(
+        sa.select(
+            days.c.pattern_id,
+            sa.func.sum(days.c.late),
+            sa.func.sum(days.c.late * days.c.well),
+            sa.func.sum(early),
+            sa.func.sum(early * days.c.well),
+        ).group_by(days.c.pattern_id)
+    )
+    return {key: Windows(*map(int, sums)) for key, *sums in counted}, rows[0].tested
 
 
 def _moved(scope: Scope, *, at: datetime, span: timedelta) -> sa.Select[Any]:
     """Select the patterns that moved most, and how many had enough uses to tell."""
-    week, good = use_weeks.c.week, use_weeks.c.successes
+    # As no bare column, so that SQLite walks pattern by pattern and has nothing to sort.
+    week, good = use_weeks.c.week + 0, use_weeks.c.successes
     count = good + use_weeks.c.partials + use_weeks.c.failures
-    recent = week > week_of(at - span)
-    table = patterns.c
-    enough = _ids(scope).where(table.successes + table.partials + table.failures >= FEWEST_USES)
+    late = sa.case((week > week_of(at - span), 1), else_=0)
     weekly = (
         sa.select(
             use_weeks.c.pattern_id,
-            _sum(count, recent).label("recent"),
-            _sum(count, ~recent).label("before"),
-            _sum(good, recent).label("recent_good"),
-            _sum(good, ~recent).label("before_good"),
+            _sum(count).label("count"),
+            _sum(count * late).label("late"),
+            _sum(good).label("good"),
+            _sum(good * late).label("late_good"),
         )
-        .where(week >= week_of(at - 2 * span), use_weeks.c.pattern_id.in_(enough))
+        .where(week >= week_of(at - 2 * span))
         .group_by(use_weeks.c.pattern_id)
         .having(sa.func.sum(count) >= FEWEST_USES)
         .subquery()
     )
-    tested = sa.select(weekly, sa.func.count().over().label("tested")).subquery()
+    tested = (
+        sa.select(weekly, sa.func.count().over().label("tested"))
+        .where(weekly.c.pattern_id.not_in(_others(scope)))
+        .subquery()
+    )
     shift = _shift(tested)
     return (
         sa.select(tested.c.pattern_id, tested.c.tested)
@@ -226,8 +267,13 @@ def _ids(scope: Scope) -> sa.Select[str]:
     return sa.select(patterns.c.id).where(*scope.conditions())
 
 
-def _sum(count: sa.ColumnElement[int], condition: sa.ColumnElement[bool]) -> sa.Cast[float]:
-    return sa.cast(sa.func.sum(sa.case((condition, count), else_=0)), sa.Double)
+def _others(scope: Scope) -> sa.Select[str]:
+    """Select the patterns that are not counted: the fewer, where there are many at all."""
+    return sa.select(patterns.c.id).where(~sa.and_(*scope.conditions()))
+
+
+def _sum(count: sa.ColumnElement[int]) -> sa.Cast[float]:
+    return sa.cast(sa.func.sum(count), sa.Double)
 
 
 def _outcomes() -> list[sa.ColumnElement[int]]:
@@ -239,12 +285,9 @@ def _outcomes() -> list[sa.ColumnElement[int]]:
 
 def _shift(seen: sa.Subquery) -> sa.ColumnElement[Any]:
     """Return how far use and success moved, as the sum of two squared normal deviates."""
-    recent, before = seen.c.recent, seen.c.before
-    both = recent + before
-    rate = (seen.c.recent_good + seen.c.before_good) / both
-    fall = seen.c.before_good / sa.func.nullif(before, 0.0) - seen.c.recent_good / sa.func.nullif(
-        recent, 0.0
-    )
-    worse = fall * fall * recent * before / both / sa.func.nullif(rate * (1.0 - rate), 0.0)
-    use = (recent - before) * (recent - before) / both
-    return use + sa.case((fall > 0.0, worse), else_=0.0)
+    count, late, good, late_good = seen.c["count"], seen.c.late, seen.c.good, seen.c.late_good
+    early, early_good = count - late, good - late_good
+    fall = early_good * late - late_good * early
+    spread = sa.func.nullif(late * early * good * (count - good), 0.0)
+    worse = sa.case((fall > 0.0, fall * fall * count / spread))
+    return (late - early) * (late - early) / count + sa.func.coalesce(worse, 0.0)

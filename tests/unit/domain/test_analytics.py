@@ -12,7 +12,6 @@ from tmws.domain.analytics import (
     FALSE_SHARE,
     FEWEST_USES,
     WEEK,
-    AgentDay,
     Cause,
     Direction,
     Outcomes,
@@ -24,7 +23,6 @@ from tmws.domain.analytics import (
     span_of,
     trends,
     week_of,
-    windows,
 )
 from tmws.domain.errors import InvalidInput
 
@@ -89,21 +87,6 @@ def test_more_use_is_no_weaker_a_rise(windows: Windows) -> None:
         )
 
     assert rise(windows.recent + 1) <= rise(windows.recent)
-
-
-def test_an_agent_counts_once_a_day_however_often_it_reports() -> None:
-    loud = [AgentDay("p", "loud", 20, True, uses=500, good=500)]
-    assert windows(loud) == {"p": Windows(recent=1, recent_good=1)}
-    assert trends(windows(loud), tested=1) == ()
-
-
-def test_a_day_is_good_where_half_of_its_reports_are() -> None:
-    days = [
-        AgentDay("p", "a", 20, True, uses=2, good=1),
-        AgentDay("p", "b", 20, True, uses=3, good=1),
-        AgentDay("p", "a", 3, False, uses=1, good=1),
-    ]
-    assert windows(days) == {"p": Windows(2, 1, 1, 1)}
 
 
 def test_a_trend_is_told_with_how_sure_it_is() -> None:
