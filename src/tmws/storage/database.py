@@ -43,8 +43,8 @@ _DRIVERS = {
 class Database:
     """A SQLite file or a PostgreSQL server behind one interface.
 
-    A SQLite file has one writer at a time. A write transaction takes that place when it
-    begins, never half-way, so it cannot fail because another writer came first; writers
+    A SQLite file has one writer at a time. A write transaction takes that place before its
+    first statement, never half-way, so it cannot fail because another came first; writers
     of this process queue in order instead of polling the file.
     """
 
