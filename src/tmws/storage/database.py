@@ -24,8 +24,9 @@ SQLITE_BUSY_SECONDS = 30.0
 # connection, the login, a deadlock, resources, an operator, the system, its own fault.
 _FAULTS = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58", "XX"})
 _BAD_VALUE = "22"
+_READS, _WRITES = "BEGIN", "BEGIN IMMEDIATE"
 _READING: dict[str, dict[str, Any]] = {
-    "sqlite": {"tmws_begin": "BEGIN"},
+    "sqlite": {"tmws_begin": _READS},
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
 _GLANCING: dict[str, dict[str, Any]] = {
@@ -43,8 +44,8 @@ _DRIVERS = {
 class Database:
     """A SQLite file or a PostgreSQL server behind one interface.
 
-    A SQLite file has one writer at a time. A write transaction takes that place before its
-    first statement, never half-way, so it cannot fail because another came first; writers
+    A SQLite file has one writer at a time. A write transaction takes that place when it
+    begins, never half-way, so it cannot fail because another writer came first; writers
     of this process queue in order instead of polling the file.
     """
 
@@ -59,7 +60,7 @@ class Database:
         self.engine = _engine(self.url)
         self._reading = self.engine.execution_options(**_READING[self.dialect])
         self._glancing = self.engine.execution_options(**_GLANCING[self.dialect])
-        self._writing = self.engine.execution_options(tmws_begin="BEGIN IMMEDIATE")
+        self._writing = self.engine.execution_options(tmws_begin=_WRITES)
         self._writer = asyncio.Lock() if self.dialect == "sqlite" else None
 
     @contextlib.asynccontextmanager
@@ -170,9 +171,21 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    begin = connection.get_execution_options().get("tmws_begin")
+    if begin is None:
+        return
     driver: Any = connection.connection.dbapi_connection
-    if begin := connection.get_execution_options().get("tmws_begin"):
-        driver.begin(begin)
+    driver.begin(begin)
+    if begin == _READS:
+        return  # together with its first statement: what it sees is decided there anyway
+    try:  # past the machinery for statements, which would cost more than a small one
+        driver.run_async(lambda _: driver.on_thread(lambda _: None))
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
+    except BaseException:
+        # Cancelled on the way: it may have begun, and nothing on this side would end it.
+        connection.invalidate()
+        raise
 
 
 @contextlib.contextmanager
