@@ -154,7 +154,7 @@ async def test_an_own_pick_that_was_sure_to_hold_tells_less_than_one_that_was_me
     bob = await agent(app, "bob")
     for _ in range(8):
         await decided(app, installation, alice, held=True)
-    await verified(app, bob)
+    await decided(app, installation, bob, held=True)
     async with installation.database() as database, database.read() as connection:
         *_, first, last, met = [e.evidence.weight for e in await evidence.every(connection)]
     assert last < first < met == 0.75
@@ -409,9 +409,11 @@ async def test_one_kind_of_claim_counts_only_so_much_a_day(
     app: App, installation: Installation, alice: Agent
 ) -> None:
     bob = await agent(app, "bob")
-    for _ in range(30):
-        await decided(app, installation, alice, held=True)
-        await verified(app, bob)
+    for status in range(30):
+        for who in (alice, bob):
+            installation.workspace(content=f"print({status}, '{who.name}')\n")
+            installation.sandbox.will(ended(status))
+            await verified(app, who, exit_code=status)
     async with installation.database() as database, database.read() as connection:
         weights = [e.evidence.weight for e in await evidence.of_owner(connection, bob.id)]
     assert math.fsum(weights) == 20.0

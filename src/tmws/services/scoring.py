@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from tmws.domain.canonical import Json
 from tmws.domain.claims import Judgement, Verdict
 from tmws.domain.trust import rules
+from tmws.domain.trust.confirmation import KNOWN_ANSWER, held_back
 from tmws.domain.trust.entries import standing_of, task_key, task_of
 from tmws.domain.trust.evidence import Evidence
 from tmws.domain.trust.score import Standing, standing
@@ -49,11 +50,24 @@ class Scored:
     told_after: dict[str, Json]
 
 
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """What gates may rely on.
+
+    Attributes:
+        confirmed: share of the evidence that is on tasks which others answered too.
+    """
+
+    standing: Standing
+    confirmed: float
+
+
 def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> Scored:
     """Let the model learn from a verdict; the caller holds the ledger's head."""
     owner = evidence.owner_for(run, claim.agent_id)
-    key = task_key(claim.check, claim.snapshot_digest)
+    key = task_key(claim.check, claim.workspace)
     met = evidence.met(run, key, owner)
+    known = evidence.answered(run, claim)
     seen = Evidence(
         id=claim.id,
         agent=claim.agent_id,
@@ -69,11 +83,13 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
         judgement.level,
         verified_by_author=False,  # the sandbox is nobody's
         same_owner=False,
-        repeated=met is not None and met.repeated,
+        repeated=owner in known,
         counted_today=_counted_today(run, counted),
-        own_pick=met is None or met.first == owner,
+        own_pick=met is None or met.first == owner or met.again,
         probability=state.model.predict(owner, seen.task, at),
     )
+    if known - {owner}:
+        weight *= KNOWN_ANSWER
     model = state.model
     earlier = replace(
         model,
@@ -121,8 +137,16 @@ async def reliance(tx: Transaction, agent_id: str, *, at: datetime) -> float | N
     """Return what an agent can be relied on at least, None before its first decided claim."""
     owner = await evidence.owner_of(tx, agent_id)
     state = await trust.load_agent(tx, owner)
-    seen = standing(state.model, owner, state.reference.mix, at)
+    seen = (await believed(tx, state, owner, at=at)).standing
     return seen.bound if seen.known else None
+
+
+async def believed(tx: Transaction, state: State, owner: str, *, at: datetime) -> Believed:
+    """Return an agent's standing, with the bound that others' verdicts allow it."""
+    model, mix = state.model, state.reference.mix
+    share = await evidence.confirmed(tx, owner)
+    shown = standing(model, owner, mix, at)
+    return Believed(held_back(shown, model, owner, mix, at, confirmed=share), share)
 
 
 def _counted_today(run: Execute, seen: Evidence) -> float:

@@ -19,10 +19,11 @@ from tmws.domain.trust.explanation import Explanation, explain
 from tmws.domain.trust.history import Point, points
 from tmws.domain.trust.integrity import NOTHING_STATED, Integrity, exposure_budget
 from tmws.domain.trust.log import replay
-from tmws.domain.trust.score import Standing, standing, standing_by_type
+from tmws.domain.trust.score import Standing, standing_by_type
 from tmws.domain.trust.state import NEWCOMER, Record
 from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
+from tmws.services.scoring import believed
 from tmws.storage import agents, claims, evidence, trust
 from tmws.storage.database import Database, Transaction
 from tmws.storage.evidence import Entry
@@ -39,12 +40,15 @@ class TrustView:
         linked_to: the agent whose standing this is, None when it is its own.
         record: counts beside those of the standing.
         alarms: how often its results fell off so far that it has to prove itself anew.
+        confirmed: share of its evidence on tasks that others answered too; without them the
+            bound stands for average skill at most.
     """
 
     agent: str
     standing: Standing
     record: Record
     at: datetime
+    confirmed: float
     linked_to: str | None = None
     types: Mapping[str, Standing] = field(default_factory=dict)
 
@@ -168,10 +172,15 @@ class Trust:
             state = await trust.load_agents(connection)
             owners = await evidence.owners(connection)
             known = await agents.every(connection)
-        names = {agent.id: agent.name for agent in known}
-        return by_rank(
-            [_shown(state, agent, owners.get(agent.id, agent.id), names, now) for agent in known]
-        )
+            names = {agent.id: agent.name for agent in known}
+            return by_rank(
+                [
+                    await _shown(
+                        connection, state, each, owners.get(each.id, each.id), names=names, at=now
+                    )
+                    for each in known
+                ]
+            )
 
     async def find(self, agent_name: str) -> ExplainedView:
         """Return any agent with its explanation, for the installation's administrator.
@@ -243,15 +252,10 @@ class Trust:
         if reader is not None:
             readable = await claims.readable_ids(connection, reader, [c.id for c in undecided])
             undecided = [c for c in undecided if c.id in readable]
-        keys = {c.id: task_key(c.check, c.snapshot_digest) for c in undecided}
+        keys = {c.id: task_key(c.check, c.workspace) for c in undecided}
         met = await evidence.on_tasks(connection, set(keys.values()))
         known = {e.evidence.task.claim: e.evidence.task for e in reversed(met)}
-        done = {e.evidence.task.claim for e in met if e.owner == owner and e.step}
-        tasks = {
-            c.id: known.get(keys[c.id]) or task_of(c, keys[c.id])
-            for c in undecided
-            if keys[c.id] not in done
-        }
+        tasks = {c.id: known.get(keys[c.id]) or task_of(c, keys[c.id]) for c in undecided}
         state = await trust.load_tasks(connection, owner, tasks.values())
         ranking = audits.ranked(state.model, owner, tasks, now)
         statements = {c.id: c.statement for c in undecided}
@@ -283,7 +287,7 @@ class Trust:
         owner = await evidence.owner_of(connection, subject.id)
         state = await trust.load_agent(connection, owner)
         names = await agents.names_of(connection, [owner])
-        return _shown(state, subject, owner, names, self._clock.now())
+        return await _shown(connection, state, subject, owner, names=names, at=self._clock.now())
 
     async def _explained(self, connection: Transaction, subject: Agent) -> ExplainedView:
         view = await self._view(connection, subject)
@@ -317,15 +321,23 @@ def by_rank(views: Sequence[TrustView]) -> list[TrustView]:
     return sorted(views, key=lambda view: (-round(view.standing.low, 4), view.agent))
 
 
-def _shown(
-    state: trust.State, subject: Agent, owner: str, names: Mapping[str, str], at: datetime
+async def _shown(
+    connection: Transaction,
+    state: trust.State,
+    subject: Agent,
+    owner: str,
+    *,
+    names: Mapping[str, str],
+    at: datetime,
 ) -> TrustView:
     model, mix = state.model, state.reference.mix
+    seen = await believed(connection, state, owner, at=at)
     return TrustView(
         agent=subject.name,
-        standing=standing(model, owner, mix, at),
+        standing=seen.standing,
         record=model.records.get(owner, NEWCOMER),
         at=at,
+        confirmed=seen.confirmed,
         linked_to=None if owner == subject.id else names[owner],
         types=standing_by_type(model, owner, mix, at),
     )

@@ -173,8 +173,19 @@ async def undecided(connection: AsyncConnection, agent_id: str, *, limit: int) -
     """Return the agent's claims that nothing decided, and that nobody checks now."""
     given_up = claims.c.state == ClaimState.ABANDONED.value
     unclear = claims.c.verdict == Verdict.INCONCLUSIVE.value
+    again = claims.alias()
+    decided = sa.exists().where(
+        again.c.agent_id == claims.c.agent_id,
+        again.c.snapshot_digest == claims.c.snapshot_digest,
+        again.c.check == claims.c.check,
+        again.c.verdict.in_((Verdict.SUPPORTED.value, Verdict.REFUTED.value)),
+    )
     return await _select(
-        connection, claims.c.agent_id == agent_id, sa.or_(given_up, unclear), limit=limit
+        connection,
+        claims.c.agent_id == agent_id,
+        sa.or_(given_up, unclear),
+        ~decided,
+        limit=limit,
     )
 
 

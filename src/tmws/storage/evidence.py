@@ -11,15 +11,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tmws.domain.canonical import canonical_bytes
 from tmws.domain.claims import Verdict
+from tmws.domain.trust.confirmation import Answered, confirmed_share
 from tmws.domain.trust.evidence import Correction, Evidence, Task
 from tmws.domain.trust.logistic import Belief
 from tmws.domain.trust.state import Step
+from tmws.domain.verifications import Claim, check_to_json
 from tmws.storage.columns import microseconds, moment
 from tmws.storage.prepared import Execute, Prepared, inserted, plain
-from tmws.storage.tables import evidence, links
+from tmws.storage.tables import claims, evidence, links
 
 _ROWS_AT_ONCE = 50
+_CONFIRMED_OF = 500
+"""So many of an agent's newest verdicts say how far it is confirmed, so that asking is quick."""
 _PLAIN = plain(evidence).c
 _KEY, _AGENT = sa.bindparam("key", type_=sa.String), sa.bindparam("owner", type_=sa.String)
 _ADD = inserted(evidence)
@@ -36,6 +41,15 @@ _OWN = Prepared(
     sa.select(_PLAIN.id)
     .where(_PLAIN.task == _KEY, _PLAIN.owner_id == _AGENT, _PLAIN.step.is_not(None))
     .limit(1)
+)
+_ANSWERED = Prepared(
+    sa.select(_PLAIN.owner_id)
+    .join(claims, claims.c.id == _PLAIN.id)
+    .where(
+        claims.c.snapshot_digest == sa.bindparam("snapshot", type_=sa.String),
+        claims.c.check == sa.bindparam("checked", type_=sa.String),
+        _PLAIN.step.is_not(None),
+    )
 )
 _WEIGHTS = Prepared(
     sa.select(_PLAIN.weight).where(
@@ -66,17 +80,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What is known of a task from those who had it decided before.
+    """What is known of a task from those who had an answer to it decided before.
 
     Attributes:
         task: as whoever met it first described it.
         first: for whom that counts.
-        repeated: the agent in question is one of them.
+        again: the agent in question is one of them.
     """
 
     task: Task
     first: str
-    repeated: bool
+    again: bool
 
 
 def add(run: Execute, entry: Entry) -> None:
@@ -91,13 +105,20 @@ def owner_for(run: Execute, agent_id: str) -> str:
 
 
 def met(run: Execute, task: str, owner: str) -> Met | None:
-    """Return who had this task decided before, None when nobody had."""
+    """Return who had an answer to this task decided before, None when nobody had."""
     rows = run(_FIRST, {"key": task})
     if not rows:
         return None
     [(type, effort_minutes, author, first)] = rows
-    repeated = bool(run(_OWN, {"key": task, "owner": owner}))
-    return Met(Task(task, type, effort_minutes, author), first, repeated)
+    again = bool(run(_OWN, {"key": task, "owner": owner}))
+    return Met(Task(task, type, effort_minutes, author), first, again)
+
+
+def answered(run: Execute, claim: Claim) -> frozenset[str]:
+    """Return for whom the same check of the same snapshot was decided before."""
+    check = canonical_bytes(check_to_json(claim.check)).decode()
+    found = run(_ANSWERED, {"snapshot": claim.snapshot_digest, "checked": check})
+    return frozenset(str(row[0]) for row in found)
 
 
 def weights(
@@ -139,6 +160,26 @@ async def since(connection: AsyncConnection, ledger_index: int) -> tuple[datetim
     )
     first, newest = found.one()
     return None if first is None else (first, newest)
+
+
+async def confirmed(connection: AsyncConnection, owner: str) -> float:
+    """Return how much of an agent's newest evidence is about tasks that others answered too."""
+    newest = (
+        sa.select(evidence.c.id)
+        .where(evidence.c.owner_id == owner, evidence.c.step.is_not(None))
+        .order_by(evidence.c.at.desc(), evidence.c.id.desc())
+        .limit(_CONFIRMED_OF)
+    )
+    tasks = sa.select(evidence.c.task).where(evidence.c.id.in_(newest))
+    own = sa.case((evidence.c.owner_id == owner, evidence.c.weight), else_=0.0)
+    others = sa.case((evidence.c.owner_id == owner, 0.0), else_=evidence.c.weight)
+    found = await connection.execute(
+        sa.select(sa.func.sum(own), sa.func.sum(others))
+        .where(evidence.c.task.in_(tasks), evidence.c.step.is_not(None))
+        .group_by(evidence.c.task)
+        .order_by(evidence.c.task)
+    )
+    return confirmed_share(Answered(*row) for row in found)
 
 
 async def owner_of(connection: AsyncConnection, agent_id: str) -> str:

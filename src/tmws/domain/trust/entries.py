@@ -26,9 +26,12 @@ class Kind(StrEnum):
     REFITTED = "trust_refitted"
 
 
-def task_key(check: Check, snapshot_digest: str) -> str:
-    """Return the name under which all who have this check of this snapshot run share it."""
-    return digest({"check": check_to_json(check), "snapshot": snapshot_digest})
+def task_key(check: Check, workspace: str) -> str:
+    """Return the name under which all who have this check of this workspace run share it.
+
+    Each snapshot of the workspace is one more answer to the same question.
+    """
+    return digest({"check": check_to_json(check), "workspace": workspace})
 
 
 def task_of(claim: Claim, key: str) -> Task:

@@ -255,6 +255,7 @@ def _details(view: TrustView) -> dict[str, object]:
         "evidence_age_days": view.evidence_age_days,
         "recent_form": tally.form,
         "alarms": view.alarms,
+        "confirmed": view.confirmed,
         "summary": view.summary(),
     }
 

@@ -178,6 +178,7 @@ def explained(found: ExplainedView) -> Json:
         "aging": rounded(told.aging),
         "total": rounded(told.score),
         "checks_until_settled": told.audits,
+        "confirmed": rounded(found.view.confirmed),
         "withdrawn": [
             {"claim_id": found.named(each.evidence), "reason": each.reason, "by": each.by}
             for each in told.withdrawn
