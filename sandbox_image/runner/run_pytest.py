@@ -27,11 +27,14 @@ from _pytest import doctest
 from _pytest.config import default_plugins
 from _pytest.config.exceptions import UsageError
 from _pytest.config.findpaths import determine_setup
-from tmws_channel import ENVIRONMENT, OUR_FOLDER, TOOLS, WORKSPACE, Send, open_channel
+from tmws_channel import ENVIRONMENT, OUR_FOLDER, TOOLS, WORKSPACE, Send, open_channel, send_files
 from tmws_guard import Guard
 from tmws_options import Choice, chosen
 from tmws_sources import Sources
 from tmws_witness import Selection, Witness
+
+# Packages below pytest that it has taken all it needs of, once it is loaded.
+HANDED_OVER = ("iniconfig", "packaging", "pluggy", "pygments")
 
 
 class Measurement(Protocol):
@@ -93,6 +96,20 @@ def open_paths() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([*paths, ENVIRONMENT, TOOLS])
 
 
+def hand_over_names() -> None:
+    """Let the workspace bring packages of its own that the runner is made of.
+
+    What the runner took from them it keeps; whoever imports them from here on, the
+    project's tests that is, gets the project's.
+    """
+    folders = [Path(folder) for folder in (f"{WORKSPACE}/src", WORKSPACE)]
+    for name in HANDED_OVER:
+        if any((at / name).is_dir() or (at / f"{name}.py").is_file() for at in folders):
+            for loaded in [*sys.modules]:
+                if loaded == name or loaded.startswith(f"{name}."):
+                    del sys.modules[loaded]
+
+
 def option(name: str, words: list[str]) -> str | None:
     """Return the value of an option of ours, None if it is not given."""
     return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), None)
@@ -114,8 +131,9 @@ def run(words: list[str], measurement: Measurement | None = None) -> None:
     sources = Sources()
     selection = Selection.of(keyword, marker)
     witness = Witness(send, Guard(plugins), sources, selection, option("--order", words))
-    finish = witness.finish
+    finish, look, tell = witness.finish, sources.unread, send_files
     open_paths()
+    hand_over_names()
     arguments = [
         f"--rootdir={WORKSPACE}",
         "--override-ini=addopts=",
@@ -132,12 +150,15 @@ def run(words: list[str], measurement: Measurement | None = None) -> None:
         *(["-m", marker] if marker is not None else []),
         *targets,
     ]
-    if measurement is None:
+    unread: list[str] = []
+
+    def tests() -> int:
         status = int(start(arguments, plugins=[witness, *loaded]))
-    else:
-        status = measurement.of(
-            sources, send, lambda: int(start(arguments, plugins=[witness, *loaded]))
-        )
+        unread.extend(look())
+        return status
+
+    status = tests() if measurement is None else measurement.of(sources, send, tests)
+    tell(send, unread, "unread")
     finish(send, status, own.overruled)
     for stream in flush:
         stream()

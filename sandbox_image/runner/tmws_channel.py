@@ -63,8 +63,8 @@ def open_channel(tool: str) -> Send:
     return send
 
 
-def send_files(send: Send, paths: Iterable[str]) -> None:
+def send_files(send: Send, paths: Iterable[str], kind: str = "files") -> None:
     """Report which files were looked at, relative to the workspace."""
     known = [path.removeprefix(WORKSPACE + "/")[:MAX_TEXT] for path in paths]
     for start in range(0, len(known), PATHS_PER_LINE):
-        send("files", paths=known[start : start + PATHS_PER_LINE])
+        send(kind, paths=known[start : start + PATHS_PER_LINE])

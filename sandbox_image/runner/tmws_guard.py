@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter, itemgetter
 from typing import Any
 
 FRAMEWORK = (
@@ -21,6 +22,7 @@ FRAMEWORK = (
     "tmws_channel",
     "tmws_coverage",
     "tmws_guard",
+    "tmws_missing",
     "tmws_options",
     "tmws_sources",
     "tmws_witness",
@@ -46,6 +48,7 @@ CRITICAL = (
 )
 
 _MISSING = object()
+_code_of, _id = attrgetter("__code__"), id
 
 
 class Guard:
@@ -69,6 +72,9 @@ class Guard:
             if not name.startswith("_") or name in {"__import__", "__build_class__"}
         ]
         self._critical = [entry for entry in self._entries if entry[0].startswith(CRITICAL)]
+        self._reads = list(_reads(self._critical))
+        functions = {id(entry[3]): _function(entry[3]) for entry in self._critical if entry[4]}
+        self._functions = list(functions.values())
         self._as_it_was = self._now()
         self._codes = {id(entry[4]) for entry in self._entries if entry[4] is not None}
 
@@ -88,10 +94,15 @@ class Guard:
         """Return which functions and codes there are, to be compared all at once.
 
         By identity: an object that stands in could claim to equal what it replaces.
+        Runs before every test, so it loops over nothing by itself.
         """
-        values = [names.get(name) for _, names, name, _, _ in self._critical]
-        codes = [getattr(value, "__code__", None) for value in values]
-        return [*map(id, values), *map(id, codes)]
+        try:
+            seen = [*map(_id, map(_code_of, self._functions))]
+            for names, read in self._reads:
+                seen.extend(map(_id, read(names)))
+        except (KeyError, AttributeError):  # something was taken away
+            return []
+        return seen
 
 
 _Entry = tuple[str, Mapping[str, Any], str, object, object]
@@ -105,23 +116,38 @@ def _changed(entries: list[_Entry]) -> list[str]:
     ]
 
 
+def _reads(entries: list[_Entry]) -> Iterator[tuple[Mapping[str, Any], itemgetter[Any]]]:
+    """Return for each namespace how to read all that is watched in it at once."""
+    watched: dict[int, tuple[Mapping[str, Any], list[str]]] = {}
+    for _, names, name, _, _ in entries:
+        watched.setdefault(id(names), (names, []))[1].append(name)
+    # Two at least: of one name `itemgetter` returns the thing itself.
+    return ((names, itemgetter(*those, those[0])) for names, those in watched.values())
+
+
 def _functions(module_name: str, module: types.ModuleType) -> Iterator[_Entry]:
-    for name, value in vars(module).items():
+    names = vars(module)
+    for name, value in names.items():
         if _code(value) is not None:
-            yield (f"{module_name}.{name}", vars(module), name, value, _code(value))
+            yield (f"{module_name}.{name}", names, name, value, _code(value))
         elif isinstance(value, type):
-            yield (f"{module_name}.{name}", vars(module), name, value, None)
+            yield (f"{module_name}.{name}", names, name, value, None)
             if value.__module__ != module_name:
                 continue
-            for attribute, member in vars(value).items():
+            members = vars(value)
+            for attribute, member in members.items():
                 if _code(member) is not None:
                     label = f"{module_name}.{name}.{attribute}"
-                    yield (label, vars(value), attribute, member, _code(member))
+                    yield (label, members, attribute, member, _code(member))
 
 
 def _code(value: object) -> object:
-    function = getattr(value, "fget", None) if isinstance(value, property) else value
-    function = getattr(function, "__func__", function)
+    function = _function(value)
     code = getattr(function, "__code__", None) if callable(function) else None
     # A stand-in of `unittest.mock` has a new one at every look.
     return code if isinstance(code, types.CodeType) else None
+
+
+def _function(value: object) -> object:
+    function = getattr(value, "fget", None) if isinstance(value, property) else value
+    return getattr(function, "__func__", function)

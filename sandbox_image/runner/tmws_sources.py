@@ -29,6 +29,9 @@ WRITABLE = ("/tmp/", "/dev/shm/")  # noqa: S108
 # Where tests may stand: modules, and texts with examples in them.
 KINDS = ("*.py", "*.txt", "*.rst", "*.md")
 
+# A time of last reading that no file can have by itself.
+NEVER_NS = 1_000_000_007
+
 _compile: Callable[..., Any] = compile
 _stat, _rewrite_asserts, _rewrite_others = os.stat, rewrite.rewrite_asserts, rewrite._rewrite_test
 
@@ -39,9 +42,12 @@ class Sources:
     def __init__(self) -> None:
         paths = [path for kind in KINDS for path in sorted(Path(WORKSPACE).rglob(kind))]
         self._texts = {str(path): path.read_bytes() for path in paths if path.is_file()}
+        self._executed: set[str] = set()
+        self._sees_reading = self._watch_reading()
         self._stamps = {path: _stamp(path) for path in self._texts}
         self._plain: dict[str, set[str]] = {}
         self._codes: dict[str, set[types.CodeType]] = {}
+        self._compiled: set[str] = set()
         self._strings: dict[str, set[str]] = {}
         rewrite._rewrite_test = self._rewrite_test
 
@@ -51,6 +57,35 @@ class Sources:
         The inode's change time tells of a file that was put back as it was.
         """
         yield from (path for path, stamp in self._stamps.items() if _stamp(path) != stamp)
+
+    def unread(self) -> list[str]:
+        """Return the Python files that nobody read since the run began, by whatever name.
+
+        The kernel notes the time of reading with the file itself, for every process;
+        who sets it back changes the inode, and `changed` says so.
+        """
+        if not self._sees_reading:
+            return []
+        return [
+            path
+            for path, stamp in self._stamps.items()
+            if path.endswith(".py")
+            and path not in self._executed
+            and _stamp(path) == stamp
+            and _stat(path).st_atime_ns == NEVER_NS
+        ]
+
+    def _watch_reading(self) -> bool:
+        """Mark every file as never read; tell whether reading one would be seen."""
+        for path in self._texts:
+            _mark_unread(path)
+        for path, text in self._texts.items():
+            if text:
+                Path(path).read_bytes()
+                seen = _stat(path).st_atime_ns != NEVER_NS
+                _mark_unread(path)
+                return seen
+        return False
 
     def elsewhere(self) -> Iterator[str]:
         """Name the files that were imported from outside in place of some that were sent."""
@@ -64,8 +99,7 @@ class Sources:
     def compiles_to(self, path: str, code: types.CodeType) -> bool:
         """Tell whether `code` is a part of what the file at `path` says, as it was sent."""
         with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError, KeyError):
-            self._read(path)
-            return code in self._codes[path]
+            return self._holds(path, code)
         return False
 
     def explain(self, item: pytest.Item, code: object) -> bool:
@@ -76,10 +110,9 @@ class Sources:
         if not isinstance(item, pytest.Function) or path not in self._texts:
             return True
         try:
-            self._read(path)
+            return _qualified(item) not in self._plainly(path) or self._holds(path, code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False  # yet something was imported in its place
-        return _qualified(item) not in self._plain[path] or code in self._codes[path]
 
     def _explain_examples(self, item: DoctestItem, path: str) -> bool:
         """Tell whether the examples stand in the file as they are about to be tried."""
@@ -90,12 +123,21 @@ class Sources:
             self._strings[path] = set(_strings(text, path))
         return item.dtest.docstring in self._strings[path]
 
-    def _read(self, path: str) -> None:
+    def _plainly(self, path: str) -> set[str]:
+        """Return the functions that the file defines plainly."""
         if path not in self._plain:
-            text = self._texts[path]
-            self._plain[path] = set(_plain(_parsed(text, path).body))
+            self._plain[path] = set(_plain(_parsed(self._texts[path], path).body))
+        return self._plain[path]
+
+    def _holds(self, path: str, code: object) -> bool:
+        """Tell whether `code` is a part of the file's text, rewritten by pytest or plain."""
+        if code in self._codes.get(path, ()):
+            return True
+        if path not in self._compiled:
             # pytest does not rewrite what something else imported first.
-            self._keep(path, _compile(text, path, "exec", dont_inherit=True))
+            self._keep(path, _compile(self._texts[path], path, "exec", dont_inherit=True))
+            self._compiled.add(path)
+        return code in self._codes[path]
 
     def _rewrite_test(self, fn: Path, config: pytest.Config) -> tuple[bytes, types.CodeType]:
         """Do what pytest does, on the text that was sent."""
@@ -103,7 +145,9 @@ class Sources:
         text = self._texts.get(path)
         if text is None:
             return _rewrite_others(fn, config)
+        self._executed.add(path)
         tree = _parsed(text, path)
+        self._plain[path] = set(_plain(tree.body))
         _rewrite_asserts(tree, text, path, config)
         code = _compile(tree, path, "exec", dont_inherit=True)
         self._keep(path, code)
@@ -130,6 +174,10 @@ def _strings(text: bytes, path: str) -> Iterator[str]:
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return  # nothing was plainly written here
+
+
+def _mark_unread(path: str) -> None:
+    os.utime(path, ns=(NEVER_NS, _stat(path).st_mtime_ns))
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import doctest
 import secrets
-import sys
 import unittest
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -26,13 +24,13 @@ from _pytest.doctest import (
     DoctestTextfile,
     MultipleDoctestFailures,
 )
-from _pytest.fixtures import FixtureLookupError
 from _pytest.mark import KeywordMatcher, MarkMatcher
 from _pytest.mark.expression import Expression
-from _pytest.outcomes import Failed, Skipped, XFailed
+from _pytest.outcomes import Skipped, XFailed
 from _pytest.unittest import TestCaseFunction
 from tmws_channel import MAX_LISTED, MAX_TEXT, WORKSPACE, Send
 from tmws_guard import Guard
+from tmws_missing import missing_from
 from tmws_sources import Sources
 
 # Hooks whose foreign implementation can turn one outcome into another.
@@ -59,8 +57,6 @@ MAX_MESSAGE = 300
 # Where the library runs test cases; what replaces one of these decides outcomes.
 CASE_METHODS = ("__call__", "run", "_callSetUp", "_callTestMethod", "_callTearDown", "doCleanups")
 LIBRARY = str(Path(unittest.__file__).parent)
-# How pytest fails an async test that no plugin takes.
-ASYNC_REFUSAL = "async def functions are not natively supported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +105,8 @@ class Witness:
         self._unruly: list[str] = []
         self._selected: list[pytest.Item] = []
         self._canaries: dict[pytest.Item, str] = {}
+        self._turns: dict[pytest.Item, int] = {}
+        self._passing: dict[object, pytest.Item] = {}
         self._canary_ids: set[str] = set()
         self._raised: BaseException | None = None
         self._called: pytest.Item | None = None
@@ -192,12 +190,16 @@ class Witness:
             mixed.append(item)
             module = item.getparent(pytest.Module)
             if module is not None and last[module] is item:
-                canary = make_canary(module, like=item)
-                self._canaries[canary] = module.nodeid
-                self._canary_ids.add(canary.nodeid)
-                self._functions[canary] = function_of(canary)
-                mixed.append(canary)
+                self._turns[item] = len(mixed)
+                mixed.append(self._canary(module, like=item))
         return mixed
+
+    def _canary(self, module: pytest.Module, *, like: pytest.Item) -> pytest.Item:
+        canary = make_canary(module, like=like)
+        self._canaries[canary] = module.nodeid
+        self._canary_ids.add(canary.nodeid)
+        self._functions[canary] = function_of(canary)
+        return canary
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -212,7 +214,20 @@ class Witness:
             if outcome == "passed" and self._called is not item:
                 self._hooks[about(item.nodeid, "was passed over")] = None
             self._send_test(self._numbers[item], outcome)
+            self._ready_canary(item, outcome)
         return result
+
+    def _ready_canary(self, item: pytest.Item, outcome: str) -> None:
+        """Make the module's canary one of the tests that passed, set up as it was.
+
+        The last test may be one that its set-up skips, and would skip the canary with it.
+        """
+        module = item.getparent(pytest.Module)
+        if outcome == "passed":
+            self._passing[module] = item
+        if item in self._turns and module is not None and module in self._passing:
+            canary = self._canary(module, like=self._passing[module])
+            item.session.items[self._turns[item]] = canary
 
     def _send_test(self, index: int, outcome: str) -> None:
         if outcome == "passed" and not self._changed:
@@ -288,8 +303,14 @@ class Witness:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Keep the canaries out of what people read."""
-        return ("", "", "") if report.nodeid in self._canary_ids else None
+        """Keep the canaries out of what people read, and a dot for each test that passed.
+
+        A dot is a write of its own, and what is printed costs whoever relays it time, too.
+        """
+        if report.nodeid in self._canary_ids:
+            return "", "", ""
+        is_plain = report.passed and report.when == "call" and not hasattr(report, "wasxfail")
+        return ("passed", "", "") if is_plain else None
 
     # ---- the end
 
@@ -411,7 +432,10 @@ def make_canary(module: pytest.Module, *, like: pytest.Item) -> pytest.Item:
     def canary() -> None:
         raise AssertionError(token)
 
-    return pytest.Function.from_parent(module, name=name, callobj=canary)
+    given = getattr(like, "callspec", None)
+    if given is not None:
+        given = replace(given, marks=[])
+    return pytest.Function.from_parent(module, name=name, callobj=canary, callspec=given)
 
 
 def why(causes: list[BaseException], outcome: str) -> dict[str, str | None]:
@@ -445,24 +469,6 @@ def first_line(error: BaseException) -> str:
     except Exception:  # its own __str__ is code of the workspace
         text = ""
     return f"{type(error).__name__}: {text.strip().partition(chr(10))[0]}"[:MAX_MESSAGE]
-
-
-def missing_from(error: BaseException) -> str | None:
-    """Return the module or fixture whose absence this error tells of, if it does."""
-    if isinstance(error, PackageNotFoundError):
-        return f"{error.name} as an installed package"[:MAX_TEXT]
-    if isinstance(error, FixtureLookupError):
-        return f"fixture {error.argname}"[:MAX_TEXT]
-    if isinstance(error, pytest.PytestUnknownMarkWarning):
-        return "a plugin for a mark"
-    if isinstance(error, Failed) and str(error).startswith(ASYNC_REFUSAL):
-        return "a plugin for async tests"
-    if not isinstance(error, ModuleNotFoundError) or not isinstance(error.name, str):
-        return None
-    top = error.name.partition(".")[0]
-    roots = [WORKSPACE, *(entry for entry in sys.path if entry.startswith(WORKSPACE))]
-    ours = any(Path(root, top).exists() or Path(root, f"{top}.py").exists() for root in roots)
-    return None if ours else top[:MAX_TEXT]
 
 
 def relative(path: object) -> str:

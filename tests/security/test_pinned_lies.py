@@ -99,8 +99,8 @@ async def test_a_lie_is_not_believed(checker: Checker, name: str) -> None:
     assert believed == (name in {*BELIEVED, *TRUE_BY_THE_TRUSTED}), f"{lie.says}: {judgement}"
 
 
-def test_most_lies_are_about_tests_and_settings_and_come_to_nothing() -> None:
-    assert len(LIES) < len(NAMES) / 2
+def test_many_lies_are_about_tests_and_settings_and_come_to_nothing() -> None:
+    assert len(LIES) < len(NAMES) * 0.6
     assert set(BELIEVED) < set(NAMES)
 
 

@@ -35,6 +35,7 @@ NAMES = (
     "kernel: shmget", "kernel: prlimit of PID 1", "kernel: setpriority of PID 1",
     "kernel: user id", "kernel: capabilities", "kernel: no new privileges",
     "kernel: system call filter", "kernel: become root", "kernel: make a device",
+    "kernel: read unseen",
     "files: write to /", "files: write to /usr", "files: write to /etc",
     "files: write to /opt/tmws", "files: write to /opt/tools", "files: write to /var/tmp",
     "files: write core_pattern", "files: write sysrq", "files: write cgroup",

@@ -28,7 +28,13 @@ from tmws.domain.claims import (
     TimingCheck,
 )
 from tmws.domain.node_tests import SUFFIXES
-from tmws.domain.reading import KNOWN_LIBRARIES, SHADOWABLE, Reading, is_test_file
+from tmws.domain.reading import (
+    HANDED_OVER,
+    KNOWN_LIBRARIES,
+    SHADOWABLE,
+    Reading,
+    is_test_file,
+)
 from tmws.domain.settings_files import read_config, table
 from tmws.domain.silencers import mypy_flags, ruff_flags
 from tmws.domain.snapshots import Snapshot, SnapshotFile
@@ -46,7 +52,13 @@ _SUSPICIOUS = re.compile(
     rb"|__code__|__defaults__|__kwdefaults__|PYTEST_|[\"']\s*\+\s*[\"']|\btime\.\w+\s*="
 )
 
-
+# Where the runner lets a project's copy of a package of its own take effect, for the tests.
+_HANDED_OVER_PLACES = frozenset(
+    f"{folder}{name}{end}"
+    for folder in ("", "src/")
+    for name in HANDED_OVER
+    for end in (".py", "/__init__.py")
+)
 _NODE_INSIDE = re.compile(
     rb"\bnode:inspector|[\"']inspector[\"'/]|\bHeapSnapshot\b|getHeapSnapshot|process\.binding"
     rb"|_linkedBinding|internalBinding|process\.dlopen|/proc/|/dev/fd|/opt/tmws|reallyExit"
@@ -56,23 +68,25 @@ _MEASURES = re.compile(rb"\b(import|from)\b[^\n]*\bcoverage\b|[\"']coverage[\"'.
 
 
 def scan(
-    check: Check, snapshot: Snapshot, *, trusted: frozenset[str] = frozenset()
+    check: Check, snapshot: Snapshot, *, spared: frozenset[str] = frozenset()
 ) -> tuple[str, ...]:
     """Return `file: what` for everything that could bend the result, at most 50.
 
     Args:
-        trusted: paths of files that are not read.
+        spared: paths of files that the claimant can't reach, or that nobody opened.
     """
-    found = {flag for flag in _found(check, snapshot) if flag.partition(": ")[0] not in trusted}
+    found = {
+        flag for flag in _found(check, snapshot, spared) if flag.partition(": ")[0] not in spared
+    }
     return tuple(sorted(found))[:MAX_FLAGS]
 
 
-def _found(check: Check, snapshot: Snapshot) -> Iterator[str]:
+def _found(check: Check, snapshot: Snapshot, spared: frozenset[str]) -> Iterator[str]:
     match check:
         case PytestCheck():
-            yield from _pytest_flags(check, snapshot)
+            yield from _pytest_flags(check, snapshot, spared)
         case CoverageCheck():
-            yield from _pytest_flags(check.tests, snapshot)
+            yield from _pytest_flags(check.tests, snapshot, spared)
             yield from _measuring(snapshot)
         case NodeTestCheck() | NpmTestCheck():
             yield from _node_flags(snapshot)
@@ -96,7 +110,7 @@ def syntax_tree(file: SnapshotFile) -> ast.Module | None:
         return None
 
 
-def _pytest_flags(check: PytestCheck, snapshot: Snapshot) -> Iterator[str]:
+def _pytest_flags(check: PytestCheck, snapshot: Snapshot, spared: frozenset[str]) -> Iterator[str]:
     for path in _shadowing(snapshot):
         yield f"{path}: shadows a module that the test run stands on"
     yield from _plugin_options(snapshot)
@@ -104,6 +118,8 @@ def _pytest_flags(check: PytestCheck, snapshot: Snapshot) -> Iterator[str]:
     trees: dict[str, ast.Module] = {}
     left = MAX_READ_BYTES
     for file in _to_be_read(check, snapshot):
+        if file.path in spared:
+            continue
         left -= len(file.content)
         if left < 0 or len(file.content) > MAX_READ_FILE_BYTES:
             yield f"{file.path}: too much code to be read"
@@ -190,6 +206,8 @@ def _shadowing(snapshot: Snapshot) -> Iterator[str]:
     for file in snapshot.python_files():
         folder, _, name = file.path.rpartition("/")
         module = name.partition(".")[0]
+        if file.path in _HANDED_OVER_PLACES:
+            continue
         if module in SHADOWABLE and folder not in packages:
             yield file.path
         elif module == "__init__":

@@ -9,6 +9,7 @@ himself. What never came to an end, or cannot be believed, is INCONCLUSIVE.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tmws.domain.cases import Case, is_passed_over, number
 from tmws.domain.claims import (
@@ -42,7 +43,7 @@ from tmws.domain.reports import (
 )
 from tmws.domain.silencers import ignored_types
 from tmws.domain.snapshots import Snapshot
-from tmws.domain.testruns import judge_node_tests, judge_tests, without_trusted_hooks
+from tmws.domain.testruns import judge_node_tests, judge_tests, unread, without_trusted_hooks
 from tmws.domain.timing import judge_timing
 
 _ENDS = {
@@ -78,10 +79,10 @@ def judge(
     Args:
         trusted: paths of files that may bend results, as the claimant can't reach them.
     """
-    case = Case({}, scan(check, snapshot, trusted=trusted))
-    report = read_report(case, result)
+    report = read_report(Case({}, ()), result)
     if isinstance(report, Judgement):
-        return report
+        return replace(report, flags=scan(check, snapshot, spared=trusted))
+    case = Case({}, scan(check, snapshot, spared=trusted | unread(report)))
     report = without_trusted_hooks(report, trusted)
     return _judge_report(check, snapshot, report, case, result.exit_code or 0)
 

@@ -63,6 +63,10 @@ KNOWN_LIBRARIES = frozenset(
 RUNNER_PACKAGES = frozenset(
     {"_pytest", "iniconfig", "packaging", "pluggy", "pygments", "pytest", "sitecustomize"}
 )
+# Of those, what the runner leaves to the tests of a project that brings its own.
+HANDED_OVER = frozenset({"iniconfig", "packaging", "pluggy", "pygments"})
+# What the runner never imports, so that asking for it tells nobody of a test.
+NOT_OF_THE_RUNNER = frozenset({"asyncio", "multiprocessing", "sqlite3", "tkinter"})
 SHADOWABLE = RUNNER_PACKAGES | {"usercustomize"} | sys.stdlib_module_names - {"__main__"}
 
 
@@ -132,7 +136,9 @@ class Reading:
             case ast.Constant(value=str(text)) if text in PROBES:
                 yield f"asks for {text}"
             case ast.Compare(left=ast.Constant(value=str(name)), comparators=[where]):
-                if self._name(where) == "sys.modules" and _is_machinery(name):
+                top = name.partition(".")[0]
+                asks = _is_machinery(name) and top not in NOT_OF_THE_RUNNER
+                if asks and self._name(where) == "sys.modules":
                     yield f"asks whether {name} is loaded"
             case ast.ClassDef() if _is_always_equal(node):
                 yield f"class {node.name} equals everything"

@@ -72,6 +72,7 @@ class PytestReport:
         patched: functions of pytest, pluggy, unittest or builtins that were replaced.
         overruled: options of the project's `addopts` that could hide tests or load code.
         status: pytest's exit status, None when the run never came to its end.
+        unread: Python files that nobody read while the tests ran.
     """
 
     modules: tuple[Ran, ...]
@@ -84,6 +85,7 @@ class PytestReport:
     patched: tuple[str, ...]
     status: int | None
     overruled: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +292,9 @@ def _pytest_report(records: list[Record]) -> PytestReport:
         patched=read.texts(finished, "patched"),
         status=read.status(finished),
         overruled=read.texts(finished, "overruled"),
+        unread=frozenset(
+            path for record in read.of(records, "unread") for path in read.texts(record, "paths")
+        ),
     )
 
 

@@ -92,6 +92,12 @@ def without_trusted_hooks(report: Report, trusted: frozenset[str]) -> Report:
     return replace(report, hooks=hooks)
 
 
+def unread(report: Report) -> frozenset[str]:
+    """Return the Python files that nobody read while tests ran, so that they had no say."""
+    tests = report.tests if isinstance(report, CoverageReport) else report
+    return tests.unread if isinstance(tests, PytestReport) else frozenset()
+
+
 def _for_want_of_a_file(ran: Ran, snapshot: Snapshot) -> Ran:
     """A test that did not find a file which we left out did not fail by itself."""
     if ran.missing is not None or not ran.message.startswith("FileNotFoundError"):

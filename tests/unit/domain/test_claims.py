@@ -119,6 +119,19 @@ def test_a_run_that_contradicts_itself_is_not_believed(
     assert judgement.reason is Reason.TAMPER_SUSPECTED
 
 
+def test_what_a_file_says_counts_unless_nobody_read_it_while_the_tests_ran() -> None:
+    exits = SnapshotFile.of("fuzz/server.py", b"import os\nos._exit(0)\n")
+    snapshot = Snapshot.of([*PROJECT.files, exits])
+    lines = pytest_lines({A: "passed", B: "passed"})
+    unread = [*lines[:-1], ("unread", {"paths": ["fuzz/server.py"]}), lines[-1]]
+
+    seen, unseen = (
+        judge(PytestCheck(), snapshot, ran(written("pytest", *told))) for told in (lines, unread)
+    )
+
+    assert (seen.reason, unseen.reason) == (Reason.OBSERVED_ONLY, Reason.CHECK_PASSED)
+
+
 def test_a_test_that_never_ended_is_not_believed() -> None:
     judgement = judged({A: "passed", B: "unfinished"})
 

@@ -4,7 +4,10 @@ import pytest
 
 from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck
 from tmws.domain.flags import scan
+from tmws.domain.reading import HANDED_OVER
 from tmws.domain.snapshots import Snapshot, SnapshotFile
+
+ENDS = (".py", "/__init__.py")
 
 
 def snapshot_of(files: dict[str, str]) -> Snapshot:
@@ -163,6 +166,25 @@ def test_a_module_that_shadows_the_library_is_flagged(path: str) -> None:
     assert scanned(PytestCheck(), {path: ""}) == (
         f"{path}: shadows a module that the test run stands on",
     )
+
+
+@pytest.mark.parametrize("package", sorted(HANDED_OVER))
+def test_a_project_may_be_a_package_of_the_runner_where_its_tests_get_their_own(
+    package: str,
+) -> None:
+    places = [f"{folder}{package}{end}" for folder in ("", "src/") for end in ENDS]
+
+    assert scanned(PytestCheck(), dict.fromkeys(places, "")) == ()
+    assert scanned(PytestCheck(), {f"lib/{package}.py": ""}) != ()
+
+
+def test_a_file_that_nobody_opened_is_not_named() -> None:
+    exits = "import os\nos._exit(0)\n"
+    snapshot = snapshot_of({"fuzz/server.py": exits, "src/app.py": exits, "numpy.py": ""})
+
+    flags = scan(PytestCheck(), snapshot, spared=frozenset({"fuzz/server.py", "numpy.py"}))
+
+    assert flags == ("src/app.py: calls os._exit when it is imported",)
 
 
 @pytest.mark.parametrize("answer", ["True", "int.__eq__(self, int(self))", "bool(self.all)"])

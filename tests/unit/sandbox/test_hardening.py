@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from dataclasses import replace
 
 from hypothesis import given
@@ -65,6 +67,22 @@ def test_calls_that_could_reach_another_process_are_bound_to_the_own_one() -> No
     bound = {name: rule.get("args") for rule in profile["syscalls"] for name in rule["names"]}
     assert [(arg["index"], arg["value"]) for arg in bound["prlimit64"]] == [(0, 0)]
     assert [(arg["index"], arg["value"]) for arg in bound["setpriority"]] == [(0, 0), (1, 0)]
+
+
+def test_no_file_can_be_read_without_a_trace() -> None:
+    rules = json.loads(seccomp_profile())["syscalls"]
+    bound = {
+        name: [(each["index"], each["value"], each["op"]) for each in rule.get("args", [])]
+        for rule in rules
+        for name in rule["names"]
+        if name in {"open", "openat", "fcntl"}
+    }
+    masked = "SCMP_CMP_MASKED_EQ"
+    assert bound == {
+        "open": [(1, os.O_NOATIME, masked)],
+        "openat": [(2, os.O_NOATIME, masked)],
+        "fcntl": [(1, fcntl.F_SETFL, "SCMP_CMP_EQ"), (2, os.O_NOATIME, masked)],
+    }
 
 
 def test_a_weakened_value_changes_the_call() -> None:

@@ -99,6 +99,15 @@ def make_device() -> Finding:
     return False, "made"
 
 
+def read_unseen() -> Finding:
+    """Try to open something so that reading it leaves no trace in its time of reading."""
+    try:
+        os.close(os.open("/workspace", os.O_RDONLY | os.O_NOATIME))
+    except OSError as error:
+        return error.errno in DENIED, words(error)
+    return False, "opened"
+
+
 def attempts() -> dict[str, Attempt]:
     """Return the ways out through the kernel."""
     calls: dict[str, Attempt] = {
@@ -112,4 +121,5 @@ def attempts() -> dict[str, Attempt]:
         "system call filter": status_is("Seccomp", "2"),
         "become root": become_root,
         "make a device": make_device,
+        "read unseen": read_unseen,
     }
