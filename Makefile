@@ -58,6 +58,14 @@ test: check sandbox ## Run every check and every test, as the gate does; nothing
 bench: sandbox ## Measure what we promise, beside floors measured in the same run
 	@$(BIN)/python -m tests.performance
 
+.PHONY: coverage
+coverage: setup ## Measure which branches the tests take, where that is promised
+	@$(BIN)/python -m tests.coverage
+
+.PHONY: mutation
+mutation: setup ## Put faults into rules, and print those that no test notices
+	@$(BIN)/python -m tests.mutation
+
 .PHONY: check
 check: format lint types imports unused links addresses licences ## Run all checks that start nothing
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.services import Installation, agent, learned, pattern, silent
@@ -108,6 +108,34 @@ async def test_whichever_item_fails_nothing_of_the_batch_stays(
             assert await app.batches.check(alice, items) == (problem,)
     assert await counts(installation) == before
     await app.batches.learn(alice, drafts(4), key="k", progress=silent)
+
+
+async def test_whichever_items_fail_exactly_those_are_named_and_nothing_stays(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    await learned(app, alice, "taken")
+    before = await counts(installation)
+    broken: list[dict[int, str]] = []
+
+    @settings(max_examples=15, suppress_health_check=list(HealthCheck))
+    @given(st.dictionaries(st.integers(0, 24), st.sampled_from(sorted(BREAK)), min_size=1))
+    def draw(kinds: dict[int, str]) -> None:
+        broken.append(kinds)
+
+    draw()
+    for kinds in broken:
+        items = drafts(25)
+        for place, kind in kinds.items():
+            items[place] = BREAK[kind][0](items[place])
+        with pytest.raises(BatchRefused, match="nothing was stored") as refused:
+            await app.batches.learn(alice, items, progress=silent)
+        problems = {problem.index: problem.message for problem in refused.value.problems}
+        assert problems.keys() == kinds.keys()
+        for place, kind in kinds.items():
+            if kind != "a taken name":  # a second one is told of the first
+                assert BREAK[kind][1] in problems[place]
+        assert await app.batches.check(alice, items) == refused.value.problems
+    assert await counts(installation) == before
 
 
 async def test_every_failing_item_is_named_at_once(app: App, alice: Agent) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
@@ -109,3 +109,7 @@ async def test_combined_filters_keep_what_a_plain_walk_keeps(
         page = await app.learning.find(reader, query)
         expected = {p.id for p in shelf.patterns if kept_by(query, p, age_days=ages[p.id])}
         assert {item.pattern.id for item in page.items} == expected, query
+    for each in fields(PatternQuery):
+        # A filter that nobody draws is a filter that nobody compares.
+        drawn = {getattr(query, each.name) for query in queries}
+        assert len(drawn) > 1 or each.name in {"limit", "cursor", "similar_to"}, each.name

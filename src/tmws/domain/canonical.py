@@ -22,8 +22,9 @@ def canonical_bytes(value: Json) -> bytes:
     """Return the RFC 8785 form of `value`, UTF-8.
 
     Raises:
-        InvalidInput: NaN, an infinity, an integer beyond 2^53, a lone surrogate, a
-            type that JSON does not have, or lists and objects nested too deep to follow.
+        InvalidInput: NaN, an infinity, an integer beyond 2^53 that no double is written
+            as, a lone surrogate, a type that JSON does not have, or lists and objects
+            nested too deep to follow.
     """
     try:
         return _fast(value)
@@ -32,7 +33,7 @@ def canonical_bytes(value: Json) -> bytes:
     except (UnicodeEncodeError, RecursionError) as error:
         raise _refused(error) from error
     try:
-        return rfc8785.dumps(value)
+        return rfc8785.dumps(_as_doubles(value))
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise _refused(error) from error
 
@@ -79,8 +80,25 @@ def _alike(value: Json) -> Json:
     raise _Other
 
 
+def _as_doubles(value: Json) -> Json:
+    """Return the doubles that large integers stand for, where they do.
+
+    A double of 4e16 is written like an integer and read back as one, which must not make
+    of what was stored something that cannot be stored.
+    """
+    if isinstance(value, dict):
+        return {key: _as_doubles(inner) for key, inner in value.items()}
+    if isinstance(value, _LISTS):
+        return [_as_doubles(inner) for inner in value]
+    if isinstance(value, int) and _SAFE < abs(value) < _EXPONENT_FROM:
+        double = float(value)
+        return double if rfc8785.dumps(double) == str(value).encode() else value
+    return value
+
+
 _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 _LARGEST, _SMALLEST = 1e15, 1e-4
+_SAFE, _EXPONENT_FROM = 2**53 - 1, 10**21
 _NUMBERS, _LISTS = (int, float), (list, tuple)
 
 

@@ -1,0 +1,117 @@
+"""Measure which branches the tests take, for the parts whose figure is promised.
+
+usage: python -m tests.coverage [PART …]
+
+Ends with 1 when a part is below what it promises. Only what runs in the process of the
+tests is counted; what they start beside it is not.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from coverage import Coverage
+
+from scripts.tracked import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files below `src/tmws`, the tests that are to take their branches, and the promise."""
+
+    files: Sequence[str]
+    tests: Sequence[str]
+    least_percent: float
+
+
+PARTS = {
+    "learning": Part(
+        files=(
+            *(
+                f"domain/{name}.py"
+                for name in (
+                    "agents", "alike", "analytics", "batches", "cursors", "memories", "patterns",
+                    "ranking", "text", "undoing", "usage", "versions",
+                )
+            ),
+            *(
+                f"services/{name}.py"
+                for name in (
+                    "acts", "analytics", "batches", "counting", "gate", "learning", "memory",
+                    "models", "nearest", "outcomes", "pauses", "receipts", "removal", "retirement",
+                    "revisions", "search", "sharing", "shelf", "storing", "transfer", "undo",
+                    "upkeep",
+                )
+            ),
+            *(
+                f"storage/{name}.py"
+                for name in (
+                    "access", "analytics", "batches", "catalogue", "changes", "documents",
+                    "lifecycle", "memories", "patterns", "reading", "receipts", "retired",
+                    "serving", "usage", "uses", "versions",
+                )
+            ),
+            "exchange/*.py",
+            "indexes/*.py",
+        ),
+        tests=(
+            "tests/unit/domain",
+            "tests/unit/indexes",
+            "tests/unit/test_gate.py",
+            *(
+                f"tests/integration/test_{name}.py"
+                for name in (
+                    "analytics", "batches", "exports", "filters", "learning", "memory",
+                    "model_change", "outcomes", "past_uses", "pattern_life", "retired_models",
+                    "search", "transfer", "undo", "vector_indexes",
+                )
+            ),
+            "tests/security/test_access.py",
+            "tests/security/test_removed.py",
+        ),
+        least_percent=95.0,
+    ),
+}  # fmt: skip
+
+
+def measured(part: Part) -> float:
+    """Run the tests of a part, print what was not taken, and return the percentage that was."""
+    with tempfile.TemporaryDirectory(prefix="tmws-coverage-") as folder:
+        taken = Coverage(
+            data_file=str(Path(folder) / "data"),
+            branch=True,
+            concurrency=["greenlet", "thread"],  # SQLAlchemy runs its statements in greenlets
+            include=[str(ROOT / "src" / "tmws" / name) for name in part.files],
+            messages=False,
+        )
+        taken.set_option("report:exclude_also", ["if TYPE_CHECKING:", r"\.\.\.$", "@overload"])
+        taken.start()
+        status = pytest.main(["--quiet", "-p", "no:cacheprovider", *part.tests])
+        taken.stop()
+        if status is not pytest.ExitCode.OK:
+            raise SystemExit(f"the tests ended with {status}")
+        return taken.report(show_missing=True, skip_covered=True, precision=1, file=sys.stdout)
+
+
+def main() -> int:
+    """Measure every part that was named, or all; say by the exit code whether promises hold."""
+    unknown = set(sys.argv[1:]) - PARTS.keys()
+    if unknown:
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")
+    well = True
+    for name in sys.argv[1:] or PARTS:
+        percent = measured(PARTS[name])
+        print(
+            f"{name}: {percent:.1f} % of lines and branches, promised {PARTS[name].least_percent:g}"
+        )
+        well &= percent >= PARTS[name].least_percent
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
