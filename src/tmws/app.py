@@ -42,6 +42,7 @@ from tmws.services.notary import Notary
 from tmws.services.outcomes import Outcomes
 from tmws.services.proofs import Proofs
 from tmws.services.receipts import Receipts
+from tmws.services.recommendation import Recommendation
 from tmws.services.recording import Recorder
 from tmws.services.removal import Removal
 from tmws.services.retirement import Retirement
@@ -84,6 +85,7 @@ class App:
     transfer: Transfer
     outcomes: Outcomes
     receipts: Receipts
+    recommendation: Recommendation
     revisions: Revisions
     sharing: Sharing
     removal: Removal
@@ -249,6 +251,15 @@ def _app(
         receipts=receipts,
         outcomes=Outcomes(
             database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
+        ),
+        recommendation=Recommendation(
+            database,
+            gate=gate,
+            search=search,
+            receipts=receipts,
+            clock=clock,
+            chance=chance,
+            holdout=settings.holdout_share,
         ),
         revisions=Revisions(database, gate, acts, search, clock),
         sharing=Sharing(database, gate, acts),

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
         verify_wait_seconds: how long verify_claim waits for a verdict before it answers with
             the claim's id; below the minute after which many clients give up.
         profiles: a file of command profiles beside the built-in ones (TOML).
+        holdout_share: share of agents' days on which the pattern that would be recommended
+            first is withheld, to measure what it is worth; 0 for never.
         check_memory_mib: memory that one check may use, temporary files included.
     """
 
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
     embedder_seconds: float = Field(default=10.0, ge=0.1, le=600.0)
     vectors: str = "exact"
     vectors_url: SecretStr | None = None
+    holdout_share: float = Field(default=0.0, ge=0.0, le=0.5, allow_inf_nan=False)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("data_dir")

@@ -20,8 +20,11 @@ from alembic.script import ScriptDirectory
 from tests.integration.services import Installation, agent, learned, timed_out, verified
 from tmws.domain import events
 from tmws.domain.errors import BackendUnavailable
+from tmws.domain.situations import Situation
+from tmws.domain.uplift import UNTRIED
 from tmws.domain.usage import UseOutcome
-from tmws.services.outcomes import OutcomeReport
+from tmws.services.analytics import StatsQuery
+from tmws.services.outcomes import CreditReport, OutcomeReport
 from tmws.storage import migrations
 from tmws.storage.database import Database
 from tmws.storage.tables import metadata
@@ -150,6 +153,27 @@ async def test_verdicts_of_the_first_version_are_learned_by_the_trust_model(
         await verified(app, alice, exit_code=4)
         report = await app.audit.verify()
         assert report.holds, report.problems
+
+
+async def test_trials_go_down_with_their_table_and_nothing_else_does(
+    installation: Installation,
+) -> None:
+    async with installation.open(holdout_share=0.5) as app:
+        alice, bob = await agent(app, "alice", "home"), await agent(app, "bob", "home")
+        kept = await learned(app, alice, "retry", level="public")
+        found = await app.recommendation.recommend(bob, Situation("retry"))
+        assert found.receipt_id is not None
+        await app.outcomes.credit(bob, CreditReport(found.receipt_id, UseOutcome.SUCCESS))
+        assert (await app.analytics.stats(alice, StatsQuery())).uplift != UNTRIED
+        kept = await app.learning.get(alice, kept.id)
+    await moved(installation, "downgrade", "0013")
+    assert "trials" not in await tables(installation)
+    async with installation.open(holdout_share=0.5) as app:
+        assert await app.learning.get(alice, kept.id) == kept
+        assert (await app.analytics.stats(alice, StatsQuery())).uplift == UNTRIED
+        await app.recommendation.recommend(bob, Situation("retry"))
+        await app.receipts.settle()
+        assert (await app.analytics.stats(alice, StatsQuery())).uplift != UNTRIED
 
 
 async def test_the_migrated_schema_is_the_one_in_code(installation: Installation) -> None:

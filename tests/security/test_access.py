@@ -17,12 +17,15 @@ from tmws.domain.batches import Incoming
 from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied, TmwsError
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.patterns import Pattern
+from tmws.domain.situations import Severity, Situation
+from tmws.domain.uplift import UNTRIED
 from tmws.domain.usage import UseOutcome
 from tmws.domain.versions import Revision
 from tmws.services.analytics import StatsQuery
 from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.services.memory import MemoryQuery
-from tmws.services.outcomes import OutcomeReport
+from tmws.services.outcomes import CreditReport, OutcomeReport
+from tmws.services.receipts import Tried
 from tmws.storage import tables
 from tmws.testing.clock import START
 
@@ -78,6 +81,10 @@ async def world(app: App, installation: Installation) -> World:
             shared_with=shared,
         )
         installation.clock.advance(1)
+    tried = agents["member"]
+    for each in patterns.values():
+        app.receipts.issue(tried, CANARY, {each.id: 1.0}, Tried(each.id, shown=True))
+    await app.receipts.settle()
     return World(app, patterns, agents)
 
 
@@ -178,6 +185,34 @@ async def by_figures(world: World, who: Agent, what: Pattern) -> bool:
     return what.id in ids(listed)
 
 
+async def by_recommendation(world: World, who: Agent, what: Pattern) -> bool:
+    seen = set()
+    for severity in Severity:
+        for namespace in (None, "team"):
+            situation = Situation(
+                f"use the {CANARY}", severity=severity, limit=10, namespace=namespace
+            )
+            found = await world.app.recommendation.recommend(who, situation)
+            seen.add(what.id in {item.pattern.id for item in found.items})
+    assert len(seen) == 1
+    return seen.pop()
+
+
+async def by_uplift(world: World, who: Agent, what: Pattern) -> bool:
+    """A trial of each pattern, whose figures are for its readers."""
+    stats = await world.app.analytics.stats(who, StatsQuery())
+    assert stats.uplift == sum((each.uplift for each in stats.uplifts), UNTRIED)
+    return what.id in {each.id for each in stats.uplifts}
+
+
+async def by_credit(world: World, who: Agent, what: Pattern) -> bool:
+    """A receipt vouches for what it showed, and for nothing that was withdrawn since."""
+    found = await world.app.recommendation.recommend(who, Situation(CANARY, limit=10))
+    assert found.receipt_id is not None
+    report = CreditReport(found.receipt_id, UseOutcome.SUCCESS)
+    return what.id in await world.app.outcomes.credit(who, report)
+
+
 LOOKS: dict[str, Look] = {
     "count": by_figures,
     "get": by_id,
@@ -207,6 +242,9 @@ LOOKS: dict[str, Look] = {
     ),
     "derive in a batch": by_batch,
     "export": by_export,
+    "be recommended": by_recommendation,
+    "credit a receipt": by_credit,
+    "see its uplift": by_uplift,
     "report an outcome": by_outcome,
 }
 
@@ -377,12 +415,37 @@ async def test_hidden_things_do_not_bend_the_scores_of_what_is_found(app: App) -
 
     async def scores() -> list[tuple[str, float | None]]:
         found = await app.learning.find(probe, query)
-        return [(item.pattern.name, item.score) for item in found.items]
+        severe = Situation("alpha omega", severity=Severity.HIGH)
+        best = await app.recommendation.recommend(probe, severe)
+        return [
+            *((item.pattern.name, item.score) for item in found.items),
+            *((repr(item.parts), item.score) for item in best.items),
+        ]
 
     before = await scores()
+    assert len(before) == 4
     for number in range(8):
-        await learned(app, keeper, f"hidden {number}", summary="alpha " * 5)
+        hidden = await learned(app, keeper, f"hidden {number}", summary="alpha " * 5)
+        for outcome in UseOutcome:
+            report = OutcomeReport(hidden.id, outcome, 1.0, "alpha omega")
+            await app.outcomes.report(keeper, report)
     assert await scores() == before
+
+
+async def test_what_a_use_was_for_reaches_its_reporter_alone(world: World) -> None:
+    """Not even the readers of the pattern, and its likeness to a request only roughly."""
+    secret, app = "canary-51d07e", world.app
+    reporter, what = world.agents["member"], world.patterns["public"]
+    report = OutcomeReport(what.id, UseOutcome.FAILURE, context=f"use the {CANARY} for {secret}")
+    await app.outcomes.report(reporter, report)
+    for who in world.agents.values():
+        for severity in Severity:
+            situation = Situation(f"use the {CANARY} for {secret}", severity=severity, limit=10)
+            found = await app.recommendation.recommend(who, situation)
+            assert (secret in repr(found)) is (who is reporter)
+            for item in found.items:
+                for use in item.nearest:
+                    assert use.words or use.similarity == round(use.similarity, 1)
 
 
 async def test_hidden_things_and_their_uses_shift_no_figure_that_others_see(app: App) -> None:
@@ -446,6 +509,12 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
             await ask(app.learning.find(spy, PatternQuery(text, limit=limit)))
             await ask(app.memory.recall(spy, MemoryQuery(text, limit=limit)))
     await ask(app.learning.find(spy, PatternQuery(author="owner", namespace="team")))
+    for situation in (
+        Situation("canary"),
+        Situation("anything", error="7f3a91", files=("canary",)),
+        Situation("canary 7f3a91", severity=Severity.HIGH, limit=10, namespace="team"),
+    ):
+        await ask(app.recommendation.recommend(spy, situation))
     for asked_agent in (None, "owner", "spy"):
         await ask(app.analytics.stats(spy, StatsQuery(agent=asked_agent)))
     await ask(app.learning.get(spy, planted.id), asked=planted.id)

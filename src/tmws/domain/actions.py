@@ -15,6 +15,7 @@ class Action(StrEnum):
     REVISE_PATTERN = "revise_pattern"
     SHARE_PATTERN = "share_pattern"
     REMOVE_PATTERN = "remove_pattern"
+    RECOMMEND_PATTERNS = "recommend_patterns"
     REPORT_OUTCOME = "report_outcome"
     PATTERN_STATS = "pattern_stats"
     VERIFY_CLAIM = "verify_claim"

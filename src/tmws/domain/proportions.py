@@ -35,6 +35,18 @@ def wilson(good: float, count: float, *, z: float = Z_90) -> Interval | None:
     return Interval(rate, max(0.0, min(rate, middle - half)), min(1.0, max(rate, middle + half)))
 
 
+def difference(first: Interval, second: Interval) -> Interval:
+    """Return the interval of the first rate minus the second.
+
+    Newcombe's hybrid score interval (1998, method 10): it keeps its coverage where
+    counts are small and rates lie at 0 or 1, and never leaves [-1, 1].
+    """
+    value = first.value - second.value
+    down = math.hypot(first.value - first.low, second.high - second.value)
+    up = math.hypot(first.high - first.value, second.value - second.low)
+    return Interval(value, max(-1.0, value - down), min(1.0, value + up))
+
+
 def binomial_tail(at_least: int, count: int) -> float:
     """Return how probable it is that a fair coin falls on one side so often, or more."""
     if at_least <= 0:

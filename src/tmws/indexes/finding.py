@@ -69,12 +69,15 @@ class Found:
     Attributes:
         ranked: best first, shown or not.
         shown: the best is worth showing.
+        near: the nearest past uses, picked from so many `recorded`.
     """
 
     arms: Mapping[Arm, Scores]
     uses: Precedents
     ranked: Sequence[Ranked]
     shown: bool
+    near: Sequence[NearUse] = ()
+    recorded: int = 0
 
 
 def by_words(asked: Asked, views: Sequence[View]) -> dict[str, float]:
@@ -102,10 +105,9 @@ def settled(
         uses: the nearest past uses.
         caller_id: whose own word is as good as proof, to itself.
     """
-    said = precedents(
-        [_past_use(near, caller_id) for near in uses], recorded=sum(view.uses for view in views)
-    )
-    ranked = [result for result in fuse(_telling(arms), said) if result.score > 0.0]
+    recorded = sum(view.uses for view in views)
+    said = precedents([past_use(near, caller_id) for near in uses], recorded=recorded)
+    ranked = [result for result in fuse(telling(arms), said) if result.score > 0.0]
     if not ranked:
         return Found(arms, said, ranked, shown=False)
     best = ranked[0].item_id
@@ -123,10 +125,10 @@ def settled(
         characters=similar[Arm.CHARACTERS],
         nearest=max(arms.get(Arm.MEANING, {}).values(), default=None),
     )
-    return Found(arms, said, ranked, shown=is_worth_showing(evidence))
+    return Found(arms, said, ranked, is_worth_showing(evidence), uses, recorded)
 
 
-def _telling(arms: Mapping[Arm, Scores]) -> dict[Arm, Scores]:
+def telling(arms: Mapping[Arm, Scores]) -> dict[Arm, Scores]:
     """Leave out the characters where even the most alike is so by chance."""
     return {
         arm: scores
@@ -135,7 +137,8 @@ def _telling(arms: Mapping[Arm, Scores]) -> dict[Arm, Scores]:
     }
 
 
-def _past_use(near: NearUse, caller_id: str) -> PastUse:
+def past_use(near: NearUse, caller_id: str) -> PastUse:
+    """Return what a use says to this caller: its own word in full, another's little."""
     use = near.use
     hearsay = not use.proven and use.agent_id != caller_id
     return PastUse(

@@ -12,9 +12,10 @@ from tmws.domain.actions import Action
 from tmws.domain.agents import Administrator, Agent, Reader, require_member
 from tmws.domain.analytics import Bucket, Direction, Outcomes, Span, Tally, Trend
 from tmws.domain.errors import NotFound
+from tmws.domain.uplift import UNTRIED, Uplift
 from tmws.ports import Clock
 from tmws.services.gate import Gate
-from tmws.storage import agents, analytics
+from tmws.storage import agents, analytics, trials
 from tmws.storage.analytics import Group, Named, Scope
 from tmws.storage.database import Database, Transaction
 
@@ -45,6 +46,15 @@ class NamedTrend:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedUplift:
+    """What recommending a pattern was worth, with its name."""
+
+    id: str
+    name: str
+    uplift: Uplift
+
+
+@dataclass(frozen=True, slots=True)
 class PatternStats:
     """The figures, and over what they were taken.
 
@@ -55,6 +65,8 @@ class PatternStats:
         never_used: the oldest patterns without a use.
         reported: uses since the span began that the agent asked about reported itself,
             of patterns the asker may read; None when none was asked about.
+        uplifts: what recommending was worth, where that is measured: those patterns with
+            most outcomes; `uplift` adds up all.
     """
 
     span: Span
@@ -67,6 +79,8 @@ class PatternStats:
     decaying: tuple[NamedTrend, ...]
     never_used: tuple[Named, ...]
     reported: Outcomes | None
+    uplifts: tuple[NamedUplift, ...] = ()
+    uplift: Uplift = UNTRIED
 
 
 class Analytics:
@@ -105,8 +119,8 @@ class Analytics:
             agent = await _agent(connection, reader, query.agent) if query.agent else None
         scope = Scope(reader, query.namespace, agent.id if agent else None)
         # Side by side: each takes about as long as the other.
-        (groups, unused, reported, counted), trends = await asyncio.gather(
-            self._counted(scope, span, agent), self._trends(scope, now)
+        (groups, unused, reported, counted), (trends, uplifts) = await asyncio.gather(
+            self._counted(scope, span, agent), self._compared(scope, now)
         )
         return PatternStats(
             span=span,
@@ -119,6 +133,8 @@ class Analytics:
             decaying=_first(trends, Direction.DECAYING),
             never_used=tuple(unused),
             reported=reported,
+            uplifts=tuple(uplifts[:MOST_NAMED]),
+            uplift=sum((each.uplift for each in uplifts), UNTRIED),
         )
 
     async def _counted(
@@ -138,12 +154,19 @@ class Analytics:
             counted = await analytics.over_time(connection, scope, span, of_most=of_most)
         return groups, unused, reported, counted
 
-    async def _trends(self, scope: Scope, now: datetime) -> list[NamedTrend]:
+    async def _compared(
+        self, scope: Scope, now: datetime
+    ) -> tuple[list[NamedTrend], list[NamedUplift]]:
         async with self._database.read() as connection:
             seen, tested = await analytics.changed(connection, scope, at=now, span=rules.TREND_SPAN)
             trends = rules.trends(seen, tested=tested)
             names = await analytics.names(connection, {each.pattern_id for each in trends})
-        return [NamedTrend(names[each.pattern_id], each) for each in trends]
+            tried = await trials.by_pattern(connection, scope.conditions())
+        uplifts = [NamedUplift(key, name, uplift) for key, (name, uplift) in tried.items()]
+        return (
+            [NamedTrend(names[each.pattern_id], each) for each in trends],
+            sorted(uplifts, key=lambda each: (-each.uplift.outcomes, each.id)),
+        )
 
 
 def _first(trends: Iterable[NamedTrend], direction: Direction) -> tuple[NamedTrend, ...]:

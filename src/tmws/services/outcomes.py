@@ -17,7 +17,7 @@ from tmws.services.counting import count
 from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
 from tmws.services.search import Search
-from tmws.storage import claims, patterns, usage, uses
+from tmws.storage import claims, patterns, trials, usage, uses
 from tmws.storage.database import Database, Transaction
 from tmws.storage.uses import Use
 
@@ -91,6 +91,7 @@ class Outcomes:
                 await _require_proof(tx, caller, report.claim_id, report)
             if report.receipt_id is not None:
                 await self._require_shown(tx, caller, report.receipt_id, report.pattern_id)
+                await trials.settle(tx, report.receipt_id, report.outcome.good)
             use = Use(
                 id=self._id(),
                 pattern_id=report.pattern_id,
@@ -125,6 +126,7 @@ class Outcomes:
                     f"Receipt {receipt.id} was counted already. Name the pattern to report "
                     "another one it showed."
                 )
+            await trials.settle(tx, receipt.id, report.outcome.good)
             seen = await patterns.readable(tx, caller, list(receipt.shares))
             now = self._clock.now()
             return await count(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from math import fsum
@@ -18,16 +19,25 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import BackendUnavailable, Conflict, NotFound
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.ports import Chance, Clock
-from tmws.storage import receipts
+from tmws.storage import receipts, trials
 from tmws.storage.database import Database, Transaction
 from tmws.storage.prepared import Execute, at_once
 from tmws.storage.receipts import Receipt
+from tmws.storage.trials import Trial
 
 _log = structlog.get_logger()
 
 LIFE = timedelta(days=7)
 MOST_OF_AN_AGENT = 1000
 _MOST_WAITING = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The best pattern for a request, and whether chance let it be shown."""
+
+    pattern_id: str
+    shown: bool
 
 
 class Receipts:
@@ -38,14 +48,22 @@ class Receipts:
         self._clock = clock
         self._chance = chance
         self._waiting: list[Receipt] = []
+        self._trials: list[Trial] = []
         self._writer: asyncio.Task[None] | None = None
 
-    def issue(self, caller: Agent, request: str, shares: Mapping[str, float]) -> str:
+    def issue(
+        self,
+        caller: Agent,
+        request: str,
+        shares: Mapping[str, float],
+        tried: Tried | None = None,
+    ) -> str:
         """Return the id of a new receipt for what is about to be shown.
 
         Args:
             shares: what each shown pattern weighs among them, by id; none of it
                 negative. Where all weigh nothing, they share alike.
+            tried: what chance decided about it, to be kept with the outcome.
         """
         now = self._clock.now()
         total = fsum(shares.values())
@@ -56,6 +74,10 @@ class Receipts:
         receipt_id = new_id("receipt", at=now, chance=self._chance(CHANCE_BYTES))
         self._waiting.append(Receipt(receipt_id, caller.id, now, request, split))
         del self._waiting[:-_MOST_WAITING]
+        if tried is not None:
+            begun = Trial(receipt_id, tried.pattern_id, caller.id, now, shown=tried.shown)
+            self._trials.append(begun)
+            del self._trials[:-_MOST_WAITING]
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         return receipt_id
@@ -83,9 +105,11 @@ class Receipts:
     async def _write(self) -> None:
         while self._waiting:
             issued, self._waiting = self._waiting, []
+            begun, self._trials = self._trials, []
             try:
                 async with self._database.write() as tx:
                     await at_once(tx, partial(_kept, issued, self._clock.now() - LIFE))
+                    await trials.add(tx, begun)
             except (BackendUnavailable, Conflict) as error:
                 _log.warning("receipts_lost", count=len(issued), reason=error.message)
 

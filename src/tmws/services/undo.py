@@ -26,7 +26,7 @@ from tmws.services import shelf
 from tmws.services.acts import Acts, Recording
 from tmws.services.counting import count_again
 from tmws.services.search import Search
-from tmws.storage import agents, documents, lifecycle, patterns, usage, uses, versions
+from tmws.storage import agents, documents, lifecycle, patterns, trials, usage, uses, versions
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document
 from tmws.storage.lifecycle import Act, ActKind
@@ -87,6 +87,8 @@ class Undo:
                 at=acts.at,
             )
             await acts.append(event)
+            if with_uses:
+                await trials.take_back(acts.tx, plan.agent.id, plan.since)
             for step in taken:
                 await _take(acts, by, step, found.get(step.pattern_id))
         return plan

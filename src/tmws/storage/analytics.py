@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,10 +14,10 @@ from tmws.domain.agents import Reader
 from tmws.domain.analytics import FEWEST_USES, WEEK, Outcomes, Span, Tally, Windows, week_of
 from tmws.domain.usage import UseOutcome
 from tmws.storage.access import readable_patterns
+from tmws.storage.columns import DAY_MICROSECONDS
 from tmws.storage.tables import agents, patterns, use_weeks, uses
 
 _MOST_TRENDS = 40
-_DAY_MICROSECONDS = 86_400_000_000
 
 # Beyond this many standard deviations a change may be more than chance; what is nearer
 # cannot pass any test, so it is not fetched.
@@ -163,13 +163,23 @@ async def changed(
     """Return the uses of patterns that may have changed, by id, and how many were looked at.
 
     Two equal spans are compared: the last one and the one before. Whole weeks tell where
-    to look, the uses themselves what happened there. Reports of a pattern's owner are
-    left out. An agent counts once a day, as a success where at least half of its reports
-    were.
+    to look, the uses themselves what happened there.
     """
     rows = (await connection.execute(_moved(scope, at=at, span=span))).all()
     if not rows:
         return {}, 0
+    ids = [row.pattern_id for row in rows]
+    return await windows_of(connection, ids, at=at, span=span), rows[0].tested
+
+
+async def windows_of(
+    connection: AsyncConnection, ids: Sequence[str], *, at: datetime, span: timedelta
+) -> dict[str, Windows]:
+    """Return the uses of patterns in the last span and in the one before, by id.
+
+    Reports of a pattern's owner are left out. An agent counts once a day, as a success
+    where at least half of its reports were.
+    """
     late = sa.case((uses.c.at > at - span, 1), else_=0).label("late")
     succeeded = sa.func.count().filter(uses.c.outcome == UseOutcome.SUCCESS.value)
     days = (
@@ -180,7 +190,7 @@ async def changed(
         )
         .join_from(patterns, uses, uses.c.pattern_id == patterns.c.id)
         .where(
-            uses.c.pattern_id.in_([row.pattern_id for row in rows]),
+            uses.c.pattern_id.in_(ids),
             uses.c.agent_id != patterns.c.owner_id,
             uses.c.share >= 1.0,
             uses.c.at > at - 2 * span,
@@ -189,7 +199,7 @@ async def changed(
         .group_by(
             uses.c.pattern_id,
             uses.c.agent_id,
-            sa.type_coerce(uses.c.at, sa.BigInteger) // _DAY_MICROSECONDS,
+            sa.type_coerce(uses.c.at, sa.BigInteger) // DAY_MICROSECONDS,
             late,
         )
         .subquery()
@@ -204,7 +214,7 @@ async def changed(
             sa.func.sum(early * days.c.well),
         ).group_by(days.c.pattern_id)
     )
-    return {key: Windows(*map(int, sums)) for key, *sums in counted}, rows[0].tested
+    return {key: Windows(*map(int, sums)) for key, *sums in counted}
 
 
 def _moved(scope: Scope, *, at: datetime, span: timedelta) -> sa.Select[Any]:

@@ -10,6 +10,8 @@ from sqlalchemy.engine import Dialect
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+DAY_MICROSECONDS = 86_400_000_000
+
 
 def microseconds(at: datetime) -> int:
     """Return the time since 1970 UTC; a naive one is refused rather than guessed at."""

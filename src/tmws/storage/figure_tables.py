@@ -38,3 +38,19 @@ agent_usage = sa.Table(
     sa.Column("duration_seconds", sa.Double),
     sa.Column("last_used_at", Moment),
 )
+
+# Recommendations whose best was shown or withheld by chance, and how the task went.
+trials = sa.Table(
+    "trials",
+    metadata,
+    # Without a reference: receipts are forgotten, what they led to is not.
+    sa.Column("receipt_id", sa.String(40), primary_key=True),
+    sa.Column("pattern_id", sa.ForeignKey("patterns.id"), nullable=False),
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("shown", sa.Boolean(create_constraint=False), nullable=False),
+    # How well it went, 0 to 1; None until somebody says.
+    sa.Column("good", sa.Double),
+    sa.Index("ix_trials_pattern_id", "pattern_id", "shown", "agent_id", "at", "good"),
+    sa.Index(None, "agent_id", "at"),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from tmws.storage.columns import Moment, metadata
-from tmws.storage.figure_tables import agent_usage, use_weeks
+from tmws.storage.figure_tables import agent_usage, trials, use_weeks
 from tmws.storage.ledger_tables import ledger_entries, ledger_head, ledger_payloads
 from tmws.storage.model_tables import serving
 from tmws.storage.trust_tables import evidence, links, trust_state
@@ -20,6 +20,7 @@ __all__ = [
     "links",
     "metadata",
     "serving",
+    "trials",
     "trust_state",
     "use_weeks",
 ]

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmws.domain.proportions import (
+    Interval,
     binomial_tail,
+    difference,
     discoveries,
     hypergeometric_tail,
     wilson,
@@ -47,6 +49,24 @@ def test_more_of_the_same_narrows_the_interval(pair: tuple[int, int]) -> None:
     assert few is not None
     assert many is not None
     assert many.high - many.low < few.high - few.low
+
+
+def test_the_difference_agrees_with_the_published_example() -> None:
+    """Newcombe (1998), Statistics in Medicine 17:873, table II (a): 56/70 against 48/80."""
+    first, second = wilson(56, 70, z=Z_95), wilson(48, 80, z=Z_95)
+    assert first is not None
+    assert second is not None
+    assert difference(first, second) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+
+
+@given(counts, counts)
+def test_a_difference_turned_round_is_its_mirror(a: tuple[int, int], b: tuple[int, int]) -> None:
+    first, second = wilson(*a), wilson(*b)
+    assert first is not None
+    assert second is not None
+    there, back = difference(first, second), difference(second, first)
+    assert -1.0 <= there.low <= there.value <= there.high <= 1.0
+    assert there == pytest.approx(Interval(-back.value, -back.high, -back.low))
 
 
 @given(st.integers(0, 60))

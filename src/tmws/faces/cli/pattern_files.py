@@ -9,21 +9,19 @@ from pathlib import Path
 import click
 
 from tmws.app import App
-from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.agents import AccessLevel
 from tmws.domain.batches import BatchRefused, Problem
-from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.errors import InvalidInput
 from tmws.exchange import lines, markdown, memory_server
 from tmws.exchange.found import Found, Unreadable
 from tmws.faces.cli.printing import Printer
-from tmws.faces.cli.running import with_app
+from tmws.faces.cli.running import acting, agent_option, with_app
 from tmws.ports import Progress
 from tmws.services.transfer import Arrival
 
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
 LARGEST_NOTE_BYTES = 256 * 1024
 MOST_FILES = 10_000
-
-agent_option = click.option("--agent", "name", help="Who acts; the local agent if left out.")
 
 
 @click.command("export")
@@ -178,17 +176,3 @@ def _text(path: Path, largest: int) -> str | Unreadable:
         return Unreadable(path.name, "it is not UTF-8")
     except OSError as error:
         return Unreadable(path.name, str(error.strerror))
-
-
-async def acting(app: App, name: str | None) -> Agent:
-    """Return the agent of this name; the local one where none is said.
-
-    Raises:
-        NotFound: there is none.
-    """
-    if name is None:
-        return await app.agents.local()
-    for agent in await app.agents.every():
-        if agent.name == name:
-            return agent
-    raise NotFound(f"No agent is named {name[:64]!r}. See: tmws agents list.")

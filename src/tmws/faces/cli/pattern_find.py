@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from tmws.app import App
-from tmws.faces.cli.pattern_files import acting, agent_option
 from tmws.faces.cli.printing import Printer
-from tmws.faces.cli.running import with_app
+from tmws.faces.cli.running import acting, agent_option, with_app
 from tmws.services.learning import MOST_RESULTS, FoundPattern, PatternQuery
 
 

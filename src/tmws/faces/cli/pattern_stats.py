@@ -12,6 +12,7 @@ import click
 from tmws.app import App
 from tmws.domain.agents import Administrator
 from tmws.domain.analytics import Outcomes, Tally
+from tmws.domain.uplift import Uplift
 from tmws.faces.cli import stats_picture
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
@@ -72,6 +73,10 @@ def _figures(found: PatternStats) -> dict[str, Any]:
             for each in found.never_used
         ],
         "reported": _outcomes(found.reported) if found.reported else None,
+        "uplift": _uplift(found.uplift),
+        "uplift_by_pattern": [
+            {"id": each.id, "name": each.name, **_uplift(each.uplift)} for each in found.uplifts
+        ],
     }
 
 
@@ -95,6 +100,9 @@ def _lines(found: PatternStats) -> dict[str, Any]:
     lines["never used"] = [each.name for each in found.never_used]
     if found.reported:
         lines["reported"] = _went(found.reported)
+    if found.uplifts:
+        lines["uplift"] = _lift(found.uplift)
+        lines |= {f"uplift {each.name}": _lift(each.uplift) for each in found.uplifts}
     return lines
 
 
@@ -107,6 +115,26 @@ def _went(seen: Outcomes) -> str:
         return "no uses"
     rate, low, high = seen.success
     return f"{seen.uses} uses, success {rate:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _lift(seen: Uplift) -> str:
+    sides = ", ".join(
+        f"{name} on {side.count} days, {side.reported} reported, {side.good:g} well"
+        for name, side in (("shown", seen.shown), ("withheld", seen.withheld))
+    )
+    found = seen.difference
+    if found is None:
+        return f"not known yet; {sides}"
+    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}); {sides}"
+
+
+def _uplift(seen: Uplift) -> dict[str, Any]:
+    found = seen.difference
+    return {
+        "difference": found._asdict() if found else None,
+        "shown": asdict(seen.shown),
+        "withheld": asdict(seen.withheld),
+    }
 
 
 def _tally(tally: Tally) -> dict[str, Any]:

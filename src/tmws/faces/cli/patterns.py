@@ -14,6 +14,7 @@ from tmws.faces.cli.pattern_files import export_file, import_file
 from tmws.faces.cli.pattern_find import find
 from tmws.faces.cli.pattern_stats import stats
 from tmws.faces.cli.printing import Printer
+from tmws.faces.cli.recommendations import recommend
 from tmws.faces.cli.running import operator, with_app
 
 
@@ -33,6 +34,7 @@ def patterns() -> None:
 
 patterns.add_command(stats)
 patterns.add_command(find)
+patterns.add_command(recommend)
 
 
 @patterns.command("list")

@@ -12,6 +12,8 @@ import click
 
 from tmws.app import App, open_app
 from tmws.config import load_settings
+from tmws.domain.agents import Agent
+from tmws.domain.errors import NotFound
 from tmws.faces.cli.printing import Printer
 from tmws.telemetry import logging
 
@@ -20,6 +22,8 @@ P = ParamSpec("P")
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."
 )
+
+agent_option = click.option("--agent", "name", help="Who acts; the local agent if left out.")
 
 
 def with_app(
@@ -49,3 +53,17 @@ def operator() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container user without an entry
         return "operator"
+
+
+async def acting(app: App, name: str | None) -> Agent:
+    """Return the agent in whose name a command acts; the local one where none is named.
+
+    Raises:
+        NotFound: there is no such agent.
+    """
+    if name is None:
+        return await app.agents.local()
+    for agent in await app.agents.every():
+        if agent.name == name:
+            return agent
+    raise NotFound(f"No agent is named {name[:64]!r}. See: tmws agents list.")

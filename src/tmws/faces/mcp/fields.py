@@ -19,7 +19,7 @@ Namespace = Annotated[
     Field(min_length=1, max_length=64, description="One of yours; your first if left out."),
 ]
 Identifier = Annotated[str, Field(min_length=1, max_length=40)]
-Limit = Annotated[int, Field(ge=1, le=50, description="How many items at most.")]
+Limit = Annotated[int, Field(ge=1, le=50)]
 Cursor = Annotated[
     str | None,
     Field(
@@ -28,9 +28,7 @@ Cursor = Annotated[
         description="next_cursor of the same query, to go on behind it.",
     ),
 ]
-Query = Annotated[
-    str | None, Field(min_length=1, max_length=1000, description="What you look for, in words.")
-]
+Query = Annotated[str | None, Field(min_length=1, max_length=1000)]
 Structured = Annotated[
     dict[str, JsonValue],
     Field(max_length=500),

@@ -18,8 +18,12 @@ _OPENING = (
 # Each sentence stands when all the tools it speaks of are enabled.
 _ADVICE: tuple[tuple[frozenset[str], str], ...] = (
     (
+        frozenset({"recommend_patterns"}),
+        "Before a task, call recommend_patterns with what you are about to do.",
+    ),
+    (
         frozenset({"find_patterns"}),
-        "Before a task, call find_patterns with what you are about to do.",
+        "find_patterns looks for patterns by words and filters.",
     ),
     (
         frozenset({"report_outcome"}),

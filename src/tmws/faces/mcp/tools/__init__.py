@@ -17,6 +17,7 @@ from tmws.faces.mcp.tools.patterns import (
     revise_pattern,
     share_pattern,
 )
+from tmws.faces.mcp.tools.recommendation import recommend_patterns
 from tmws.faces.mcp.tools.trust import compare_trust, get_trust, next_audits
 from tmws.faces.mcp.tools.verification import get_verification, verify_claim
 
@@ -25,6 +26,7 @@ REGISTRY = Registry(
         find_patterns,
         get_pattern,
         learn_pattern,
+        recommend_patterns,
         report_outcome,
         learn_patterns,
         pattern_stats,

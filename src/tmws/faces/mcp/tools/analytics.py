@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tmws.domain.analytics import LONGEST_SPAN, Outcomes, Tally
+from tmws.domain.uplift import Uplift
 from tmws.faces.mcp.fields import AgentName
 from tmws.faces.mcp.registry import Arguments, Call, tool
 from tmws.faces.mcp.views import rounded
@@ -51,7 +52,24 @@ async def pattern_stats(call: Call, wanted: PatternStats) -> dict[str, Any]:
         "decaying": [_trend(each) for each in found.decaying],
         "never_used": [{"id": each.id, "name": each.name} for each in found.never_used],
     }
-    return seen | ({"reported": _outcomes(found.reported)} if found.reported else {})
+    if found.reported:
+        seen["reported"] = _outcomes(found.reported)
+    if found.uplifts:
+        seen["uplift"] = _uplift(found.uplift)
+        seen["uplift_by_pattern"] = [
+            {"id": each.id, "name": each.name, **_uplift(each.uplift)} for each in found.uplifts
+        ]
+    return seen
+
+
+def _uplift(seen: Uplift) -> dict[str, Any]:
+    """Return what recommending was worth: days, reported ones and good ones on each side."""
+    found = seen.difference
+    ends = {end: rounded(value) for end, value in found._asdict().items()} if found else {}
+    return ends | {
+        side: [trials.count, trials.reported, rounded(trials.good)]
+        for side, trials in (("shown", seen.shown), ("withheld", seen.withheld))
+    }
 
 
 def _groups(groups: tuple[tuple[str, Tally], ...]) -> dict[str, Any]:

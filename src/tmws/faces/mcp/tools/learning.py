@@ -79,9 +79,7 @@ class ReportOutcome(Arguments):
     """How one use went."""
 
     pattern_id: Identifier | None = None
-    receipt_id: Annotated[Identifier | None, Field(description="Of the search that showed it.")] = (
-        None
-    )
+    receipt_id: Identifier | None = None
     outcome: UseOutcome
     duration_seconds: Annotated[float | None, Field(ge=0, le=LONGEST_DURATION_SECONDS)] = None
     claim_id: Annotated[
@@ -119,11 +117,10 @@ async def learn_pattern(call: Call, draft: LearnPattern) -> dict[str, Any]:
     narrow="Lower `limit` or add filters; get_pattern shows one in full.",
 )
 async def find_patterns(call: Call, wanted: FindPatterns) -> dict[str, Any]:
-    """Find what worked before, by words and meaning, with how often it worked.
+    """Find what worked before, by words, meaning and filters, with how often it worked.
 
-    Use it before you begin a task: say in `query` what you are about to do or which error you
-    see. Without query the newest come first. Prefer high confidence and proven uses. Summaries
-    are shortened; next, read one with get_pattern. What you may not read is not found.
+    For a task at hand use recommend_patterns. Without query the newest come first. Prefer high
+    confidence and proven uses. Summaries are shortened; next, read one with get_pattern.
     """
     found = await call.app.learning.find(
         call.caller,
@@ -191,10 +188,10 @@ async def get_pattern(call: Call, wanted: GetPattern) -> dict[str, Any]:
 async def report_outcome(call: Call, use: ReportOutcome) -> dict[str, Any]:
     """Say how applying a pattern went; its statistics decide how it is ranked for everyone.
 
-    Use it once per use, after success and failure alike, with receipt_id of the search it came
-    from. With claim_id of your decided verify_claim it counts as proven, else little. Without
-    pattern_id the credit is split over what the receipt showed. Not needed when verify_claim
-    already named the pattern.
+    Use it once per use, after success and failure alike, with receipt_id of what showed it. With
+    claim_id of your decided verify_claim it counts as proven, else little. Without pattern_id the
+    credit is split over what the receipt showed. Not needed when verify_claim already named the
+    pattern.
     """
     if use.pattern_id is None:
         return await _credit(call, use)

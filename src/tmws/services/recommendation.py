@@ -1,0 +1,311 @@
+"""Which patterns to apply to a task, with the reasons for each and against it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from tmws.domain import analytics as figures
+from tmws.domain import recommendation as rules
+from tmws.domain.actions import Action
+from tmws.domain.agents import Agent
+from tmws.domain.analytics import Direction, Trend
+from tmws.domain.patterns import Pattern
+from tmws.domain.ranking import Arm, fuse, precedents
+from tmws.domain.recommendation import Candidate, NearUse, Part, Record, Weighed
+from tmws.domain.situations import Severity, Situation
+from tmws.domain.uplift import is_withheld, uniform
+from tmws.indexes import finding
+from tmws.indexes import uses as past
+from tmws.indexes.finding import Asked, Found
+from tmws.ports import Chance, Clock
+from tmws.services.gate import Gate
+from tmws.services.receipts import Receipts, Tried
+from tmws.services.search import Search
+from tmws.storage import analytics, patterns, recommendation
+from tmws.storage.database import Database, Transaction
+from tmws.storage.documents import Kind
+
+NEAREST_TOLD = 3
+
+_FIRST_DAY, _DAY = datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """A pattern with why.
+
+    Attributes:
+        score, parts: the parts sum to the score.
+        bound: lower 10 % bound of its success rate, its owner's mere word left out.
+        nearest: the past uses of it that were most like this request.
+        against: what speaks against it here, in words.
+    """
+
+    pattern: Pattern
+    score: float
+    parts: Mapping[Part, float]
+    bound: float
+    nearest: tuple[NearUse, ...]
+    against: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """What is recommended; nothing where nothing fits.
+
+    Attributes:
+        embedder: which model compared meanings; None when only words were compared.
+        degraded: why less than what is configured served; None when all did.
+        receipt_id: with it the outcome of the task is traced to this answer; None where
+            it was only looked at.
+    """
+
+    items: tuple[Recommended, ...]
+    embedder: str | None
+    degraded: str | None
+    receipt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How well a pattern fits: by its description, by past uses, and how much of them failed."""
+
+    pattern_id: str
+    relevance: float
+    uses: float
+    failures: float
+
+
+class Recommendation:
+    """Weighs what fits a request by its record; chance may try the unproven a little."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        gate: Gate,
+        search: Search,
+        receipts: Receipts,
+        clock: Clock,
+        chance: Chance,
+        holdout: float,
+    ) -> None:
+        """Args: holdout: share of agents' days on which the best is withheld, for comparison."""
+        self._database = database
+        self._gate = gate
+        self._search = search
+        self._receipts = receipts
+        self._clock = clock
+        self._chance = chance
+        self._holdout = holdout
+        self._salt = chance(32)
+
+    async def recommend(self, caller: Agent, situation: Situation) -> Recommendations:
+        """Return at most `limit` patterns for a task, best first.
+
+        Raises:
+            InvalidInput: the situation breaks a rule.
+        """
+        await self._gate.require(Action.RECOMMEND_PATTERNS)
+        request = situation.request()
+        careful = situation.severity is Severity.HIGH
+        seed = None if careful else self._chance(32)
+        asked = await self._search.asked(request)
+        async with self._database.read() as connection:
+            ranked, uses = await self._ranked(connection, caller, asked, situation, seed)
+            held = set() if careful else self._withheld(caller, ranked)
+            shown = [each for each in ranked if each.candidate.pattern_id not in held]
+            items = await self._told(connection, caller, shown[: situation.limit], uses)
+        tried = None if careful else self._tried(caller, ranked, held)
+        shares = {each.pattern.id: max(0.0, each.score) for each in items}
+        receipt_id = self._receipts.issue(caller, request, shares, tried)
+        return Recommendations(items, asked.embedder, asked.degraded, receipt_id)
+
+    async def look(self, caller: Agent, situation: Situation) -> Recommendations:
+        """Return the same without chance, and leave no trace: for the administrator's eyes.
+
+        Raises:
+            InvalidInput: the situation breaks a rule.
+        """
+        asked = await self._search.asked(situation.request())
+        async with self._database.read() as connection:
+            ranked, uses = await self._ranked(connection, caller, asked, situation, None)
+            items = await self._told(connection, caller, ranked[: situation.limit], uses)
+        return Recommendations(items, asked.embedder, asked.degraded)
+
+    async def _ranked(
+        self,
+        connection: Transaction,
+        caller: Agent,
+        asked: Asked,
+        situation: Situation,
+        seed: bytes | None,
+    ) -> tuple[list[Weighed], list[past.NearUse]]:
+        """Return what fits, best first, and the past uses that are heard.
+
+        Args:
+            seed: chance for exploration, None for none.
+        """
+        found = await self._search.ranked(
+            connection, caller, asked, kind=Kind.PATTERN, namespace=situation.namespace
+        )
+        if not found.shown:
+            return [], []
+        heard = await _heard(connection, caller, found.near)
+        now = self._clock.now()
+        fitting = await _recorded(connection, caller, _fused(found, heard, caller))
+        draws = {each.pattern_id: _draw(seed, each.pattern_id) for each in fitting if seed}
+        return rules.weighed(fitting, at=now, draws=draws), heard
+
+    def _withheld(self, caller: Agent, ranked: Sequence[Weighed]) -> set[str]:
+        """Return what is withheld from the caller today, wherever it would stand.
+
+        What somebody does with its own pattern would say nothing about recommending it.
+        """
+        day = (self._clock.now() - _FIRST_DAY) // _DAY
+        return {
+            each.candidate.pattern_id
+            for each in ranked
+            if each.candidate.owner_id != caller.id
+            and is_withheld(
+                self._salt,
+                agent_id=caller.id,
+                pattern_id=each.candidate.pattern_id,
+                day=day,
+                share=self._holdout,
+            )
+        }
+
+    def _tried(
+        self, caller: Agent, ranked: Sequence[Weighed], held: Collection[str]
+    ) -> Tried | None:
+        """Return the best and whether it was shown; None where nothing is measured."""
+        if not ranked or not self._holdout or ranked[0].candidate.owner_id == caller.id:
+            return None
+        best = ranked[0].candidate.pattern_id
+        return Tried(best, shown=best not in held)
+
+    async def _told(
+        self,
+        connection: Transaction,
+        caller: Agent,
+        best: Sequence[Weighed],
+        uses: Sequence[past.NearUse],
+    ) -> tuple[Recommended, ...]:
+        """Explain what is shown."""
+        ids = [each.candidate.pattern_id for each in best]
+        if not ids:
+            return ()
+        read = await patterns.readable(connection, caller, ids)
+        near = {key: [use for use in uses if use.use.pattern_id == key] for key in ids}
+        own = {
+            each.use.use_id
+            for every in near.values()
+            for each in every[:NEAREST_TOLD]
+            if each.use.agent_id == caller.id
+        }
+        words = await recommendation.words(connection, own, reporter_id=caller.id) if own else {}
+        span = figures.TREND_SPAN
+        seen = await analytics.windows_of(connection, ids, at=self._clock.now(), span=span)
+        trends = figures.trends(seen, tested=len(ids))
+        return tuple(
+            _recommended(read[key], each, [_near(use, words) for use in near[key]], trends)
+            for key, each in zip(ids, best, strict=True)
+            if key in read
+        )
+
+
+async def _heard(
+    connection: Transaction, caller: Agent, near: Sequence[past.NearUse]
+) -> list[past.NearUse]:
+    """Leave out owners' mere word on their own patterns: it says nothing to anybody else."""
+    hearsay = {
+        each.use.pattern_id
+        for each in near
+        if not each.use.proven and each.use.agent_id != caller.id
+    }
+    owners = await recommendation.owners(connection, hearsay) if hearsay else {}
+    return [
+        each
+        for each in near
+        if each.use.proven
+        or each.use.agent_id == caller.id
+        or each.use.agent_id != owners[each.use.pattern_id]
+    ]
+
+
+async def _recorded(
+    connection: Transaction, caller: Agent, fits: Sequence[_Fit]
+) -> list[Candidate]:
+    """Return what fits with the record of each, as far as the caller may read it."""
+    ids = [fit.pattern_id for fit in fits]
+    kept = {each.pattern_id: each for each in await recommendation.kept(connection, caller, ids)}
+    proofs = await recommendation.proofs(connection, ids)
+    return rules.fitting(
+        Candidate(
+            pattern_id=fit.pattern_id,
+            owner_id=known.owner_id,
+            relevance=fit.relevance,
+            uses=fit.uses,
+            failures=fit.failures,
+            record=Record(
+                prior=known.prior,
+                word_good=known.word_good,
+                word_bad=known.word_bad,
+                proofs=proofs.get(fit.pattern_id, ()),
+                voices=known.voices,
+                seconds=known.seconds,
+                fresh_at=known.fresh_at,
+                author_bound=known.author_trust or 0.0,
+            ),
+        )
+        for fit in fits
+        if (known := kept.get(fit.pattern_id))
+    )
+
+
+def _recommended(
+    pattern: Pattern, weighed: Weighed, nearest: Sequence[NearUse], trends: Sequence[Trend]
+) -> Recommended:
+    falling = [
+        each
+        for each in trends
+        if each.pattern_id == pattern.id and each.direction is Direction.DECAYING
+    ]
+    return Recommended(
+        pattern=pattern,
+        score=weighed.score,
+        parts=weighed.parts,
+        bound=weighed.bound,
+        nearest=tuple(nearest[:NEAREST_TOLD]),
+        against=rules.objections(weighed, nearest, falling),
+    )
+
+
+def _near(each: past.NearUse, words: Mapping[str, str]) -> NearUse:
+    use, said = each.use, words.get(each.use.use_id)
+    similarity = round(each.similarity, 1 if said is None else 4)
+    return NearUse(similarity, use.good, use.proven, use.at, said)
+
+
+def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[_Fit]:
+    """Return what fits best, by its description and by the uses that are heard."""
+    uses = [finding.past_use(each, caller.id) for each in heard]
+    well = precedents(uses, recorded=found.recorded)
+    inverse = [replace(use, outcome=1.0 - use.outcome) for use in uses]
+    badly = precedents(inverse, recorded=found.recorded)
+    ranked = fuse(finding.telling(found.arms), well)[: rules.CONSIDERED]
+    fits = []
+    for each in ranked:
+        by_uses = each.parts.get(Arm.USES, 0.0)
+        failures = badly.weight * badly.shares.get(each.item_id, 0.0)
+        fits.append(_Fit(each.item_id, each.score - by_uses, by_uses, failures))
+    return fits
+
+
+def _draw(seed: bytes, pattern_id: str) -> float:
+    """Return a number in (0, 1); the same chance gives a pattern the same one."""
+    return uniform(hashlib.sha256(seed + pattern_id.encode()).digest())
