@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from statistics import fmean
 
 import structlog
@@ -25,6 +25,9 @@ _log = structlog.get_logger()
 MOST_AT_ONCE = 16
 MOST_BYTES_AT_ONCE = 256 * 2**20
 """Of snapshots that are held for checks that run or wait."""
+
+MOST_PREPARED_AT_ONCE = 2
+"""A snapshot counts as held once it is read; these are being read beside."""
 
 RENEWED_EVERY_SECONDS = LEASE.total_seconds() / 3
 DRAIN_SECONDS = 2.0
@@ -119,12 +122,13 @@ class Running:
         self._clock = clock
         self._works: dict[str, Work] = {}
         self._entering = 0
+        self._preparing = asyncio.Semaphore(MOST_PREPARED_AT_ONCE)
         self._seconds: deque[float] = deque([1.0], maxlen=_REMEMBERED)
         self._closing = False
 
-    @contextlib.contextmanager
-    def room(self) -> Iterator[None]:
-        """Hold a place for one more claim while it is prepared.
+    @contextlib.asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Hold a place for one more claim while it is prepared, which few may be at once.
 
         Raises:
             LimitExceeded: too many are being checked; says when to come back.
@@ -133,7 +137,8 @@ class Running:
             raise self._busy(f"{MOST_AT_ONCE} checks are running or waiting")
         self._entering += 1
         try:
-            yield
+            async with self._preparing:
+                yield
         finally:
             self._entering -= 1
 

@@ -132,7 +132,7 @@ class Verification:
         draft = verifications.validated(draft, caller)
         self._require_grammar(caller, lambda: self._checker.validate(draft.check))
         until = asyncio.get_running_loop().time() + wait_seconds
-        with self._running.room():
+        async with self._running.room():
             await progress(f"copying workspace {draft.workspace}")
             root, chosen = await self._place(caller, draft)
             snapshot = await self._reader.capture(root)
@@ -278,7 +278,7 @@ class Verification:
         """
         if claim.attempt >= MOST_ATTEMPTS:
             raise SandboxUnavailable(f"Each of {MOST_ATTEMPTS} attempts at it was cut off.")
-        with self._running.room():
+        async with self._running.room():
             async with self._database.read() as connection:
                 root = await workspaces.root_of(connection, claim.workspace)
                 chosen = await environments.chosen(connection, claim.workspace)

@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from structlog.testing import capture_logs
 
 from tests.unit.faces.toys import FakeApp, Trace
+from tmws.faces.mcp import server
 from tmws.faces.mcp.server import McpServer
 
 pytestmark = pytest.mark.anyio
@@ -221,3 +222,20 @@ async def test_the_watcher_outlives_a_store_that_is_away_for_a_while(
             app.tools.off["echo"] = "now"
             with anyio.fail_after(1):
                 await anext(aiter(changes))
+
+
+async def test_a_call_beyond_the_most_at_once_is_told_when_to_come_back(
+    serve: Serve, trace: Trace, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_CALLS_AT_ONCE", 1)
+    async with Client(serve(), mode=mode) as client:
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "linger", {})
+            await trace.started.wait()
+            refused = await client.call_tool("echo", {"text": "a"})
+            group.cancel_scope.cancel()
+        await trace.cleaned.wait()
+        taken = await client.call_tool("echo", {"text": "a"})
+    assert text_of(refused).startswith("LIMIT_EXCEEDED")
+    assert "Retry after 1 s" in text_of(refused)
+    assert not taken.is_error

@@ -37,6 +37,10 @@ async def carried_through(work: Awaitable[T]) -> T:
             await asyncio.wait([task])
         _note_end(task)
         raise
+    finally:
+        # A failed task holds its exception, that its frames, and one of them is this one: what
+        # the tool held, a whole workspace perhaps, would stay until the collector comes by.
+        del task
 
 
 def _note_end(task: asyncio.Future[T]) -> None:

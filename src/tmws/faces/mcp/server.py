@@ -17,7 +17,7 @@ from mcp.server.subscriptions import ListenHandler
 
 from tmws import __version__
 from tmws.app import App
-from tmws.domain.errors import TmwsError
+from tmws.domain.errors import LimitExceeded, TmwsError
 from tmws.faces.mcp import errors, instructions, results
 from tmws.faces.mcp.changes import Changes, Disabled
 from tmws.faces.mcp.identity import CallerOf
@@ -29,6 +29,13 @@ _log = structlog.get_logger()
 
 Context = ServerRequestContext[Any, Any]
 
+MOST_CALLS_AT_ONCE = 256
+_BUSY = LimitExceeded(
+    f"{MOST_CALLS_AT_ONCE} calls are being answered. Nothing was done. Retry after 1 s.",
+    retryable=True,
+    retry_after_seconds=1,
+)
+
 
 class McpServer(Server[None]):
     """Serves the tools of one application to callers that the transport knows."""
@@ -36,6 +43,7 @@ class McpServer(Server[None]):
     def __init__(self, app: App, caller_of: CallerOf, registry: Registry = REGISTRY) -> None:
         self._app = app
         self._caller_of = caller_of
+        self._running = 0
         self._registry = registry
         self._changes = Changes(app.tools.disabled)
         self.listeners = ListenHandler(self._changes.bus)
@@ -109,10 +117,21 @@ class McpServer(Server[None]):
         tool = self._registry.find(params.name)
         if tool is None:
             raise errors.unknown_tool()
+        if self._running >= MOST_CALLS_AT_ONCE:
+            return errors.refusal(_BUSY)
+        self._running += 1
+        try:
+            return await self._carried(ctx, tool, params.arguments or {})
+        finally:
+            self._running -= 1
+
+    async def _carried(
+        self, ctx: Context, tool: Tool, given: dict[str, Any]
+    ) -> wire.CallToolResult:
         try:
             caller = await self._caller_of(ctx)
             await self._require_enabled(tool)
-            arguments = tool.parse(params.arguments or {})
+            arguments = tool.parse(given)
             call = Call(self._app, caller, progress_to(ctx.session))
             result = await carried_through(tool.run(call, arguments))
             told = result.told() if isinstance(result, Result) else result

@@ -17,12 +17,13 @@ from mcp.server.stdio import stdio_server
 
 from tmws.app import App
 from tmws.faces.mcp import identity
+from tmws.faces.mcp.lines import Cutter, TooLong, Unread
 from tmws.faces.mcp.server import McpServer
 
 _READ_BYTES = 65_536
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
-Lines = AsyncIterator[bytes]
+Lines = AsyncIterator[bytes | TooLong]
 
 
 async def serve_stdio(app: App) -> None:
@@ -35,10 +36,12 @@ async def serve_stdio(app: App) -> None:
     await server.refreshed()  # the options for the handshake are fixed before the lifespan begins
     with anyio.CancelScope() as serving, _stopped_by_signal(serving):
         async with _lines_of_stdin() as lines:
+            unread = Unread()
             # The SDK only iterates over what it is given as standard input.
-            stdin = cast("anyio.AsyncFile[str]", lines)
+            stdin = cast("anyio.AsyncFile[str]", unread.paced(lines))
             async with stdio_server(stdin) as (read, write):
-                await server.run(read, write, server.create_initialization_options())
+                options = server.create_initialization_options()
+                await server.run(read, unread.before(write), options)
 
 
 @contextmanager
@@ -69,7 +72,7 @@ async def _lines_of_stdin() -> AsyncIterator[Lines]:
     that was told to stop would wait for one more line from its client.
     """
     with _taken_stdin() as descriptor:
-        send, receive = anyio.create_memory_object_stream[bytes](0)
+        send, receive = anyio.create_memory_object_stream[bytes | TooLong](0)
         loop = asyncio.get_running_loop()
         threading.Thread(target=_pump, args=(descriptor, send, loop), daemon=True).start()
         async with receive:
@@ -91,13 +94,14 @@ def _taken_stdin() -> Iterator[int]:
 
 
 def _pump(
-    descriptor: int, lines: MemoryObjectSendStream[bytes], loop: asyncio.AbstractEventLoop
+    descriptor: int,
+    lines: MemoryObjectSendStream[bytes | TooLong],
+    loop: asyncio.AbstractEventLoop,
 ) -> None:
     # The loop or the receiver is gone once the server has stopped.
     with suppress(RuntimeError, anyio.ClosedResourceError, anyio.BrokenResourceError):
-        rest = b""
+        cutter = Cutter()
         while chunk := os.read(descriptor, _READ_BYTES):
-            *complete, rest = (rest + chunk).split(b"\n")
-            for line in complete:
+            for line in cutter.feed(chunk):
                 asyncio.run_coroutine_threadsafe(lines.send(line), loop).result()
         loop.call_soon_threadsafe(lines.close)
