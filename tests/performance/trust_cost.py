@@ -7,6 +7,7 @@ Processor time, so that a busy machine disturbs less; no storage is involved.
 
 from __future__ import annotations
 
+import gc
 import random
 import statistics
 import time
@@ -67,6 +68,7 @@ def microseconds(act: Callable[[], object], *, repeats: int, batch: int = 1) -> 
 
 def main() -> None:
     """Print the figures."""
+    gc.disable()  # as the commands do that replay a ledger
     beliefs = [Belief(0.3, 0.2), Belief(0.1, 0.1), Belief(0.0, 0.01), Belief(0.2, 0.05)]
     beliefs.append(Belief(-0.5, 1.5))
     signs = [1.0, 1.0, -1.0, -1.0, -1.0]

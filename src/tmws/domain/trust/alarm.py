@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.logistic import Belief, averaged, sigmoid
 from tmws.domain.trust.model import UNCALIBRATED, Calibration
 
 LOSS_LOGITS = 3.0
@@ -61,8 +61,10 @@ UNSUSPECTED = Watch()
 
 def evidence_of_loss(margin: Belief, supported: bool, calibration: Calibration) -> float:
     """Return the log likelihood ratio of one outcome, positive when it speaks for a loss."""
-    believed = calibration.probability(margin)
-    weaker = calibration.probability(Belief(margin.mean - LOSS_LOGITS, margin.variance))
+    mean, variance = margin
+    slope, offset, _ = calibration
+    believed = sigmoid(slope * averaged(mean, variance) + offset)
+    weaker = sigmoid(slope * averaged(mean - LOSS_LOGITS, variance) + offset)
     if supported:
         return math.log(weaker / believed)
     return math.log((1.0 - weaker) / (1.0 - believed))

@@ -68,24 +68,28 @@ def posterior(margin: Belief, supported: bool, weight: float = 1.0) -> Belief:
         supported: the outcome.
         weight: how much of one whole observation this is, > 0.
     """
-    m, variance = (margin.mean if supported else -margin.mean), margin.variance
+    mean, variance = margin
+    m = mean if supported else -mean
     mode, p = _mode(m, variance, weight)
     spread = 1.0 / (1.0 / variance + weight * p * (1.0 - p))
     step, off, curve = math.sqrt(spread), mode - m, -0.5 / variance
-    total, first, second = _MIDDLE, 0.0, 0.0
+    total, first, second, exp = _MIDDLE, 0.0, 0.0, math.exp
     for node, share in _NODES:
         reach = step * node
+        x = mode + reach
+        # `sigmoid(x)`, written out: the call would cost as much as the rest of the line.
+        held = 1.0 / (1.0 + exp(-x)) if x >= 0.0 else (e := exp(x)) / (1.0 + e)
         # The prior's density at the node over that at the mode; `share` holds the rule's.
-        mass = share * math.exp(curve * reach * (reach + 2.0 * off))
-        ratio = sigmoid(mode + reach) / p
+        mass = share * exp(curve * reach * (reach + 2.0 * off))
+        ratio = held / p
         mass *= ratio if weight == 1.0 else ratio**weight
         total += mass
         first += mass * node
         second += mass * node * node
     first /= total
-    mean = max(m, mode + step * first)
+    moved = max(m, mode + step * first)
     certain = min(variance, spread * (second / total - first * first))
-    return Belief(mean if supported else -mean, certain)
+    return Belief(moved if supported else -moved, certain)
 
 
 def _mode(mean: float, variance: float, weight: float) -> tuple[float, float]:
@@ -96,7 +100,7 @@ def _mode(mean: float, variance: float, weight: float) -> tuple[float, float]:
     """
     low, high = mean, mean + weight * variance
     precision = 1.0 / variance
-    x, p = mean, sigmoid(mean)
+    x, p, exp = mean, sigmoid(mean), math.exp
     for _ in range(_NEWTON_STEPS):
         slope = (x - mean) * precision - weight * (1.0 - p)
         if slope > 0.0:
@@ -107,7 +111,7 @@ def _mode(mean: float, variance: float, weight: float) -> tuple[float, float]:
         x -= slope / (precision + weight * p * (1.0 - p))
         if not low <= x <= high:
             x = (low + high) / 2.0
-        p = sigmoid(x)
+        p = 1.0 / (1.0 + exp(-x)) if x >= 0.0 else (e := exp(x)) / (1.0 + e)
         if abs(x - previous) < _NEWTON_PRECISION:
             break
     return x, p

@@ -9,7 +9,8 @@ first pass over a log is what happens online; `refit` makes further passes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 from tmws.domain.trust.evidence import Task
@@ -40,6 +41,10 @@ class Part(NamedTuple):
 
 PERSONAL = ("skill", "affinity", "conduct")
 """Kinds that describe who answers; the others describe what is asked."""
+
+# Without the detour over keywords: each verdict makes five of either.
+_belief: Callable[[tuple[float, float]], Belief] = partial(tuple.__new__, Belief)
+_part: Callable[[tuple[Kind, str, str]], Part] = partial(tuple.__new__, Part)
 
 LEVEL = Part("level")
 EFFORT = Part("effort")
@@ -90,17 +95,19 @@ class Calibration(NamedTuple):
 
     def probability(self, margin: Belief) -> float:
         """Return the probability of a yes at a margin of this mean and variance."""
-        return sigmoid(self.slope * averaged(margin.mean, margin.variance) + self.offset)
+        mean, variance = margin
+        return sigmoid(self.slope * averaged(mean, variance) + self.offset)
 
     def after(self, margin: Belief, supported: bool, weight: float) -> Calibration:
         """Return the line after one step down the log loss."""
-        z = averaged(margin.mean, margin.variance)
-        p = sigmoid(self.slope * z + self.offset)
-        step = weight * (supported - p) / self.information
+        slope, offset, information = self
+        z = averaged(*margin)
+        p = sigmoid(slope * z + offset)
+        step = weight * (supported - p) / information
         return Calibration(
-            min(_STEEPEST, max(_FLATTEST, self.slope + step * z)),
-            min(_LARGEST_OFFSET, max(-_LARGEST_OFFSET, self.offset + step)),
-            min(_MOST_INFORMATION, self.information + weight * p * (1.0 - p)),
+            _within(slope + step * z, _FLATTEST, _STEEPEST),
+            _within(offset + step, -_LARGEST_OFFSET, _LARGEST_OFFSET),
+            _within(information + weight * p * (1.0 - p), 0.0, _MOST_INFORMATION),
         )
 
 
@@ -109,6 +116,13 @@ UNCALIBRATED = Calibration()
 _FLATTEST, _STEEPEST, _LARGEST_OFFSET = 0.5, 2.0, 1.0
 _MOST_INFORMATION = 2000.0
 """The line never stops learning: agents and claims change."""
+
+
+def _within(value: float, least: float, most: float) -> float:
+    # What `min` and `max` say, at a third of their price.
+    if value > most:
+        return most
+    return value if value > least else least
 
 
 class Roles(NamedTuple):
@@ -130,18 +144,18 @@ class Roles(NamedTuple):
 def roles(agent: str, task: Task, *, relied_on: bool = False) -> Roles:
     """Return the parts that take part: skill, then the affinity if the task has a type."""
     kind, claim, effort = task.type, task.claim, task.effort_minutes
-    own = [Part("skill", agent)]
+    own = [_part(("skill", agent, ""))]
     if kind:
-        own.append(Part("affinity", agent, kind))
+        own.append(_part(("affinity", agent, kind)))
     if relied_on:
-        own.append(Part("conduct", agent))
+        own.append(_part(("conduct", agent, "")))
     asked = [LEVEL]
     if kind:
-        asked.append(Part("type", "", kind))
+        asked.append(_part(("type", "", kind)))
     if task.author is not None:
-        asked.append(Part("choice", task.author))
+        asked.append(_part(("choice", task.author, "")))
     if claim is not None:
-        asked.append(Part("claim", "", claim))
+        asked.append(_part(("claim", "", claim)))
     signs = (1.0,) * len(own) + (-1.0,) * len(asked)
     if effort is not None:
         asked.append(EFFORT)
@@ -176,12 +190,13 @@ def observed(
     `margin` is `combined` of the same parts. A part that was certain stays, one that
     was uncertain takes its share of the surprise and of the certainty gained.
     """
-    after = posterior(margin, supported, weight)
-    move = (after.mean - margin.mean) / margin.variance
-    shrink = (margin.variance - after.variance) / (margin.variance * margin.variance)
+    mean, variance = margin
+    after_mean, after_variance = posterior(margin, supported, weight)
+    move = (after_mean - mean) / variance
+    shrink = (variance - after_variance) / (variance * variance)
     return tuple(
         [
-            Belief(m + c * v * move, v - c * c * v * v * shrink)
+            _belief((m + c * v * move, v - c * c * v * v * shrink))
             for (m, v), c in zip(beliefs, coefficients, strict=True)
         ]
     )

@@ -52,12 +52,13 @@ class Tally(NamedTuple):
 
     def after(self, supported: bool, at: datetime) -> Tally:
         """Return the tally with one more outcome."""
-        form = 0.5 if self.form is None else self.form
+        held, failed, last, form = self
+        before = 0.5 if form is None else form
         return Tally(
-            self.supported + supported,
-            self.refuted + (not supported),
-            at if self.last_at is None or at > self.last_at else self.last_at,
-            form + FORM_WEIGHT * (supported - form),
+            held + supported,
+            failed + (not supported),
+            at if last is None or at > last else last,
+            before + FORM_WEIGHT * (supported - before),
         )
 
 
@@ -163,11 +164,10 @@ class Model:
         watch = record.watch.after(beliefs[0], margin, supported, weight, self.calibration)
         alarmed = watch.alarms > record.watch.alarms
         skill = alarm.widened(after[0]) if alarmed else after[0]
-        self.beliefs.update(zip(part.parts, after, strict=True))
-        self.beliefs[part.parts[0]] = skill
+        self.beliefs.update(zip(part.parts, (skill, *after[1:]), strict=True))
         self.calibration = self.calibration.after(margin, supported, weight)
         self._count(evidence, record, watch, part.parts[1])
-        own = sum([b.mean for b in beliefs[: part.personal]])
+        own = sum([mean for mean, _ in beliefs[: part.personal]])
         affinity = after[1] if task.type else None
         return Step(evidence, probability, own - margin.mean, skill, affinity, alarmed)
 
@@ -182,7 +182,7 @@ class Model:
 
     def _now(self, agent: str, part: Roles, at: datetime) -> list[Belief]:
         known, prior = self.beliefs.get, self.scales.prior
-        beliefs = [known(name) or prior(name.kind) for name in part.parts]
+        beliefs = [known(name) or prior(name[0]) for name in part.parts]
         last = self.records.get(agent, NEWCOMER).tally.last_at
         beliefs[0] = aged(beliefs[0], last, at, self.scales)
         return beliefs
@@ -207,6 +207,7 @@ def aged(belief: Belief, last: datetime | None, at: datetime, scales: Scales) ->
     """Return a skill after it had time to drift, at most as uncertain as a newcomer's."""
     if last is None or at <= last:
         return belief
+    mean, variance = belief
     days = (at - last).total_seconds() / _SECONDS_PER_DAY
-    widest = max(belief.variance, scales.skill * scales.skill)
-    return Belief(belief.mean, min(widest, belief.variance + DRIFT_PER_DAY * days))
+    widest = max(variance, scales.skill * scales.skill)
+    return Belief(mean, min(widest, variance + DRIFT_PER_DAY * days))
