@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 import rfc8785
 
@@ -65,11 +66,16 @@ def _alike(value: Json) -> Json:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        if all(type(key) is str and key.isascii() for key in value):
-            return {key: _alike(inner) for key, inner in value.items()}
-    elif value is None or value is True or value is False:
+        return {
+            # Most that is said is text, and a call would cost more than to see it here.
+            key if type(key) is str and key.isascii() else _refuse(): inner
+            if type(inner) is str
+            else _alike(inner)
+            for key, inner in value.items()
+        }
+    if value is None or value is True or value is False:
         return value
-    elif isinstance(value, _NUMBERS):
+    if isinstance(value, _NUMBERS):
         size = abs(value)
         if size < _LARGEST and value == (whole := int(value)):
             return whole
@@ -94,6 +100,10 @@ def _as_doubles(value: Json) -> Json:
         double = float(value)
         return double if rfc8785.dumps(double) == str(value).encode() else value
     return value
+
+
+def _refuse() -> NoReturn:
+    raise _Other
 
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode

@@ -77,7 +77,7 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
         task=met.task if met else task_of(claim, key),
         stated_confidence=claim.confidence,
     )
-    counted = replace(seen, agent=owner)
+    counted = seen if owner == seen.agent else replace(seen, agent=owner)
     state = trust.load_for(run, counted)
     weight = rules.weight(
         judgement.level,
