@@ -60,13 +60,19 @@ PARTS = {
             "indexes/*.py",
         ),
         tests=(
-            "tests/unit/domain",
+            *(
+                f"tests/unit/domain/test_{name}.py"
+                for name in (
+                    "agents", "analytics", "cursors", "memories", "patterns", "pattern_properties",
+                    "ranking", "text", "usage", "validation_properties", "versions",
+                )
+            ),
             "tests/unit/indexes",
             "tests/unit/test_gate.py",
             *(
                 f"tests/integration/test_{name}.py"
                 for name in (
-                    "analytics", "batches", "exports", "filters", "learning", "memory",
+                    "analytics", "batches", "filters", "learning", "memory",
                     "model_change", "outcomes", "past_uses", "pattern_life", "retired_models",
                     "search", "transfer", "undo", "vector_indexes",
                 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.integration.services import Installation, agent, learned
 from tests.security.test_access import outcome
 from tmws.app import App
 from tmws.domain.agents import Administrator, Reader, Role
 from tmws.domain.patterns import Pattern
+from tmws.storage import tables
 
 ANN = Administrator("ann")
 LEVELS = ("private", "shared", "public", "system")
@@ -55,3 +58,16 @@ async def test_the_administrator_reads_all_that_lives_and_nothing_else(app: App)
         await app.removal.restore(ANN, what.id)
         await app.removal.forget(ANN, what.id)
         assert await outcome(app.revisions.history(ANN, what.id)) == "absent"
+
+
+async def test_who_was_an_admin_restores_nothing_of_the_systems(
+    app: App, installation: Installation
+) -> None:
+    owner = await agent(app, "owner", role=Role.ADMIN)
+    what = await learned(app, owner, level="system")
+    await app.removal.remove(owner, what.id)
+    async with installation.database() as database, database.write() as tx:
+        await tx.execute(tables.agents.update().values(role=Role.AGENT.value))
+    demoted = replace(owner, role=Role.AGENT)
+    assert await app.removal.removed(demoted) == []
+    assert await outcome(app.removal.restore(demoted, what.id)) == "absent"
