@@ -12,6 +12,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from tests.performance.bench import Bench, Row
+from tests.performance.bench_sandbox import SECONDS_TO_REFILL
 from tests.performance.measure import Figure, measure
 from tmws.app import open_app
 from tmws.config import Settings
@@ -54,6 +55,22 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
                 ),
                 floor=floor,
             )
+            if warm:  # under the conditions of the slot alone, to be compared with it
+                yield Row(
+                    await measure(
+                        "verify_claim, pytest, slots refilled before each",
+                        claims.next,
+                        repeats=15,
+                        warm_up=1,
+                        between=refilled,
+                    ),
+                    floor=floor,
+                )
+
+
+async def refilled() -> None:
+    """Let the server replace the slot that was used."""
+    await asyncio.sleep(SECONDS_TO_REFILL)
 
 
 async def _open_loop(claims: Claims) -> Figure:

@@ -28,8 +28,9 @@ from tmws.sandbox.admission import Admission, Breaker
 from tmws.sandbox.engine import Engine, ImageFacts
 from tmws.sandbox.frames import Answer, encode_request
 from tmws.sandbox.hardening import STRICT, Hardening, SlotClass, container_config
-from tmws.sandbox.image import PROTOCOL, PROTOCOL_LABEL, default_name
-from tmws.sandbox.layers import environment_name, how_to_build, node_name
+from tmws.sandbox.image import default_name
+from tmws.sandbox.known_images import KnownImages
+from tmws.sandbox.layers import environment_name, node_name
 from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL, SLOT_LABEL, Owner
 from tmws.sandbox.pool import WarmPool
 from tmws.sandbox.slots import Aborted, DeadlinePassed, EndedByMemory, Slot
@@ -38,7 +39,6 @@ T = TypeVar("T")
 # PID 1 ends a run at its limit; if even PID 1 is late by this much, the host does.
 GRACE_SECONDS = 5.0
 MAX_WAITING = 32
-IMAGE_KNOWN_SECONDS = 10.0
 # A verdict is recorded right after its run; what is only tidying up lets it pass first.
 LINGER_SECONDS = 0.1
 # An engine may go on making a container after whoever asked for it has died.
@@ -87,7 +87,7 @@ class DockerSandbox:
         self._proving = asyncio.Lock()
         self._engine_id: str | None = None
         self._sweep_at = 0.0
-        self._known_images: dict[str, tuple[ImageFacts, float]] = {}
+        self._images = KnownImages(self._held_image, self._later)
         self._proven: set[tuple[str, str]] = set()
         self._live: set[Slot] = set()
         # Of this object alone: a process may have several, each with slots of its own.
@@ -112,7 +112,7 @@ class DockerSandbox:
                 result = await self._run_once(request, image, progress)
         except SandboxUnavailable as error:
             self._engine_id = None
-            self._known_images.clear()
+            self._images.forget()
             if error.retryable:
                 self._breaker.failed()
             raise
@@ -137,7 +137,7 @@ class DockerSandbox:
         Raises:
             SandboxUnavailable: no container can be started at all.
         """
-        image = await self._image(self._image_name or default_name())
+        image = await self._images.find(self._image_name or default_name())
         return await probes.full(partial(self._run_unproven, image))
 
     async def sweep(self) -> int:
@@ -189,7 +189,7 @@ class DockerSandbox:
 
     async def _prove(self, name: str, progress: Progress) -> ImageFacts:
         """Let nothing run before this engine has denied what it must deny."""
-        image = await self._image(name)
+        image = await self._images.find(name)
         async with self._proving:
             if self._engine_id is None:
                 engine = await self._blocking(self._engine.identity)
@@ -205,29 +205,8 @@ class DockerSandbox:
                 self._later(self._sweep_again())
         return image
 
-    async def _image(self, name: str) -> ImageFacts:
-        """Return what the engine holds; asked again after a while, and after any fault."""
-        known, until = self._known_images.get(name, (None, 0.0))
-        if known is None or time.monotonic() > until:
-            known = await self._found_image(name)
-            self._known_images[name] = (known, time.monotonic() + IMAGE_KNOWN_SECONDS)
-        return known
-
-    async def _found_image(self, name: str) -> ImageFacts:
-        image = await self._blocking(lambda: self._engine.image(name))
-        if image is None:
-            raise SandboxUnavailable(
-                f"The sandbox image {name} is not there, and images are never pulled. "
-                f"Nothing was judged. Build it once: '{how_to_build(name)}'.",
-                retryable=False,
-            )
-        if image.labels.get(PROTOCOL_LABEL) != PROTOCOL:
-            raise SandboxUnavailable(
-                f"The sandbox image {name} belongs to another version of tmws. "
-                f"Nothing was judged. Build it again: '{how_to_build(name)}'.",
-                retryable=False,
-            )
-        return image
+    async def _held_image(self, name: str) -> ImageFacts | None:
+        return await self._blocking(lambda: self._engine.image(name))
 
     async def _run_unproven(self, image: ImageFacts, request: ExecutionRequest) -> ExecutionResult:
         return await self._run_once(request, image, _silent)
@@ -263,7 +242,7 @@ class DockerSandbox:
         return _result(answer, slot)
 
     async def _boot(self, slot_class: SlotClass) -> Slot:
-        return await self._boot_from(await self._image(slot_class.image), slot_class)
+        return await self._boot_from(await self._images.find(slot_class.image), slot_class)
 
     async def _boot_from(self, image: ImageFacts, slot_class: SlotClass) -> Slot:
         name = f"{self._prefix}{next(self._numbers)}"
