@@ -44,6 +44,7 @@ from tmws.services.proofs import Proofs
 from tmws.services.receipts import Receipts
 from tmws.services.recommendation import Recommendation
 from tmws.services.recording import Recorder
+from tmws.services.reliance import Reliance
 from tmws.services.removal import Removal
 from tmws.services.retirement import Retirement
 from tmws.services.revisions import Revisions
@@ -93,6 +94,7 @@ class App:
     analytics: Analytics
     verification: Verification
     trust: Trust
+    reliance: Reliance
     corrections: Corrections
     memory: Memory
     tools: Switches
@@ -277,6 +279,7 @@ def _app(
             chance=chance,
         ),
         trust=Trust(database, gate, clock, chance),
+        reliance=Reliance(database, gate=gate, notary=notary, clock=clock, chance=chance),
         corrections=Corrections(database, notary, clock),
         memory=Memory(database, gate, search, clock, chance),
         tools=Switches(database, notary, clock),

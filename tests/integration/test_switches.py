@@ -40,6 +40,7 @@ CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
     Action.GET_VERIFICATION: lambda app, who: app.verification.get(who, "claim_0"),
     Action.GET_TRUST: lambda app, who: app.trust.show(who),
     Action.NEXT_AUDITS: lambda app, who: app.trust.next_audits(who, "nobody", limit=1),
+    Action.RELY: lambda app, who: app.reliance.ask(who, "claim_0", stake=1.0, least=0.5),
     Action.COMPARE_TRUST: lambda app, who: app.trust.compare(who, ["alice", "bob"]),
     Action.REMEMBER: lambda app, who: app.memory.remember(who, MemoryDraft("x")),
     Action.RECALL: lambda app, who: app.memory.recall(who, MemoryQuery()),

@@ -174,7 +174,7 @@ async def test_the_explanation_adds_up_and_names_what_moved_most(
     assert math.log(score / (1 - score)) == pytest.approx(told.score, abs=1e-9)
     assert len(told.largest) == 5
     assert all(found.named(gain.evidence.id) for gain in told.largest)
-    assert (found.integrity.stated, found.integrity.events) == (7, 2)
+    assert (found.exposure.integrity.stated, found.exposure.integrity.events) == (7, 2)
 
 
 async def test_claims_of_foreign_namespaces_count_and_stay_unnamed(

@@ -529,6 +529,7 @@ async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) ->
     for name in ("owner", "spy"):
         await ask(app.trust.explain(spy, name))
         await ask(app.trust.newest(spy, name, limit=50))
+    await ask(app.reliance.ask(spy, mine.claim.id, stake=0.1, least=0.1), asked=mine.claim.id)
     revisions, removal = app.revisions, app.removal
     await revisions.revise(owner, planted.id, Revision(summary=f"{secret} 2"), version=1)
     for read in (revisions.history, revisions.compare, app.sharing.shared_with, removal.forget):

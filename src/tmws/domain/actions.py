@@ -23,5 +23,6 @@ class Action(StrEnum):
     GET_TRUST = "get_trust"
     COMPARE_TRUST = "compare_trust"
     NEXT_AUDITS = "next_audits"
+    RELY = "rely"
     REMEMBER = "remember"
     RECALL = "recall"

@@ -17,6 +17,7 @@ from tmws.domain.environments import Environment
 from tmws.domain.trust.entries import Kind, weighed
 from tmws.domain.trust.evidence import Evidence
 from tmws.domain.trust.model import VERSION
+from tmws.domain.trust.reliance import Answer, Risk
 from tmws.domain.verifications import Claim
 
 
@@ -92,6 +93,27 @@ def identities_linked(agent_id: str, owner_id: str, *, reason: str, by: str, at:
 def trust_refitted(version: str, *, state_sha256: str, by: str, at: datetime) -> Event:
     """Every score was computed again, with what was learned later about earlier claims."""
     return Event(Kind.REFITTED, at, {"version": version, "state_sha256": state_sha256, "by": by})
+
+
+def reliance_answered(claim: Claim, risk: Risk, answer: Answer, *, by: str, at: datetime) -> Event:
+    """Somebody asked to let a claim count before it was checked; what was said, and why."""
+    return Event(
+        "reliance_answered",
+        at,
+        {
+            "claim": claim.id,
+            "agent": claim.agent_id,
+            "answer": answer.value,
+            "stake": risk.stake,
+            "least": risk.least,
+            "draw": risk.draw,
+            "bound": risk.bound,
+            "carried": risk.carried,
+            "budget": risk.budget,
+            "owed": risk.owed,
+            "by": by,
+        },
+    )
 
 
 def tool_disabled(tool: str, *, reason: str, by: str, at: datetime) -> Event:

@@ -12,10 +12,11 @@ from tmws.domain.trust import rules
 from tmws.domain.trust.confirmation import KNOWN_ANSWER, held_back
 from tmws.domain.trust.entries import standing_of, task_key, task_of
 from tmws.domain.trust.evidence import Evidence
+from tmws.domain.trust.reliance import LARGEST_STAKE
 from tmws.domain.trust.score import Standing, standing
 from tmws.domain.trust.state import Model, Step
 from tmws.domain.verifications import Claim
-from tmws.storage import evidence, trust
+from tmws.storage import evidence, reliances, trust
 from tmws.storage.database import Transaction
 from tmws.storage.evidence import Entry
 from tmws.storage.prepared import Execute
@@ -68,6 +69,7 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
     key = task_key(claim.check, claim.workspace)
     met = evidence.met(run, key, owner)
     known = evidence.answered(run, claim)
+    staked = _staked(run, claim, judgement, at=at)
     seen = Evidence(
         id=claim.id,
         agent=claim.agent_id,
@@ -75,7 +77,9 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
         verdict=judgement.verdict,
         # As whoever met it first described it, so that all share it.
         task=met.task if met else task_of(claim, key),
+        relied_on=bool(staked),
         stated_confidence=claim.confidence,
+        severity=min(LARGEST_STAKE, staked) or 1.0,
     )
     counted = seen if owner == seen.agent else replace(seen, agent=owner)
     state = trust.load_for(run, counted)
@@ -147,6 +151,15 @@ async def believed(tx: Transaction, state: State, owner: str, *, at: datetime) -
     share = await evidence.confirmed(tx, owner)
     shown = standing(model, owner, mix, at)
     return Believed(held_back(shown, model, owner, mix, at, confirmed=share), share)
+
+
+def _staked(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> float:
+    """Return what others let the claim count for before this verdict, which ends it."""
+    if judgement.verdict is Verdict.INCONCLUSIVE:
+        return 0.0
+    staked = math.fsum(reliances.stakes(run, claim))
+    reliances.settle(run, claim, at=at)
+    return staked
 
 
 def _counted_today(run: Execute, seen: Evidence) -> float:

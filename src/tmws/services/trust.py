@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from statistics import fmean
 
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
@@ -17,16 +16,15 @@ from tmws.domain.trust.audits import Candidate
 from tmws.domain.trust.entries import task_key, task_of
 from tmws.domain.trust.explanation import Explanation, explain
 from tmws.domain.trust.history import Point, points
-from tmws.domain.trust.integrity import NOTHING_STATED, Integrity, exposure_budget
 from tmws.domain.trust.log import replay
 from tmws.domain.trust.score import Standing, standing_by_type
 from tmws.domain.trust.state import NEWCOMER, Record
 from tmws.ports import Chance, Clock
+from tmws.services.exposure import Exposure, exposure
 from tmws.services.gate import Gate
 from tmws.services.scoring import believed
-from tmws.storage import agents, claims, evidence, trust
+from tmws.storage import agents, claims, evidence, reliances, trust
 from tmws.storage.database import Database, Transaction
-from tmws.storage.evidence import Entry
 
 MOST_COMPARED = 10
 _MOST_OPEN = 500
@@ -88,15 +86,13 @@ class ExplainedView:
     """A view with where it comes from.
 
     Attributes:
-        integrity: stated confidence against what came of it.
-        exposure: how many ordinary unverified claims the agent may have standing at once.
+        exposure: what the agent may have standing unchecked, and what it has.
         readable: claims that may be named to whoever asked; None for all of them.
     """
 
     view: TrustView
     explanation: Explanation
-    integrity: Integrity
-    exposure: float
+    exposure: Exposure
     readable: frozenset[str] | None = None
 
     def named(self, claim_id: str) -> str | None:
@@ -259,7 +255,10 @@ class Trust:
         state = await trust.load_tasks(connection, owner, tasks.values())
         ranking = audits.ranked(state.model, owner, tasks, now)
         statements = {c.id: c.statement for c in undecided}
-        picked: list[Audit] = []
+        # What somebody builds on already cannot wait for chance.
+        urgent = await reliances.relied_on(connection, owner)
+        picked = [Audit(c, statements[c.name]) for c in ranking if c.name in urgent][:limit]
+        ranking = [c for c in ranking if c.name not in urgent]
         while ranking and len(picked) < limit:
             candidate = audits.pick(ranking, self._draw)
             assert candidate is not None
@@ -293,26 +292,18 @@ class Trust:
         view = await self._view(connection, subject)
         owner = await evidence.owner_of(connection, subject.id)
         state = await trust.load_agent(connection, owner)
-        entries = await evidence.of_owner(connection, owner)
-        tasks = {e.evidence.task.claim for e in entries if e.evidence.task.claim}
-        peers = [e for e in await evidence.on_tasks(connection, tasks) if e.owner != owner]
-        steps = sorted(
-            (e.step for e in entries if e.step), key=lambda s: (s.evidence.at, s.evidence.id)
-        )
-        integrity = _integrity(entries, peers)
-        counted = sum(e.evidence.weight for e in entries if e.step)
+        seen = await exposure(connection, owner, bound=view.standing.bound, at=view.at)
         return ExplainedView(
             view=view,
             explanation=explain(
                 state.model,
                 owner,
-                steps,
+                seen.path,
                 state.reference.mix,
                 view.at,
-                corrections=[e.withdrawn for e in entries if e.withdrawn],
+                corrections=[e.withdrawn for e in seen.entries if e.withdrawn],
             ),
-            integrity=integrity,
-            exposure=exposure_budget(view.standing.bound, counted, integrity.penalty_at(view.at)),
+            exposure=seen,
         )
 
 
@@ -348,23 +339,6 @@ async def _walked(connection: Transaction, subject: Agent, *, newest: int | None
     state = await trust.load_agent(connection, owner)
     steps = [e.step for e in await evidence.of_owner(connection, owner) if e.step]
     return points(state.model, owner, steps, state.reference.mix, newest=newest)
-
-
-def _integrity(entries: Sequence[Entry], peers: Sequence[Entry]) -> Integrity:
-    """Hold what the agent stated against its peers, or the model where nobody else spoke."""
-    said: dict[str, list[float]] = {}
-    for peer in peers:
-        if peer.evidence.stated_confidence is not None:
-            said.setdefault(peer.evidence.task.claim or "", []).append(
-                peer.evidence.stated_confidence
-            )
-    integrity = NOTHING_STATED
-    for entry in entries:
-        if entry.step is not None:
-            others = said.get(entry.evidence.task.claim or "")
-            reference = fmean(others) if others else entry.step.probability
-            integrity = integrity.after(entry.evidence, reference)
-    return integrity
 
 
 async def _visible(connection: Transaction, caller: Agent, agent_name: str | None) -> Agent:

@@ -8,7 +8,7 @@ from tmws.storage.columns import Moment, metadata
 from tmws.storage.figure_tables import agent_usage, trials, use_weeks
 from tmws.storage.ledger_tables import ledger_entries, ledger_head, ledger_payloads
 from tmws.storage.model_tables import serving
-from tmws.storage.trust_tables import evidence, links, trust_state
+from tmws.storage.trust_tables import evidence, links, reliances, trust_state
 
 __all__ = [
     "Moment",
@@ -19,6 +19,7 @@ __all__ = [
     "ledger_payloads",
     "links",
     "metadata",
+    "reliances",
     "serving",
     "trials",
     "trust_state",

@@ -200,6 +200,28 @@ def feedback(found: ExplainedView, *, size: int, root: str) -> dict[str, Any]:
 
 @trust.command()
 @click.argument("claim_id")
+@click.option("--stake", type=float, default=1.0, show_default=True, help="1: an ordinary claim.")
+@click.option("--least", type=float, default=0.5, show_default=True, help="Bound it needs.")
+@with_app
+async def rely(app: App, printer: Printer, claim_id: str, stake: float, least: float) -> None:
+    """Ask whether CLAIM_ID may count before it is checked; the answer is on record."""
+    relied = await app.reliance.allow(claim_id, stake=stake, least=least, by=operator())
+    risk = relied.risk
+    printer.record(
+        {
+            "claim_id": claim_id,
+            "granted": relied.granted,
+            "said": relied.said(),
+            "bound": risk.bound,
+            "carried": risk.carried,
+            "budget": risk.budget,
+            "audits_owed": risk.owed,
+        }
+    )
+
+
+@trust.command()
+@click.argument("claim_id")
 @_reason
 @with_app
 async def withdraw(app: App, printer: Printer, claim_id: str, reason: str) -> None:
@@ -291,6 +313,8 @@ def _explanation(found: ExplainedView, *, as_json: bool) -> dict[str, Any]:
         "total": told.score,
         "checks_until_settled": told.audits,
         "withdrawn": [f"{each.evidence}: {each.reason} ({each.by})" for each in told.withdrawn],
-        "integrity_events": found.integrity.events,
-        "exposure_budget": found.exposure,
+        "integrity_events": found.exposure.integrity.events,
+        "exposure_budget": found.exposure.budget,
+        "exposure_carried": found.exposure.carried,
+        "audits_owed": found.exposure.owed,
     }

@@ -18,7 +18,7 @@ from tmws.faces.mcp.tools.patterns import (
     share_pattern,
 )
 from tmws.faces.mcp.tools.recommendation import recommend_patterns
-from tmws.faces.mcp.tools.trust import compare_trust, get_trust, next_audits
+from tmws.faces.mcp.tools.trust import compare_trust, get_trust, next_audits, rely
 from tmws.faces.mcp.tools.verification import get_verification, verify_claim
 
 REGISTRY = Registry(
@@ -38,6 +38,7 @@ REGISTRY = Registry(
         get_trust,
         compare_trust,
         next_audits,
+        rely,
         remember,
         recall,
     ]

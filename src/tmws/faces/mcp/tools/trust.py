@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tmws.domain.trust.history import Point
+from tmws.domain.trust.reliance import LARGEST_STAKE
 from tmws.domain.trust.score import Standing
 from tmws.faces.mcp.registry import Arguments, Call, Json, Result, tool
 from tmws.faces.mcp.views import rounded
@@ -43,6 +44,14 @@ class NextAudits(Arguments):
 
     agent: Name
     limit: Annotated[int, Field(ge=1, le=20)] = 5
+
+
+class Rely(Arguments):
+    """Which claim, and at what risk."""
+
+    claim_id: Annotated[str, Field(min_length=1, max_length=64)]
+    stake: Annotated[float, Field(gt=0, le=LARGEST_STAKE)] = 1.0
+    least: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
 class TrustShown(Result):
@@ -157,6 +166,35 @@ async def next_audits(call: Call, wanted: NextAudits) -> Json:
     }
 
 
+@tool(
+    title="Rely on a claim",
+    read_only=False,
+    destructive=False,
+    idempotent=True,
+    narrow="Nothing to leave out.",
+)
+async def rely(call: Call, wanted: Rely) -> Json:
+    """Ask whether another agent's undecided claim may count already; the answer is on record.
+
+    If it turns out false, its author pays by `stake` (1: an ordinary claim). `least`: the bound
+    its author needs.
+    """
+    relied = await call.app.reliance.ask(
+        call.caller, wanted.claim_id, stake=wanted.stake, least=wanted.least
+    )
+    risk = relied.risk
+    return {
+        "claim_id": relied.claim.id,
+        "granted": relied.granted,
+        "answer": relied.answer.value,
+        "said": relied.said(),
+        "bound": rounded(risk.bound),
+        "carried": rounded(risk.carried),
+        "budget": rounded(risk.budget),
+        "audits_owed": risk.owed,
+    }
+
+
 def explained(found: ExplainedView) -> Json:
     """Return what the score adds up from, in logits, as JSON."""
     told = found.explanation
@@ -184,10 +222,12 @@ def explained(found: ExplainedView) -> Json:
             for each in told.withdrawn
         ],
         "integrity": {
-            "stated": found.integrity.stated,
-            "advantage_nats": rounded(found.integrity.advantage),
-            "events": found.integrity.events,
-            "exposure_budget": rounded(found.exposure),
+            "stated": found.exposure.integrity.stated,
+            "advantage_nats": rounded(found.exposure.integrity.advantage),
+            "events": found.exposure.integrity.events,
+            "exposure_budget": rounded(found.exposure.budget),
+            "exposure_carried": rounded(found.exposure.carried),
+            "audits_owed": found.exposure.owed,
         },
     }
 

@@ -1,0 +1,207 @@
+"""An unchecked claim counts only where its author can carry it, and all of it is on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.integration.services import Installation, agent, ended, timed_out, verified
+from tmws.app import App
+from tmws.domain.agents import Agent
+from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.trust.model import Part
+from tmws.domain.trust.reliance import Answer
+from tmws.services.reliance import Relied
+from tmws.storage import evidence, ledger, trust
+
+
+@pytest.fixture
+async def alice(app: App, installation: Installation) -> Agent:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    return await agent(app, "alice")
+
+
+@pytest.fixture
+async def bob(app: App) -> Agent:
+    return await agent(app, "bob")
+
+
+async def claims(
+    app: App, place: Installation, who: Agent, check: int, *, held: bool | None
+) -> str:
+    """Let an agent claim something of a new snapshot; None leaves it undecided."""
+    place.clock.advance(1)
+    place.workspace(content=f"print({len(place.sandbox.requests)})\n")
+    place.sandbox.will(timed_out() if held is None else ended(check if held else check + 1))
+    return (await verified(app, who, exit_code=check)).claim.id
+
+
+async def proven(app: App, place: Installation, who: Agent, beside: Agent) -> None:
+    """Let an agent earn a record on tasks that another answers too."""
+    for check in range(12):
+        await claims(app, place, beside, check, held=check % 3 > 0)
+        await claims(app, place, who, check, held=True)
+
+
+async def asked(
+    app: App, who: Agent, claim_id: str, *, stake: float = 0.5, least: float = 0.1
+) -> Relied:
+    return await app.reliance.ask(who, claim_id, stake=stake, least=least)
+
+
+async def answers(place: Installation) -> list[dict[str, Any]]:
+    """Return what the ledger says of what was asked."""
+    async with place.database() as database, database.read() as connection:
+        return [
+            json.loads(entry.payload or b"{}")
+            async for entry in ledger.entries(connection)
+            if b'"type":"reliance_answered"' in entry.leaf
+        ]
+
+
+async def test_nobody_relies_on_a_newcomer_and_the_refusal_is_on_record(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    claim_id = await claims(app, installation, alice, 0, held=None)
+    relied = await asked(app, bob, claim_id)
+    assert (relied.answer, relied.granted) == (Answer.BOUND_TOO_LOW, False)
+    assert "Have the claim checked first" in relied.said()
+    [said] = await answers(installation)
+    assert (said["claim"], said["agent"], said["by"]) == (claim_id, alice.id, bob.id)
+    assert (said["answer"], said["bound"], said["stake"]) == ("bound_too_low", 0, 0.5)
+    assert 0.0 <= said["draw"] < 1.0
+    assert (await app.audit.verify()).holds
+
+
+async def test_a_proven_agent_carries_what_its_record_allows_until_it_is_checked(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    await proven(app, installation, alice, bob)
+    budget = (await app.trust.explain(bob, "alice")).exposure.budget
+    one, two = [await claims(app, installation, alice, 20 + n, held=None) for n in range(2)]
+    stake = 0.6 * budget
+    assert (await asked(app, bob, one, stake=stake)).granted
+    refused = await asked(app, bob, two, stake=stake)
+    assert refused.answer is Answer.OVER_BUDGET
+    assert "more is too much" in refused.said()
+    assert (await asked(app, bob, one, stake=stake)).granted  # the same once more adds nothing
+    seen = (await app.trust.explain(bob, "alice")).exposure
+    assert seen.carried == pytest.approx(stake)
+    assert seen.owed == 0
+    [first, *_] = await app.trust.find_audits("alice", limit=2)
+    assert first.candidate.name == one  # what somebody builds on comes first
+    installation.sandbox.will(ended(21))
+    await verified(app, alice, exit_code=21)  # the second, which nobody relies on
+    assert (await app.trust.explain(bob, "alice")).exposure.carried == pytest.approx(stake)
+    assert (await app.audit.verify()).holds
+
+
+async def test_a_false_claim_that_others_built_on_costs_more_than_another(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    await proven(app, installation, alice, bob)
+    claim_id = await claims(app, installation, alice, 30, held=None)
+    assert (await asked(app, bob, claim_id, stake=0.5)).granted
+    installation.sandbox.will(ended(31))
+    await verified(app, alice, exit_code=30)
+    async with installation.database() as database, database.read() as connection:
+        [*_, last] = await evidence.of_owner(connection, alice.id)
+        state = await trust.load_agent(connection, alice.id)
+    assert (last.evidence.relied_on, last.evidence.severity) == (True, 0.5)
+    assert state.model.beliefs[Part("conduct", alice.id)].mean < 0
+    assert (await app.trust.explain(alice)).exposure.carried == 0.0
+    assert (await app.audit.verify()).holds
+    with pytest.raises(InvalidInput, match="was checked: REFUTED"):
+        await asked(app, bob, claim_id)
+
+
+async def test_asking_again_is_no_second_draw(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    await proven(app, installation, alice, bob)
+    carol = await agent(app, "carol")
+    bound = (await app.trust.show(alice)).standing.bound
+    one, two = [await claims(app, installation, alice, 40 + n, held=None) for n in range(2)]
+    for who in (bob, carol, bob, bob):
+        await asked(app, who, one, stake=0.01, least=bound)
+    await asked(app, bob, two, stake=0.01, least=bound)
+    said = await answers(installation)
+    assert len({each["draw"] for each in said[:4]}) == 1
+    assert len({each["answer"] for each in said[:4]}) == 1
+    assert said[4]["draw"] != said[0]["draw"]
+
+
+async def test_two_that_ask_at_once_do_not_both_get_the_last_of_the_budget(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    await proven(app, installation, alice, bob)
+    budget = (await app.trust.explain(bob, "alice")).exposure.budget
+    ids = [await claims(app, installation, alice, 50 + n, held=None) for n in range(3)]
+    async with installation.open() as other:
+        found = await asyncio.gather(
+            *(
+                asked(server, bob, claim_id, stake=0.6 * budget)
+                for server, claim_id in zip((app, other, app), ids, strict=True)
+            )
+        )
+    assert sum(each.granted for each in found) == 1
+    assert (await app.audit.verify()).holds
+
+
+async def test_after_an_alarm_checks_are_owed_before_anybody_relies_on_it_again(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    for round_ in range(3):
+        for check in range(20):
+            installation.clock.advance(3600 * 12)
+            await claims(app, installation, bob, check, held=True)
+            if round_ < 2:
+                await claims(app, installation, alice, check, held=True)
+    number = 0
+    while not (await app.trust.show(alice)).alarms:
+        await claims(app, installation, alice, number % 20, held=False)
+        number += 1
+        assert number < 40
+    unchecked = await claims(app, installation, alice, 60, held=None)
+    relied = await asked(app, bob, unchecked, stake=0.01, least=0.01)
+    assert relied.answer is Answer.AUDITS_OWED
+    assert relied.risk.owed == 3
+    assert "3 whole ones are owed" in relied.said()
+    for check in range(61, 75):
+        await claims(app, installation, bob, check, held=True)
+        await claims(app, installation, alice, check, held=True)
+    assert (await asked(app, bob, unchecked, stake=0.01, least=0.01)).answer is not relied.answer
+
+
+async def test_only_what_one_may_read_of_others_can_be_asked_about(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    carol = await agent(app, "carol", "elsewhere")
+    claim_id = await claims(app, installation, alice, 0, held=None)
+    for who, asked_id in ((carol, claim_id), (bob, "claim_0")):
+        with pytest.raises(NotFound, match="is visible to you"):
+            await asked(app, who, asked_id)
+    with pytest.raises(InvalidInput, match="its own claims"):
+        await asked(app, alice, claim_id)
+    for wrong in ({"stake": 0.0}, {"stake": 101.0}, {"least": 0.0}, {"least": 1.0}):
+        with pytest.raises(InvalidInput, match="is refused"):
+            await asked(app, bob, claim_id, **wrong)
+    await app.corrections.link("bob", "alice", reason="one owner", by="ann")
+    with pytest.raises(InvalidInput, match="its own claims"):
+        await asked(app, bob, claim_id)
+    assert await answers(installation) == []
+
+
+async def test_an_administrator_asks_about_any_claim(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    claim_id = await claims(app, installation, alice, 0, held=None)
+    relied = await app.reliance.allow(claim_id, stake=1.0, least=0.5, by="ann")
+    assert not relied.granted
+    [said] = await answers(installation)
+    assert said["by"] == "ann"
+    with pytest.raises(NotFound, match="No claim"):
+        await app.reliance.allow("claim_0", stake=1.0, least=0.5, by="ann")
