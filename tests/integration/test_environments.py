@@ -77,6 +77,26 @@ async def test_a_claim_in_a_changed_environment_is_checked_again(
     assert not (await verified(app, alice)).repeated
 
 
+async def test_equal_files_with_other_packages_are_another_check(
+    app: App, installation: Installation
+) -> None:
+    for name in ("shop", "copy", "bare"):
+        await app.workspaces.add(name, installation.workspace(name), by="ann")
+    await app.environments.add(SIX, LOCK, by="ann")
+    for name in ("shop", "copy"):
+        await app.workspaces.choose_environment(name, "six", by="ann")
+    alice = await agent(app, "alice")
+    installation.clock.advance(seconds=1)
+
+    first, copy, bare = [
+        await verified(app, alice, workspace=name) for name in ("shop", "copy", "bare")
+    ]
+
+    assert (first.repeated, copy.repeated, bare.repeated) == (False, True, False)
+    assert [request.environment for request in installation.sandbox.requests] == [SIX, None]
+    assert (await verified(app, alice, workspace="bare")).repeated
+
+
 def test_images_of_other_recipes_are_left_over_until_they_are_pruned() -> None:
     engine = Engine()
     name = "tmws-left-over-test:old"

@@ -373,8 +373,8 @@ class Verification:
             # Of equal claims sent at once, the second has to see the first.
             await agents.lock(tx, claim.agent_id)
             for known in await claims.same(tx, claim):
-                if not chosen.stood_at(known.created_at):
-                    break
+                if not await environments.ran_with(tx, chosen, known.workspace, known.created_at):
+                    continue
                 if known.answers(claim):
                     return _Opened(known, ours=False)
                 if known.state is not ClaimState.OPEN or not known.covers(claim):

@@ -116,5 +116,13 @@ async def chosen(connection: AsyncConnection, workspace: str) -> Chosen:
     return Chosen(_environment(row), max(row.chosen_at, row.changed_at))
 
 
+async def ran_with(
+    connection: AsyncConnection, wanted: Chosen, workspace: str, moment: datetime
+) -> bool:
+    """Say whether a check of this workspace at that moment ran with these very packages."""
+    theirs = await chosen(connection, workspace)
+    return theirs.environment == wanted.environment and theirs.stood_at(moment)
+
+
 def _environment(row: sa.Row[tuple[object, ...]]) -> Environment:
     return Environment(row.name, row.digest, tuple(json.loads(row.plugins)))
