@@ -25,6 +25,8 @@ from tests.mutation.mutants import Mutant
 _SLOWER = 5
 """A fault that makes the tests this much slower than they were counts as noticed."""
 _START_SECONDS = 30.0
+_NAMED = ("FAILED", "ERROR")
+"""How pytest begins the line that names a test that failed."""
 
 
 class Fate(StrEnum):
@@ -73,6 +75,8 @@ class Copies:
                 return Trial(mutant, Fate.TIMED_OUT, f"over {seconds:.0f} s")
             finally:
                 self._write(file, before)
+            if not passes and not told.startswith(_NAMED):
+                _require_collected(copy, tests, seconds)
         return Trial(mutant, Fate.SURVIVED if passes else Fate.NOTICED, told)
 
     def _write(self, file: Path, content: bytes) -> None:
@@ -115,6 +119,17 @@ def _copied(copy: Path) -> Path:
     return copy
 
 
+def _require_collected(copy: Path, tests: Sequence[str], seconds: float) -> None:
+    """Return if it was the fault that kept tests from running, and not what they need.
+
+    Raises:
+        SystemExit: they do not even load without it.
+    """
+    passes, told = _passes(copy, ["--collect-only", *tests], seconds)
+    if not passes:
+        raise SystemExit(f"no test can be run any more:\n{told}")
+
+
 def _passes(copy: Path, tests: Sequence[str], seconds: float) -> tuple[bool, str]:
     options = ["--exitfirst", "--quiet", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
     # With CI set, hypothesis tries the same examples each time.
@@ -134,7 +149,5 @@ def _passes(copy: Path, tests: Sequence[str], seconds: float) -> tuple[bool, str
         process.communicate()
         raise
     lines = output.decode(errors="replace").splitlines()
-    failed = next((line for line in lines if line.startswith(("FAILED", "ERROR"))), "")
-    if process.returncode == pytest.ExitCode.TESTS_FAILED and not failed:
-        raise SystemExit("no test ran:\n" + "\n".join(lines[-15:]))
+    failed = next((line for line in lines if line.startswith(_NAMED)), "")
     return process.returncode == pytest.ExitCode.OK, failed or "\n".join(lines[-1:])
