@@ -158,7 +158,8 @@ def _staked(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -
     if judgement.verdict is Verdict.INCONCLUSIVE:
         return 0.0
     staked = math.fsum(reliances.stakes(run, claim))
-    reliances.settle(run, claim, at=at)
+    if staked:
+        reliances.settle(run, claim, at=at)
     return staked
 
 
