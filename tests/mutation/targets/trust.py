@@ -1,0 +1,65 @@
+"""How trust moves and what is shown of it: the whole model, its rules, its log."""
+
+from __future__ import annotations
+
+from tests.mutation.target import Target
+
+_MODEL = "src/tmws/domain/trust"
+_TESTS = "tests/unit/domain/test_trust"
+
+_SAME = "both halves of the formula give the same, up to the last bit, about zero"
+_POWER = "a number to the power of one is itself, to the bit"
+_STOP = "a step of exactly this size does not come up; the quadrature corrects what is left"
+_BOUND = "at its bound the value is the bound"
+_ZIP = "both sides are made from the same parts, so they are equally long"
+_SIGN = "the sign cancels: shares are divided by their sum, or squared"
+
+TARGET = Target(
+    sources={
+        f"{_MODEL}/{name}.py": ()
+        for name in (
+            *("alarm", "audits", "confirmation", "entries", "evidence", "explanation", "history"),
+            *("integrity", "log", "logistic", "model", "nightly", "reference", "refit", "rules"),
+            *("score", "state"),
+        )
+    },
+    # The first notice most faults, and quickly.
+    tests=tuple(
+        f"{_TESTS}_{name}.py"
+        for name in (
+            *("figures", "edges", "history", "entries", "reference", "rules", "score"),
+            *("confirmation", "log", "model"),
+        )
+    ),
+    excused={
+        f"{_MODEL}/alarm.py threshold: draw() < UNCALIBRATED.probability(margin) → "
+        "draw() <= UNCALIBRATED.probability(margin)": "no number that is drawn is exactly that",
+        f"{_MODEL}/logistic.py sigmoid: x >= 0.0 → x > 0.0": _SAME,
+        f"{_MODEL}/logistic.py sigmoid: 0.0 → 1.0": _SAME,
+        f"{_MODEL}/logistic.py _mode: x >= 0.0 → x > 0.0": _SAME,
+        f"{_MODEL}/logistic.py _mode: 0.0 → 1.0": _SAME,
+        f"{_MODEL}/logistic.py posterior: x >= 0.0 → x > 0.0": _SAME,
+        f"{_MODEL}/logistic.py posterior: 0.0 → 1.0": _SAME,
+        f"{_MODEL}/logistic.py posterior: "
+        f"ratio if weight == 1.0 else ratio ** weight → ratio ** weight": _POWER,
+        f"{_MODEL}/logistic.py posterior: 1.0 → 1.5 #2": _POWER,
+        f"{_MODEL}/logistic.py _mode: slope > 0.0 → slope >= 0.0": _STOP,
+        f"{_MODEL}/logistic.py _mode: "
+        f"abs(x - previous) < _NEWTON_PRECISION → abs(x - previous) <= _NEWTON_PRECISION": _STOP,
+        f"{_MODEL}/model.py Calibration.after: "
+        f"0.0 → 1.0": "information begins at 50 and only grows",
+        f"{_MODEL}/model.py _within: value > most → value >= most": _BOUND,
+        f"{_MODEL}/model.py _within: value > least → value >= least": _BOUND,
+        f"{_MODEL}/model.py combined: True → False": _ZIP,
+        f"{_MODEL}/model.py observed: True → False": _ZIP,
+        f"{_MODEL}/refit.py _Fit.without: True → False": _ZIP,
+        f"{_MODEL}/refit.py _Fit.path: True → False": _ZIP,
+        f"{_MODEL}/refit.py _Fit.sweep: True → False": _ZIP,
+        f"{_MODEL}/score.py mix_of: "
+        f"authored[task.author] += count → authored[task.author] -= count": _SIGN,
+        f"{_MODEL}/score.py spread: "
+        f"shares[point.type] += point.weight → shares[point.type] -= point.weight": _SIGN,
+        f"{_MODEL}/score.py mix_of: 1 → 2": "the only point has the whole weight, whatever it is",
+        f"{_MODEL}/state.py Tally.after: at > last → at >= last": "either is the same moment",
+    },
+)
