@@ -130,7 +130,14 @@ def run(words: list[str], measurement: Measurement | None = None) -> None:
     send = open_channel("pytest" if measurement is None else "coverage")
     sources = Sources()
     selection = Selection.of(keyword, marker)
-    witness = Witness(send, Guard(plugins), sources, selection, option("--order", words))
+    witness = Witness(
+        send,
+        Guard(plugins),
+        sources,
+        selection,
+        own=Selection.of_project(own.overruled),
+        order=option("--order", words),
+    )
     finish, look, tell = witness.finish, sources.unread, send_files
     open_paths()
     hand_over_names()

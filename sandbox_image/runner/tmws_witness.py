@@ -61,7 +61,7 @@ LIBRARY = str(Path(unittest.__file__).parent)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which of the collected tests the claim is about."""
+    """Which of the collected tests are meant."""
 
     keyword: Expression | None
     marker: Expression | None
@@ -72,8 +72,19 @@ class Selection:
         chosen = (None if text is None else Expression.compile(text) for text in (keyword, marker))
         return cls(*chosen)
 
+    @classmethod
+    def of_project(cls, overruled: list[str]) -> Selection | None:
+        """Return what the project's own options would select, None if that is not plain."""
+        given = dict(option.split(" ", 1) for option in overruled if option[:3] in {"-k ", "-m "})
+        if len(given) < len(overruled):
+            return None
+        try:
+            return cls.of(given.get("-k"), given.get("-m"))
+        except SyntaxError:
+            return None
+
     def holds(self, item: pytest.Item) -> bool:
-        """Tell whether the claim is about this test too."""
+        """Tell whether this test is selected."""
         named = self.keyword is None or self.keyword.evaluate(KeywordMatcher.from_item(item))
         return named and (
             self.marker is None
@@ -93,12 +104,15 @@ class Witness:
         guard: Guard,
         sources: Sources,
         selection: Selection,
-        order: str | None = None,
+        *,
+        own: Selection | None,
+        order: str | None,
     ) -> None:
         self._send = send
         self._guard = guard
         self._sources = sources
         self._selection = selection
+        self._own = own
         self._order = None if order is None else Random(order)  # noqa: S311  an order, no secret
         self._numbers: dict[pytest.Item, int] = {}
         self._functions: dict[pytest.Item, tuple[object, object]] = {}
@@ -213,7 +227,7 @@ class Witness:
         elif item in self._numbers and (outcome := self._outcome()) is not None:
             if outcome == "passed" and self._called is not item:
                 self._hooks[about(item.nodeid, "was passed over")] = None
-            self._send_test(self._numbers[item], outcome)
+            self._send_test(item, outcome)
             self._ready_canary(item, outcome)
         return result
 
@@ -229,14 +243,16 @@ class Witness:
             canary = self._canary(module, like=self._passing[module])
             item.session.items[self._turns[item]] = canary
 
-    def _send_test(self, index: int, outcome: str) -> None:
+    def _send_test(self, item: pytest.Item, outcome: str) -> None:
+        index = self._numbers[item]
         if outcome == "passed" and not self._changed:
             self._passed.append(index)
             if len(self._passed) >= PASSED_PER_LINE:
                 self._send_passed()
             return
         told = why(self._causes, outcome)
-        self._send("test", index=index, outcome=outcome, changed=self._changed, **told)
+        kept = self._own is not None and self._own.holds(item)
+        self._send("test", index=index, outcome=outcome, changed=self._changed, kept=kept, **told)
 
     def _send_passed(self) -> None:
         if self._passed:

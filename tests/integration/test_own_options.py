@@ -110,6 +110,29 @@ async def test_an_example_that_needs_a_package_says_so(sandbox: DockerSandbox) -
     assert "numpy" in judgement.detail
 
 
+@pytest.mark.parametrize(
+    ("options", "broken", "level"),
+    [
+        ("-m 'not slow'", "test_add", Level.REPRODUCED),
+        ("-m 'not slow' -k add", "test_add", Level.REPRODUCED),
+        ("-m 'not slow'", "test_slow", Level.OBSERVED),
+        ("-m 'not slow' -p plugin", "test_add", Level.OBSERVED),
+    ],
+)
+async def test_a_test_that_options_would_not_hide_refutes_in_full(
+    sandbox: DockerSandbox, options: str, broken: str, level: Level
+) -> None:
+    before = f"def {broken}():\n    assert add(2, 2) == 4"
+    files = PROJECT | {
+        "pytest.ini": f"[pytest]\naddopts = {options}\nmarkers = slow\n",
+        "tests/test_app.py": TEST.replace(before, before.replace("== 4", "== 5")),
+    }
+
+    judgement = await decided(sandbox, PytestCheck(("tests",)), files)
+
+    assert (judgement.verdict, judgement.level) == (Verdict.REFUTED, level), judgement
+
+
 async def test_a_number_of_tests_that_options_would_hide_is_left_open(
     sandbox: DockerSandbox,
 ) -> None:

@@ -173,6 +173,13 @@ CLAIMS = (
     claimed("click", PARSING, TRUE, environment="tools"),
     claimed(
         "click",
+        PARSING,
+        FALSE,
+        ("src/click/parser.py", "{ctx.token_normalize_func(opt)}", "{opt}"),
+        environment="tools",
+    ),
+    claimed(
+        "click",
         "ruff check src",
         FALSE,
         ("src/click/utils.py", "import os\n", "import os\nimport json\n"),

@@ -50,6 +50,7 @@ class Ran:
         id: node id; for a canary the module it was put into.
         missing: name of the import or fixture that was not there, if that is why.
         changed: a hook reported something else than what happened.
+        kept: a test that the project's own options would run, too.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Ran:
     missing: str | None = None
     message: str = ""
     changed: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,4 +396,5 @@ def _ran(record: Record, node_id: str) -> Ran:
         missing=read.optional_text(record, "missing"),
         message=read.optional_text(record, "message") or "",
         changed=record.get("changed") is True,
+        kept=record.get("kept") is True,
     )

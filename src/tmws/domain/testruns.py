@@ -125,7 +125,7 @@ def _by_failures(
             "network, and files, descriptors and threads are bounded. Name targets that need less.",
             (ran.id for ran in own),
         )
-    if report.overruled:
+    if report.overruled and not any(ran.kept for ran in own):
         case = Case(case.counts, (*case.flags, *_overruled(report)))
     contradicted = report.status == 0 or exit_code == 0 or any(ran.changed for ran in own)
     if contradicted:
