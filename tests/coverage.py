@@ -78,6 +78,7 @@ PARTS = {
                 )
             ),
             "tests/security/test_access.py",
+            "tests/security/test_namespaces_beside.py",
             "tests/security/test_removed.py",
         ),
         least_percent=95.0,

@@ -30,5 +30,11 @@ TARGET = Target(
         "src/tmws/services/sharing.py Sharing.shared_with: "
         "Action.GET_PATTERN → Action.SHARE_PATTERN": "the same",
     },
-    tests=("tests/security/test_removed.py", "tests/security/test_access.py", "-k", "sqlite"),
+    tests=(
+        "tests/security/test_namespaces_beside.py",
+        "tests/security/test_removed.py",
+        "tests/security/test_access.py",
+        "-k",
+        "sqlite",
+    ),
 )
