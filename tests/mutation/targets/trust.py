@@ -11,6 +11,7 @@ _SAME = "both halves of the formula give the same, up to the last bit, about zer
 _POWER = "a number to the power of one is itself, to the bit"
 _STOP = "a step of exactly this size does not come up; the quadrature corrects what is left"
 _BOUND = "at its bound the value is the bound"
+_NOW = "when no time has passed, nothing has faded"
 _ZIP = "both sides are made from the same parts, so they are equally long"
 _SIGN = "the sign cancels: shares are divided by their sum, or squared"
 
@@ -50,6 +51,8 @@ TARGET = Target(
         f"0.0 → 1.0": "information begins at 50 and only grows",
         f"{_MODEL}/model.py _within: value > most → value >= most": _BOUND,
         f"{_MODEL}/model.py _within: value > least → value >= least": _BOUND,
+        f"{_MODEL}/integrity.py Integrity.penalty_at: at <= self.at → at < self.at": _NOW,
+        f"{_MODEL}/state.py Model._learn: True → False": _ZIP,
         f"{_MODEL}/model.py combined: True → False": _ZIP,
         f"{_MODEL}/model.py observed: True → False": _ZIP,
         f"{_MODEL}/refit.py _Fit.without: True → False": _ZIP,

@@ -221,16 +221,17 @@ def test_an_observation_counts_whole_and_is_no_own_pick_unless_told() -> None:
     evidence = Evidence("e", "ann", DAY, supported("s").verdict)
     assert (evidence.weight, evidence.severity, evidence.relied_on) == (1.0, 1.0, False)
 
-    def weight(**own: bool) -> float:
+    def weight(**own: float) -> float:
         return rules.weight(
             Level.INDEPENDENT,
             verified_by_author=False,
             same_owner=False,
             repeated=False,
             counted_today=0.0,
-            **own,
+            **own,  # type: ignore[arg-type]  # a bool is a number, too
         )
 
+    assert weight(probability=0.9) == 1.0
     assert weight() == weight(own_pick=False) == weight(own_pick=True) == 1.0
 
 
@@ -280,3 +281,27 @@ def test_of_two_verdicts_by_one_name_a_fit_takes_the_earlier() -> None:
         model, steps = refit(log)
         assert [step.evidence for step in steps] == [first]
         assert model.records["ann"].tally.refuted == 0
+
+
+def test_a_verdict_without_a_type_says_nothing_of_affinities() -> None:
+    plain, typed = supported("a", task=Task("c")), supported("b", task=Task("c", "pytest"))
+    model = Model()
+    first, second = model.record(plain), model.record(typed)
+    assert first is not None
+    assert second is not None
+    assert first.affinity is None
+    assert second.affinity == model.belief(Part("affinity", "ann", "pytest"))
+
+
+def test_a_fingerprint_is_another_once_any_number_is() -> None:
+    log = [supported("a", task=Task("c", "pytest")), refuted("b", "bob", Task("d"))]
+    same = replay(log).model.fingerprint()
+    assert len(same) == 64
+    for table in ("beliefs", "records", "tallies", "census"):
+        model = replay(log).model
+        assert model.fingerprint() == same
+        getattr(model, table).popitem()
+        assert model.fingerprint() != same
+    model = replay(log).model
+    model.calibration = Calibration(offset=1e-9)
+    assert model.fingerprint() != same
