@@ -47,6 +47,25 @@ class Probe:
     observed: str
 
 
+@dataclass(frozen=True, slots=True)
+class SandboxState:
+    """How a process' sandbox stands, for administrators.
+
+    Attributes:
+        tested_at: monotonic time when it last proved that it denies what it must, None if never.
+        fault: why it was last not fit to run anything, until it is again.
+        resting: it is not asked for now, because it failed too often.
+        ready: runs that would find a container started.
+    """
+
+    tested_at: float | None = None
+    fault: str | None = None
+    resting: bool = False
+    ready: int = 0
+    running: int = 0
+    waiting: int = 0
+
+
 class Sandbox(Protocol):
     """Runs a command of ours on files of theirs, cut off from everything else.
 
@@ -77,6 +96,10 @@ class Sandbox(Protocol):
         Raises:
             SandboxUnavailable: nothing could be run now.
         """
+        ...
+
+    def state(self) -> SandboxState:
+        """Return how it stands, asking nobody."""
         ...
 
     async def sweep(self) -> int:

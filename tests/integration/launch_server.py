@@ -16,7 +16,7 @@ from tmws.config import Settings
 from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits
 from tmws.faces.http.server import serve_http
 from tmws.faces.mcp.stdio import serve_stdio
-from tmws.ports import Probe, Progress
+from tmws.ports import Probe, Progress, SandboxState
 from tmws.telemetry import logging
 
 
@@ -41,6 +41,9 @@ class EndlessSandbox:
 
     async def warm(self, limits: Limits) -> None:
         pass
+
+    def state(self) -> SandboxState:
+        return SandboxState(waiting=3)
 
     async def sweep(self) -> int:
         return 0

@@ -19,7 +19,7 @@ from tmws.domain.claims import PythonCheck
 from tmws.domain.execution import ExecutionRequest, ExecutionResult, Limits, Outcome
 from tmws.domain.patterns import Pattern, PatternDraft
 from tmws.domain.verifications import ClaimDraft
-from tmws.ports import Probe, Progress
+from tmws.ports import Probe, Progress, SandboxState
 from tmws.services.verification import VerificationReport
 from tmws.storage.database import Database
 from tmws.testing.clock import StillClock
@@ -50,6 +50,9 @@ class ScriptedSandbox:
 
     async def warm(self, limits: Limits) -> None:
         pass
+
+    def state(self) -> SandboxState:
+        return SandboxState()
 
     async def sweep(self) -> int:
         return 0

@@ -27,12 +27,18 @@ class Admission:
         self._waiting_limit = waiting
         self._free = asyncio.Semaphore(places)
         self._waiting = 0
+        self._running = 0
         self._durations: deque[float] = deque([1.0], maxlen=_REMEMBERED_RUNS)
 
     @property
     def waiting(self) -> int:
         """How many stand in line now."""
         return self._waiting
+
+    @property
+    def running(self) -> int:
+        """How many hold a place now."""
+        return self._running
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -55,9 +61,11 @@ class Admission:
         finally:
             self._waiting -= 1
         began = time.monotonic()
+        self._running += 1
         try:
             yield
         finally:
+            self._running -= 1
             self._durations.append(time.monotonic() - began)
             self._free.release()
 
@@ -87,6 +95,11 @@ class Breaker:
         self._rest = rest_seconds
         self._now = now
         self._closed_until = -math.inf
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are refused now."""
+        return self._now() < self._closed_until
 
     def admit(self) -> None:
         """Let the call pass, or refuse it without asking the engine.

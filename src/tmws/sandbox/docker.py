@@ -22,7 +22,7 @@ from tmws.domain.execution import (
     Outcome,
     Runtime,
 )
-from tmws.ports import Probe, Progress
+from tmws.ports import Probe, Progress, SandboxState
 from tmws.sandbox import probes
 from tmws.sandbox.admission import Admission, Breaker
 from tmws.sandbox.engine import Engine, ImageFacts
@@ -93,6 +93,8 @@ class DockerSandbox:
         # Of this object alone: a process may have several, each with slots of its own.
         self._prefix = f"{id(self):x}-"
         self._numbers = itertools.count()
+        self._tested_at: float | None = None
+        self._fault: str | None = None
         self._tidying: set[asyncio.Task[None]] = set()
 
     async def run(self, request: ExecutionRequest, *, progress: Progress) -> ExecutionResult:
@@ -113,10 +115,12 @@ class DockerSandbox:
         except SandboxUnavailable as error:
             self._engine_id = None
             self._images.forget()
+            self._fault = error.message
             if error.retryable:
                 self._breaker.failed()
             raise
         self._breaker.succeeded()
+        self._fault = None
         self._pool.expect(SlotClass.of(request.limits, name))
         return result
 
@@ -139,6 +143,17 @@ class DockerSandbox:
         """
         image = await self._images.find(self._image_name or default_name())
         return await probes.full(partial(self._run_unproven, image))
+
+    def state(self) -> SandboxState:
+        """Return how it stands, asking nobody."""
+        return SandboxState(
+            tested_at=self._tested_at,
+            fault=self._fault,
+            resting=self._breaker.is_open,
+            ready=self._pool.ready,
+            running=self._admission.running,
+            waiting=self._admission.waiting,
+        )
 
     async def sweep(self) -> int:
         """Remove the containers of processes that are gone; return how many.
@@ -198,8 +213,11 @@ class DockerSandbox:
                 self._sweep_at = time.monotonic() + SWEEP_SECONDS
             if (self._engine_id, image.id) not in self._proven:
                 await progress("testing the sandbox before its first run")
+                self._fault = "The self-test did not hold, or could not be run."
                 probes.require_held(await probes.quick(partial(self._run_unproven, image)))
+                self._fault = None
                 self._proven.add((self._engine_id, image.id))
+                self._tested_at = time.monotonic()
             if time.monotonic() > self._sweep_at:
                 self._sweep_at = time.monotonic() + SWEEP_SECONDS
                 self._later(self._sweep_again())
@@ -304,7 +322,11 @@ class DockerSandbox:
             _log.warning("sandbox_container_not_removed", reason=str(error))
 
     async def _blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except SandboxUnavailable as error:
+            self._fault = error.message
+            raise
 
 
 async def _settled(future: asyncio.Future[T]) -> BaseException | None:

@@ -52,6 +52,11 @@ class WarmPool:
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def ready(self) -> int:
+        """How many slots wait for a request."""
+        return sum(map(len, self._ready.values()))
+
     async def lease(self, slot_class: SlotClass, *, image: str) -> Slot | None:
         """Take a ready slot of this class and image, None if there is none."""
         slots = self._ready.get(slot_class, deque())

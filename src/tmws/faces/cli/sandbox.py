@@ -10,6 +10,7 @@ from tmws.app import App, added_profiles
 from tmws.config import load_settings
 from tmws.domain.commands import PROFILES
 from tmws.domain.errors import SandboxUnavailable
+from tmws.faces.cli import server_states
 from tmws.faces.cli.environments import env
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import json_option, with_app
@@ -55,9 +56,14 @@ def build(base: str, base_image: str | None, *, fresh: bool, node: bool, as_json
 @sandbox.command()
 @with_app
 async def status(app: App, printer: Printer) -> None:
-    """Show engine, images, environments and the containers of each process."""
+    """Show engine, images, environments, containers, and how each server's sandbox stands."""
     kept = await app.environments.every()
-    seen = await asyncio.to_thread(look, [one.environment for one in kept])
+    servers = await asyncio.to_thread(server_states.read, app.settings.data_dir)
+    try:
+        seen = await asyncio.to_thread(look, [one.environment for one in kept])
+    except SandboxUnavailable:
+        printer.record({"servers": servers})
+        raise
     lacking = [
         one.environment.name
         for one in kept
@@ -71,6 +77,7 @@ async def status(app: App, printer: Printer) -> None:
             "environments": [one.environment.name for one in kept],
             "not_built": lacking,
             "containers": [f"{count} of process {owner}" for owner, count in seen.containers],
+            "servers": servers,
         }
     )
 

@@ -13,6 +13,7 @@ import structlog
 from tmws.app import App, open_app
 from tmws.config import Settings, load_settings
 from tmws.domain.errors import SandboxUnavailable
+from tmws.faces.cli import server_states
 from tmws.faces.http.server import serve_http
 from tmws.faces.mcp.stdio import serve_stdio
 from tmws.telemetry import logging
@@ -58,6 +59,7 @@ async def _tended(app: App) -> AsyncIterator[None]:
         asyncio.create_task(app.verification.tend()),
         asyncio.create_task(app.upkeep.run()),
         asyncio.create_task(app.corrections.tend()),
+        asyncio.create_task(server_states.keep(app)),
     ]
     if app.settings.warm_slots:
         tasks.append(asyncio.create_task(_prepare(app)))
