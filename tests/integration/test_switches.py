@@ -13,6 +13,7 @@ from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound, ToolDisabled
 from tmws.domain.memories import MemoryDraft
+from tmws.domain.situations import Situation
 from tmws.domain.usage import UseOutcome
 from tmws.domain.versions import Revision
 from tmws.services.analytics import StatsQuery
@@ -23,6 +24,9 @@ from tmws.services.outcomes import OutcomeReport
 CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
     Action.LEARN_PATTERN: lambda app, who: app.learning.learn(who, pattern()),
     Action.FIND_PATTERNS: lambda app, who: app.learning.find(who, PatternQuery()),
+    Action.RECOMMEND_PATTERNS: lambda app, who: app.recommendation.recommend(
+        who, Situation("retry a build")
+    ),
     Action.GET_PATTERN: lambda app, who: app.learning.get(who, "pattern_0"),
     Action.REPORT_OUTCOME: lambda app, who: app.outcomes.report(
         who, OutcomeReport("pattern_0", UseOutcome.SUCCESS)
