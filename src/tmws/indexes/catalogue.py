@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,8 +205,9 @@ class View:
         """Number of uses of what can be seen."""
         return int(np.count_nonzero(self._block.uses.seen(self._seen)))
 
+    @cached_property
     def readable(self) -> Readable:
-        """Return the words that can be seen."""
+        """The words that can be seen."""
         return self._block.readable(self._seen)
 
     def named(self, scores: Mapping[int, float]) -> dict[str, float]:
@@ -223,7 +225,7 @@ class View:
 
 def matching(terms: Sequence[str], views: Sequence[View], *, limit: int) -> dict[str, float]:
     """Return the best matches of any of the words: id to score, higher is better."""
-    found = words.best(terms, [view.readable() for view in views], limit=limit)
+    found = words.best(terms, [view.readable for view in views], limit=limit)
     return {
         item_id: score
         for view, scores in zip(views, found, strict=True)
@@ -233,7 +235,7 @@ def matching(terms: Sequence[str], views: Sequence[View], *, limit: int) -> dict
 
 def covered(item_id: str, terms: Sequence[str], views: Sequence[View]) -> tuple[float, float]:
     """Return the weight of the words that a document holds, and of all these words."""
-    weights = words.rarities(terms, [view.readable() for view in views])
+    weights = words.rarities(terms, [view.readable for view in views])
     held = frozenset().union(*(view.held(item_id, terms) for view in views))
     return sum(weights[term] for term in held), sum(weights.values())
 

@@ -11,7 +11,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,16 +62,26 @@ class Postings:
         return at < len(packed) and int(packed[at]) >> _COUNT_BITS == place
 
 
-@dataclass(frozen=True, slots=True)
 class Readable:
-    """The documents of some postings that one search may see."""
+    """The documents of some postings that one search may see; good until these change."""
 
-    postings: Postings
-    seen: NDArray[np.bool_]
+    def __init__(self, postings: Postings, seen: NDArray[np.bool_]) -> None:
+        self.postings = postings
+        self.seen = seen
+        self._holding: dict[str, tuple[NDArray[np.uint32], NDArray[np.float32]]] = {}
 
-    @property
+    @cached_property
     def count(self) -> int:
         return int(np.count_nonzero(self.seen))
+
+    def holding(self, term: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Return the documents that hold a word, and how often: it is asked for twice."""
+        known = self._holding.get(term)
+        if known is None:
+            places, counts = self.postings.of(term)
+            seen = self.seen[places]
+            known = self._holding[term] = places[seen], counts[seen]
+        return known
 
 
 def best(terms: Sequence[str], parts: Sequence[Readable], *, limit: int) -> list[dict[int, float]]:
@@ -87,7 +97,7 @@ def best(terms: Sequence[str], parts: Sequence[Readable], *, limit: int) -> list
     loads = [_load(part, length / total) for part in parts]
     scores = [np.zeros(len(part.seen), np.float32) for part in parts]
     for term in dict.fromkeys(terms):
-        holding = [_seen(part, term) for part in parts]
+        holding = [part.holding(term) for part in parts]
         rarity = _rarity(total, sum(len(places) for places, _ in holding))
         for score, load, (places, counts) in zip(scores, loads, holding, strict=True):
             score[places] += rarity * counts * (_SATURATION + 1) / (counts + load[places])
@@ -98,7 +108,7 @@ def rarities(terms: Sequence[str], parts: Sequence[Readable]) -> dict[str, float
     """Return how much each word weighs among all that is readable; rare ones weigh more."""
     total = sum(part.count for part in parts)
     return {
-        term: _rarity(total, sum(len(_seen(part, term)[0]) for part in parts)) for term in terms
+        term: _rarity(total, sum(len(part.holding(term)[0]) for part in parts)) for term in terms
     }
 
 
@@ -111,12 +121,6 @@ def _load(part: Readable, mean_length: float) -> NDArray[np.float32]:
     relative = part.postings.lengths.values / np.float32(mean_length)
     load: NDArray[np.float32] = _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * relative)
     return load
-
-
-def _seen(part: Readable, term: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-    places, counts = part.postings.of(term)
-    seen = part.seen[places]
-    return places[seen], counts[seen]
 
 
 def _first(scores: Sequence[NDArray[np.float32]], limit: int) -> list[dict[int, float]]:

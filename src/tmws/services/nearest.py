@@ -102,12 +102,17 @@ class Nearest:
         query: Vector,
         block: Block,
         *,
+        written: int,
         caller_id: str,
         granted: Collection[str],
         limit: int,
         among: Collection[str] | None = None,
     ) -> Neighbours:
-        """Return the nearest readable items; the arguments are the port's."""
+        """Return the nearest readable items; the arguments are the port's.
+
+        Args:
+            written: revision of the namespace, as this transaction sees it.
+        """
 
         async def found_in(index: VectorIndex) -> list[Match]:
             return await index.search(
@@ -124,11 +129,11 @@ class Nearest:
         if self.keeps_an_index:
             try:
                 async with self._watched(connection) as index:
-                    await self._catch_up(connection, index, block)
+                    await self._catch_up(connection, index, block, written)
                     return Neighbours(await found_in(index))
             except TmwsError as error:
                 reason = error.message
-        await self._load(connection, block)
+        await self._load(connection, block, written)
         return Neighbours(await found_in(self._exact), reason)
 
     async def feed(self, database: Database, block: Block) -> bool:
@@ -217,7 +222,8 @@ class Nearest:
         Raises:
             BackendUnavailable: the chosen index does not answer.
         """
-        await self._load(connection, block)
+        written = await changes.revision_of(connection, block.namespace)
+        await self._load(connection, block, written)
         async with self._watched(connection) as index:
             exact, found = [
                 await each.search(
@@ -267,13 +273,14 @@ class Nearest:
             raise
         self._pause.end()
 
-    async def _catch_up(self, connection: Transaction, index: VectorIndex, block: Block) -> None:
+    async def _catch_up(
+        self, connection: Transaction, index: VectorIndex, block: Block, written: int
+    ) -> None:
         """Take over some of what is missing.
 
         Raises:
             _Behind: there is more.
         """
-        written = await changes.revision_of(connection, block.namespace)
         async with self._feeding:
             held = await index.revision(block.space, block.embedder)
             if self._fed.get(block) == (written, held):
@@ -287,9 +294,8 @@ class Nearest:
             if await _lags(connection, index, block):
                 raise _Behind("The vector index is catching up; exact vectors serve.")
 
-    async def _load(self, connection: Transaction, block: Block) -> None:
+    async def _load(self, connection: Transaction, block: Block, written: int) -> None:
         """Bring the exact index up to what this transaction sees."""
-        written = await changes.revision_of(connection, block.namespace)
         if self._loaded.get(block) == written:
             return
         while await _feed(connection, self._exact, block, limit=_ROWS_A_LOAD):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -28,6 +29,7 @@ class _Part:
     """A namespace to look into; what is public there is open to its members."""
 
     namespace: str
+    revision: int
     block: Block
     member: bool
 
@@ -154,7 +156,7 @@ class Search:
         but: str | None = None,
     ) -> _Look:
         """Bring the namespaces that hold something for the caller up to date."""
-        held = await catalogue.namespaces_of(connection, caller, kind=kind)
+        held = await catalogue.namespaces_of(connection, caller)
         granted = await patterns.granted_to(connection, caller.id) if kind is Kind.PATTERN else ()
         among = None if wanted is None else await documents.ids(connection, wanted)
         parts = []
@@ -165,7 +167,7 @@ class Search:
             if block.seen_at < revision:
                 await self._catch_up(connection, block, kind, name)
                 block.seen_at = max(block.seen_at, revision)
-            parts.append(_Part(name, block, member=name in caller.namespaces))
+            parts.append(_Part(name, revision, block, member=name in caller.namespaces))
         return _Look(kind, Caller(caller.id, granted), among, but, parts)
 
     async def _catch_up(
@@ -220,6 +222,7 @@ class Search:
                     connection,
                     vector,
                     nearest.Block(look.kind, part.namespace, asked.embedders[arm]),
+                    written=part.revision,
                     caller_id=look.caller.id,
                     granted=look.caller.granted,
                     limit=CANDIDATES,
@@ -234,7 +237,14 @@ class Search:
                 )
                 if near.degraded:
                     asked.shortfalls.add(near.degraded)
-        return found
+        return {arm: _first(scores) for arm, scores in found.items()}
+
+
+def _first(scores: dict[str, float]) -> dict[str, float]:
+    """Return the best candidates of all namespaces together."""
+    if len(scores) <= CANDIDATES:
+        return scores
+    return dict(heapq.nsmallest(CANDIDATES, scores.items(), key=lambda it: (-it[1], it[0])))
 
 
 def named_parts(result: Ranked) -> dict[str, float]:

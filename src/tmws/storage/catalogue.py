@@ -42,33 +42,28 @@ class StoredUse:
     vectors: dict[str, bytes]
 
 
-async def namespaces_of(
-    connection: AsyncConnection, caller: Agent, *, kind: Kind
-) -> dict[str, int]:
+async def namespaces_of(connection: AsyncConnection, caller: Agent) -> dict[str, int]:
     """Return the revision of each namespace that holds something for the caller.
 
     Its own all do; of the others those with something of level `system`, something granted
-    to the caller, or something that it left there.
+    to the caller, or something that it left there: of any kind, which no index tells apart.
     """
     table = documents.c
-    held = [
-        table.level == AccessLevel.SYSTEM.value,
-        table.owner_id == caller.id,
-        table.item_id.in_(
-            sa.select(pattern_grants.c.pattern_id).where(pattern_grants.c.agent_id == caller.id)
-        ),
-    ]
-    beside = [
-        namespaces.c.name.in_(
-            sa.select(table.namespace).where(
-                condition, table.kind == kind.value, table.namespace.not_in(caller.namespaces)
-            )
-        )
-        for condition in held
-    ]
+    granted = sa.select(pattern_grants.c.pattern_id).where(pattern_grants.c.agent_id == caller.id)
+
+    def holds(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        return sa.exists().where(table.namespace == namespaces.c.name, condition)
+
+    # One look at an index for each namespace: listing what somebody left takes far longer
+    # where it is everything.
     rows = await connection.execute(
         sa.select(namespaces.c.name, namespaces.c.revision).where(
-            sa.or_(namespaces.c.name.in_(caller.namespaces), *beside)
+            sa.or_(
+                namespaces.c.name.in_(caller.namespaces),
+                holds(table.level == AccessLevel.SYSTEM.value),
+                holds(table.owner_id == caller.id),
+                namespaces.c.name.in_(sa.select(table.namespace).where(table.item_id.in_(granted))),
+            )
         )
     )
     return {row.name: row.revision for row in rows}

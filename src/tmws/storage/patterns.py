@@ -121,6 +121,8 @@ async def readable(
     connection: AsyncConnection, caller: Reader, ids: Sequence[str]
 ) -> dict[str, Pattern]:
     """Return those of the patterns that the caller may read, by id."""
+    if not ids:
+        return {}  # SQLite would walk all that the caller may read, to find none among them
     found = await _load(connection, patterns.c.id.in_(ids), readable_patterns(caller))
     return {pattern.id: pattern for pattern in found}
 

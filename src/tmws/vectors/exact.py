@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,11 @@ from tmws.vectors.order import (
 _CODES = {level: code for code, level in enumerate(LEVELS)}
 _FIRST_OPEN = min(_CODES[level] for level in OPEN_LEVELS)
 _GROWTH = 1.5
+
+# A short request says nothing on most axes of an embedder that hashes features. Where the
+# axes lie one after another in memory, only those that it names have to be read.
+_SPARSE_SHARE = 4
+_ROWS_WORTH_TURNING = 2048
 
 
 class ExactIndex:
@@ -115,6 +121,7 @@ class _Block:
         self.revision = 0
         self.count = 0
         self._dimension = dimension
+        self._order: Literal["C", "F"] = "C"
         self._matrix = np.empty((0, dimension), np.float32)
         self._levels = np.empty(0, np.uint8)
         self._owners = np.empty(0, np.int32)
@@ -178,7 +185,7 @@ class _Block:
             self._resize(self.count)
 
     def _resize(self, capacity: int) -> None:
-        matrix = np.empty((capacity, self._dimension), np.float32)
+        matrix = np.empty((capacity, self._dimension), np.float32, self._order)
         levels = np.empty(capacity, np.uint8)
         owners = np.empty(capacity, np.int32)
         matrix[: self.count] = self._matrix[: self.count]
@@ -205,14 +212,28 @@ class _Block:
         places = np.flatnonzero(readable)
         if not len(places):
             return []
-        matrix = self._matrix[: self.count]
-        if len(places) * 4 < self.count:
-            similarities = matrix[places] @ query
-        else:
-            similarities = (matrix @ query)[places]
+        similarities = self._products(query, places)
         if limit < len(places):
             edge = np.partition(similarities, len(places) - limit)[len(places) - limit]
             near = similarities >= edge - 2 * 10.0**-DIGITS
             places, similarities = places[near], similarities[near]
         ids = (self._ids[place] for place in places.tolist())
         return nearest_first(zip(ids, similarities.tolist(), strict=True), limit)
+
+    def _products(self, query: Vector, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        axes = np.flatnonzero(query)
+        sparse = len(axes) * _SPARSE_SHARE < self._dimension
+        if sparse and self._order == "C" and self.count >= _ROWS_WORTH_TURNING:
+            self._order = "F"
+            self._matrix = np.asfortranarray(self._matrix)
+        matrix = self._matrix[: self.count]
+        few = len(places) * 4 < self.count
+        if self._order == "C":
+            return matrix[places] @ query if few else (matrix @ query)[places]
+        if not sparse:
+            return (matrix @ query)[places]
+        rows = places if few else slice(None)
+        total = np.zeros(len(places) if few else self.count, np.float32)
+        for axis in axes.tolist():
+            total += matrix[rows, axis] * query[axis]
+        return total if few else total[places]

@@ -1,0 +1,131 @@
+"""Hybrid search among 200,000 patterns of twenty namespaces, and inside one of them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.performance.bench import Bench, Row
+from tests.performance.measure import measure
+from tmws.app import SystemClock, open_app
+from tmws.config import Settings
+from tmws.domain.agents import Agent
+from tmws.domain.text import terms
+from tmws.embeddings.hashing import HashingEmbedder
+from tmws.ports import Vector
+from tmws.services.learning import PatternQuery
+from tmws.storage.database import Database
+from tmws.storage.documents import stored_terms
+from tmws.storage.tables import documents, namespaces, patterns, vectors
+
+PATTERNS, NAMESPACES, TEXTS = 200_000, 20, 2_000
+ROWS_AT_ONCE = 2_000
+VOCABULARY = Path(__file__).parents[2] / "docs" / "search.md"
+
+
+async def rows(bench: Bench) -> AsyncIterator[Row]:
+    """The whole way from a request to the patterns, its embedding included."""
+    settings = Settings(data_dir=bench.folder / "large")
+    names = [f"part{number:02}" for number in range(NAMESPACES)]
+    async with open_app(settings) as app:
+        asker = (await app.agents.create("asker", namespaces=names, by="benchmark")).agent
+        inside = (await app.agents.create("inside", namespaces=names[:1], by="benchmark")).agent
+        made = await HashingEmbedder().embed(list(_texts()))
+        await _filled(settings, asker, names, made, SystemClock().now())
+        request = " ".join(next(_texts()).split()[:9])
+        query = (await HashingEmbedder().embed([request]))[0]
+        matrix = np.ascontiguousarray(np.tile(made, (PATTERNS // TEXTS, 1)))
+        floor = await measure(
+            f"bare product with {PATTERNS:,}", lambda: matrix @ query, repeats=30
+        )
+        for name, who, wanted, bound in (
+            ("find among 200,000", asker, PatternQuery(request), 30e-3),
+            ("find in one of twenty parts", asker, PatternQuery(request, namespace=names[0]), 1e-2),
+            ("find as a member of one part", inside, PatternQuery(request), 1e-2),
+        ):
+            yield Row(
+                await measure(name, partial(app.learning.find, who, wanted), repeats=100),
+                floor=floor,
+                promised_p95=bound,
+            )
+
+
+def _texts() -> Iterator[str]:
+    """As many texts of forty words, of a vocabulary in which few words are common."""
+    chance = random.Random(2)  # noqa: S311  # repeatable, no secret
+    words = sorted(set(VOCABULARY.read_text().split()))
+    chance.shuffle(words)
+    for _ in range(TEXTS):
+        yield " ".join(words[int(len(words) * chance.random() ** 2)] for _ in range(40))
+
+
+async def _filled(
+    settings: Settings, owner: Agent, names: list[str], made: Vector, now: datetime
+) -> None:
+    database = Database(settings.url)
+    texts = list(_texts())
+    model = HashingEmbedder().id
+    async with database.write() as tx:
+        for start in range(0, PATTERNS, ROWS_AT_ONCE):
+            numbers = range(start, start + ROWS_AT_ONCE)
+            kept = [_pattern(number, owner, names, texts, now) for number in numbers]
+            await tx.execute(patterns.insert(), kept)
+            await tx.execute(documents.insert(), [_document(each) for each in kept])
+            await tx.execute(
+                vectors.insert(),
+                [
+                    {
+                        "document_id": number + 1,
+                        "embedder": model,
+                        "revision": number // NAMESPACES + 1,
+                        "vector": made[number % TEXTS].tobytes(),
+                    }
+                    for number in numbers
+                ],
+            )
+        await tx.execute(namespaces.update().values(revision=PATTERNS // NAMESPACES))
+    await database.aclose()
+
+
+def _pattern(
+    number: int, owner: Agent, names: list[str], texts: list[str], now: datetime
+) -> dict[str, Any]:
+    at = now - timedelta(minutes=number)
+    return {
+        "id": f"pattern_01large{number:016}",
+        "namespace": names[number % NAMESPACES],
+        "owner_id": owner.id,
+        "name": f"pattern {number}",
+        "category": f"category{number % 30}",
+        "summary": texts[number % TEXTS],
+        "data": json.dumps({"steps": ["look", "measure"]}),
+        "level": "public",
+        "version": 1,
+        "learning_weight": 1.0,
+        "origin": "own",
+        "source": "",
+        "author_id": owner.id,
+        "written_at": at,
+        "created_at": at,
+    }
+
+
+def _document(pattern: dict[str, Any]) -> dict[str, Any]:
+    number = int(pattern["id"][-16:])
+    return {
+        "id": number + 1,
+        "item_id": pattern["id"],
+        "kind": "pattern",
+        "namespace": pattern["namespace"],
+        "owner_id": pattern["owner_id"],
+        "level": "public",
+        "revision": number // NAMESPACES + 1,
+        "terms": stored_terms(terms(pattern["summary"])),
+    }
