@@ -42,9 +42,7 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
         request = " ".join(next(_texts()).split()[:9])
         query = (await HashingEmbedder().embed([request]))[0]
         matrix = np.ascontiguousarray(np.tile(made, (PATTERNS // TEXTS, 1)))
-        floor = await measure(
-            f"bare product with {PATTERNS:,}", lambda: matrix @ query, repeats=30
-        )
+        floor = await measure(f"bare product with {PATTERNS:,}", lambda: matrix @ query, repeats=30)
         for name, who, wanted, bound in (
             ("find among 200,000", asker, PatternQuery(request), 30e-3),
             ("find in one of twenty parts", asker, PatternQuery(request, namespace=names[0]), 1e-2),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tmws.indexes.columns import Column
 
 _SATURATION = 1.2
-_LENGTH_SHARE = 0.75
+_LENGTH_SHARE = 0.4
 _COUNT_BITS = 8
 _MOST_COUNTED = (1 << _COUNT_BITS) - 1
 

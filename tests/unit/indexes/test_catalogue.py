@@ -61,7 +61,7 @@ def naive(asked: list[str], seen: dict[str, list[str]]) -> dict[str, float]:
             count = Counter(words)[term]
             if count:
                 rarity = math.log(1 + (total - holding + 0.5) / (holding + 0.5))
-                load = 1.2 * (0.25 + 0.75 * len(words) / mean)
+                load = 1.2 * (0.6 + 0.4 * len(words) / mean)
                 scores[key] = scores.get(key, 0.0) + rarity * count * 2.2 / (count + load)
     return scores
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmws.ports import VectorRow
+from tmws.ports import Vector, VectorRow
 from tmws.testing.vector_suite import (
     LEVELS,
     MODEL,
@@ -94,3 +95,49 @@ async def test_memory_shrinks_after_most_rows_are_removed() -> None:
     await index.refresh(SPACE, MODEL, gone)
     query = Query(VECTORS[0])
     agrees(await ask(index, query), expected(rows[:100], query))
+
+
+async def test_requests_that_name_few_axes_find_the_same_among_many() -> None:
+    """Many rows are turned over for the first of them, and stay right however they change."""
+    chance = np.random.default_rng(3)
+    raw = chance.standard_normal((2500, 64), np.float32)
+    known = {f"p{number:04}": row / np.linalg.norm(row) for number, row in enumerate(raw)}
+    index = ExactIndex()
+    await index.refresh(SPACE, MODEL, [row_of(*each) for each in known.items()])
+    sparse = np.zeros(64, np.float32)
+    sparse[[3, 17, 40]] = (0.6, -0.5, 0.6245)
+    for turn in range(3):
+        some = [f"p{number:04}" for number in range(turn, 2500, 20)]
+        for query in (sparse, known["p0007"]):
+            for among in (None, some):
+                assert await nearest(index, query, among) == naive(known, query, among)
+        fresh = {key: -known[key] for key in ("p0008", "p0009")}
+        known |= fresh
+        gone = f"p{100 + turn:04}"
+        del known[gone]
+        changed = [row_of(*each, revision=turn + 2) for each in fresh.items()]
+        await index.refresh(
+            SPACE, MODEL, [*changed, VectorRow(gone, "owner", "public", turn + 2, None)]
+        )
+
+
+def row_of(item_id: str, vector: Vector, revision: int = 1) -> VectorRow:
+    return VectorRow(item_id, "owner", "public", revision, vector.tobytes())
+
+
+async def nearest(index: ExactIndex, query: Vector, among: Sequence[str] | None) -> list[str]:
+    found = await index.search(
+        query,
+        namespace=SPACE,
+        embedder_id=MODEL,
+        caller_id="owner",
+        granted=(),
+        limit=20,
+        among=among,
+    )
+    return [match.pattern_id for match in found]
+
+
+def naive(known: dict[str, Vector], query: Vector, among: Sequence[str] | None) -> list[str]:
+    wanted = [key for key in (among or known) if key in known]
+    return sorted(wanted, key=lambda key: (-round(float(known[key] @ query), 5), key))[:20]
