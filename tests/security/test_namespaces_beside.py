@@ -28,3 +28,29 @@ async def test_what_one_left_behind_is_found_where_one_is_no_member_any_more(app
     left = await learned(app, mover, CANARY, namespace="old")
     assert await found(app, replace(mover, namespaces=("home",))) == {left.id}
     assert await found(app, other) == set()
+
+
+async def test_whom_a_pattern_is_shared_with_is_told_to_its_owner_alone(app: App) -> None:
+    owner, friend = await agent(app, "owner", "home"), await agent(app, "friend", "home")
+    await agent(app, "third", "home")
+    shared = await learned(app, owner, level="shared", shared_with=("friend", "third"))
+    assert await app.sharing.shared_with(owner, shared.id) == ("friend", "third")
+    assert await app.sharing.shared_with(friend, shared.id) == ()
+
+
+async def test_what_is_shared_with_others_bends_no_score(app: App) -> None:
+    """Whoever was granted one shared thing must not weigh words by the others."""
+    owner, friend = await agent(app, "owner", "home"), await agent(app, "friend", "home")
+    await agent(app, "third", "home")
+    for name, summary in (("one", "alpha"), ("two", "omega")):
+        await learned(app, owner, name, summary=summary, level="shared", shared_with=("friend",))
+
+    async def scores() -> list[tuple[str, float | None]]:
+        page = await app.learning.find(friend, PatternQuery("alpha omega"))
+        return [(item.pattern.name, item.score) for item in page.items]
+
+    before = await scores()
+    for number in range(8):
+        name, words = f"hidden {number}", "alpha " * 5
+        await learned(app, owner, name, summary=words, level="shared", shared_with=("third",))
+    assert await scores() == before
