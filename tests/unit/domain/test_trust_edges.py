@@ -305,3 +305,8 @@ def test_a_fingerprint_is_another_once_any_number_is() -> None:
     model = replay(log).model
     model.calibration = Calibration(offset=1e-9)
     assert model.fingerprint() != same
+
+
+def test_a_retry_is_kept_once() -> None:
+    past = replay([supported("a"), supported("b"), supported("a")])
+    assert [evidence.id for evidence in past.evidence] == ["a", "b"]
