@@ -23,6 +23,24 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What is looked for.
+
+    Attributes:
+        text: all of it.
+        matters: the task, and the error if there is one: an answer to either is one.
+    """
+
+    text: str
+    matters: tuple[str, ...]
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """All of it, then each matter alone: what it stands beside must not drown it."""
+        return tuple(dict.fromkeys((self.text, *self.matters)))
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """A task, and what is known of it.
 
@@ -42,7 +60,7 @@ class Situation:
     limit: int = 3
     namespace: str | None = None
 
-    def request(self) -> str:
+    def request(self) -> Request:
         """Return the words to look for.
 
         Raises:
@@ -54,10 +72,10 @@ class Situation:
             raise InvalidInput(
                 f"{len(self.files)} files are refused: name the {MOST_FILES} that matter most."
             )
-        told = [require_text(self.task, what="Task", longest=LONGEST_TASK, multiline=True)]
+        matters = [require_text(self.task, what="Task", longest=LONGEST_TASK, multiline=True)]
         if self.error.strip():
-            told.append(
+            matters.append(
                 require_text(self.error, what="Error", longest=LONGEST_ERROR, multiline=True)
             )
-        told += [require_text(name, what="File", longest=LONGEST_FILE) for name in self.files]
-        return "\n".join(told)
+        files = [require_text(name, what="File", longest=LONGEST_FILE) for name in self.files]
+        return Request("\n".join([*matters, *files]), tuple(matters))

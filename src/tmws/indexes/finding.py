@@ -39,12 +39,14 @@ class Asked:
         vectors: only of arms whose embedder answered.
         embedders: the ids of those embedders.
         shortfalls: what could not serve as configured, added to as the search goes on.
+        matters: stems of parts of it, of which one that is answered is enough.
     """
 
     terms: tuple[str, ...]
     vectors: Mapping[Arm, Vector] = field(default_factory=dict)
     embedders: Mapping[Arm, str] = field(default_factory=dict)
     shortfalls: set[str] = field(default_factory=set)
+    matters: tuple[tuple[str, ...], ...] = ()
 
     @property
     def embedder(self) -> str | None:
@@ -116,16 +118,22 @@ def settled(
         arm: max(arms[arm].get(best, 0.0), nearest) if arm in arms else None
         for arm in (Arm.MEANING, Arm.CHARACTERS)
     }
-    held, asked_for = covered(best, asked.terms[:MOST_TERMS], views)
-    evidence = Evidence(
-        asked=asked_for,
-        held=held,
-        searched=sum(view.count for view in views),
-        meaning=similar[Arm.MEANING],
-        characters=similar[Arm.CHARACTERS],
-        nearest=max(arms.get(Arm.MEANING, {}).values(), default=None),
+    searched = sum(view.count for view in views)
+    answered = [covered(best, words[:MOST_TERMS], views) for words in (asked.terms, *asked.matters)]
+    shown = any(
+        is_worth_showing(
+            Evidence(
+                asked=asked_for,
+                held=held,
+                searched=searched,
+                meaning=similar[Arm.MEANING],
+                characters=similar[Arm.CHARACTERS],
+                nearest=max(arms.get(Arm.MEANING, {}).values(), default=None),
+            )
+        )
+        for held, asked_for in answered
     )
-    return Found(arms, said, ranked, is_worth_showing(evidence), uses, recorded)
+    return Found(arms, said, ranked, shown, uses, recorded)
 
 
 def telling(arms: Mapping[Arm, Scores]) -> dict[Arm, Scores]:

@@ -15,7 +15,7 @@ from tmws.domain.analytics import Direction, Trend
 from tmws.domain.patterns import Pattern
 from tmws.domain.ranking import Arm, fuse, precedents
 from tmws.domain.recommendation import Candidate, NearUse, Part, Record, Weighed
-from tmws.domain.situations import Severity, Situation
+from tmws.domain.situations import Request, Severity, Situation
 from tmws.domain.uplift import is_withheld, uniform
 from tmws.indexes import finding
 from tmws.indexes import uses as past
@@ -70,6 +70,45 @@ class Recommendations:
 
 
 @dataclass(frozen=True, slots=True)
+class _Luck:
+    """What chance may do: try the unproven by this seed, withhold this share of days."""
+
+    seed: bytes | None = None
+    holdout: float = 0.0
+
+    def draws(self, candidates: Sequence[Candidate]) -> dict[str, float]:
+        """Return a number in (0, 1) for each; the same chance gives a pattern the same one."""
+        if self.seed is None:
+            return {}
+        return {
+            each.pattern_id: uniform(hashlib.sha256(self.seed + each.pattern_id.encode()).digest())
+            for each in candidates
+        }
+
+
+_NO_LUCK = _Luck()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is shown, by which search, and what chance decided about the best.
+
+    Attributes:
+        fits: something does, even if all of it is withheld.
+    """
+
+    items: tuple[Recommended, ...]
+    asked: Asked
+    fits: bool = True
+    tried: Tried | None = None
+
+    def told(self, receipt_id: str | None) -> Recommendations:
+        """Return it for whoever asked."""
+        asked = self.asked
+        return Recommendations(self.items, asked.embedder, asked.degraded, receipt_id)
+
+
+@dataclass(frozen=True, slots=True)
 class _Fit:
     """How well a pattern fits: by its description, by past uses, and how much of them failed."""
 
@@ -111,18 +150,13 @@ class Recommendation:
         """
         await self._gate.require(Action.RECOMMEND_PATTERNS)
         request = situation.request()
-        careful = situation.severity is Severity.HIGH
-        seed = None if careful else self._chance(32)
-        asked = await self._search.asked(request)
-        async with self._database.read() as connection:
-            ranked, uses = await self._ranked(connection, caller, asked, situation, seed)
-            held = set() if careful else self._withheld(caller, ranked)
-            shown = [each for each in ranked if each.candidate.pattern_id not in held]
-            items = await self._told(connection, caller, shown[: situation.limit], uses)
-        tried = None if careful else self._tried(caller, ranked, held)
-        shares = {each.pattern.id: max(0.0, each.score) for each in items}
-        receipt_id = self._receipts.issue(caller, request, shares, tried)
-        return Recommendations(items, asked.embedder, asked.degraded, receipt_id)
+        luck = _NO_LUCK
+        if situation.severity is not Severity.HIGH:
+            luck = _Luck(self._chance(32), self._holdout)
+        answer = await self._answered(caller, situation, request, luck)
+        shares = {each.pattern.id: max(0.0, each.score) for each in answer.items}
+        receipt_id = self._receipts.issue(caller, request.text, shares, answer.tried)
+        return answer.told(receipt_id)
 
     async def look(self, caller: Agent, situation: Situation) -> Recommendations:
         """Return the same without chance, and leave no trace: for the administrator's eyes.
@@ -130,37 +164,47 @@ class Recommendation:
         Raises:
             InvalidInput: the situation breaks a rule.
         """
-        asked = await self._search.asked(situation.request())
-        async with self._database.read() as connection:
-            ranked, uses = await self._ranked(connection, caller, asked, situation, None)
-            items = await self._told(connection, caller, ranked[: situation.limit], uses)
-        return Recommendations(items, asked.embedder, asked.degraded)
+        answer = await self._answered(caller, situation, situation.request(), _NO_LUCK)
+        return answer.told(None)
 
-    async def _ranked(
+    async def _answered(
+        self, caller: Agent, situation: Situation, request: Request, luck: _Luck
+    ) -> _Answer:
+        """Return what is shown for the whole request, else for a part of it."""
+        whole, *parts = request.wordings
+        answer = await self._answer(caller, situation, whole, request.matters, luck)
+        for part in parts:
+            if answer.fits:
+                break
+            answer = await self._answer(caller, situation, part, (), luck)
+        return answer
+
+    async def _answer(
         self,
-        connection: Transaction,
         caller: Agent,
-        asked: Asked,
         situation: Situation,
-        seed: bytes | None,
-    ) -> tuple[list[Weighed], list[past.NearUse]]:
-        """Return what fits, best first, and the past uses that are heard.
-
-        Args:
-            seed: chance for exploration, None for none.
-        """
-        found = await self._search.ranked(
-            connection, caller, asked, kind=Kind.PATTERN, namespace=situation.namespace
-        )
-        if not found.shown:
-            return [], []
-        heard = await _heard(connection, caller, found.near)
+        text: str,
+        matters: Sequence[str],
+        luck: _Luck,
+    ) -> _Answer:
+        asked = await self._search.asked(text, *matters)
         now = self._clock.now()
-        fitting = await _recorded(connection, caller, _fused(found, heard, caller))
-        draws = {each.pattern_id: _draw(seed, each.pattern_id) for each in fitting if seed}
-        return rules.weighed(fitting, at=now, draws=draws), heard
+        async with self._database.read() as connection:
+            found = await self._search.ranked(
+                connection, caller, asked, kind=Kind.PATTERN, namespace=situation.namespace
+            )
+            if not found.shown:
+                return _Answer((), asked, fits=False)
+            heard = await _heard(connection, caller, found.near)
+            fitting = await _recorded(connection, caller, _fused(found, heard, caller))
+            draws = luck.draws(fitting)
+            ranked = rules.weighed(fitting, at=now, draws=draws)
+            held = self._withheld(caller, ranked, luck.holdout)
+            shown = [each for each in ranked if each.candidate.pattern_id not in held]
+            items = await _told(connection, caller, shown[: situation.limit], heard, now)
+        return _Answer(items, asked, tried=_tried(caller, ranked, held) if luck.holdout else None)
 
-    def _withheld(self, caller: Agent, ranked: Sequence[Weighed]) -> set[str]:
+    def _withheld(self, caller: Agent, ranked: Sequence[Weighed], holdout: float) -> set[str]:
         """Return what is withheld from the caller today, wherever it would stand.
 
         What somebody does with its own pattern would say nothing about recommending it.
@@ -175,47 +219,9 @@ class Recommendation:
                 agent_id=caller.id,
                 pattern_id=each.candidate.pattern_id,
                 day=day,
-                share=self._holdout,
+                share=holdout,
             )
         }
-
-    def _tried(
-        self, caller: Agent, ranked: Sequence[Weighed], held: Collection[str]
-    ) -> Tried | None:
-        """Return the best and whether it was shown; None where nothing is measured."""
-        if not ranked or not self._holdout or ranked[0].candidate.owner_id == caller.id:
-            return None
-        best = ranked[0].candidate.pattern_id
-        return Tried(best, shown=best not in held)
-
-    async def _told(
-        self,
-        connection: Transaction,
-        caller: Agent,
-        best: Sequence[Weighed],
-        uses: Sequence[past.NearUse],
-    ) -> tuple[Recommended, ...]:
-        """Explain what is shown."""
-        ids = [each.candidate.pattern_id for each in best]
-        if not ids:
-            return ()
-        read = await patterns.readable(connection, caller, ids)
-        near = {key: [use for use in uses if use.use.pattern_id == key] for key in ids}
-        own = {
-            each.use.use_id
-            for every in near.values()
-            for each in every[:NEAREST_TOLD]
-            if each.use.agent_id == caller.id
-        }
-        words = await recommendation.words(connection, own, reporter_id=caller.id) if own else {}
-        span = figures.TREND_SPAN
-        seen = await analytics.windows_of(connection, ids, at=self._clock.now(), span=span)
-        trends = figures.trends(seen, tested=len(ids))
-        return tuple(
-            _recommended(read[key], each, [_near(use, words) for use in near[key]], trends)
-            for key, each in zip(ids, best, strict=True)
-            if key in read
-        )
 
 
 async def _heard(
@@ -267,6 +273,44 @@ async def _recorded(
     )
 
 
+async def _told(
+    connection: Transaction,
+    caller: Agent,
+    best: Sequence[Weighed],
+    uses: Sequence[past.NearUse],
+    now: datetime,
+) -> tuple[Recommended, ...]:
+    """Explain what is shown."""
+    ids = [each.candidate.pattern_id for each in best]
+    if not ids:
+        return ()
+    read = await patterns.readable(connection, caller, ids)
+    near = {key: [use for use in uses if use.use.pattern_id == key] for key in ids}
+    own = {
+        each.use.use_id
+        for every in near.values()
+        for each in every[:NEAREST_TOLD]
+        if each.use.agent_id == caller.id
+    }
+    words = await recommendation.words(connection, own, reporter_id=caller.id) if own else {}
+    span = figures.TREND_SPAN
+    seen = await analytics.windows_of(connection, ids, at=now, span=span)
+    trends = figures.trends(seen, tested=len(ids))
+    return tuple(
+        _recommended(read[key], each, [_near(use, words) for use in near[key]], trends)
+        for key, each in zip(ids, best, strict=True)
+        if key in read
+    )
+
+
+def _tried(caller: Agent, ranked: Sequence[Weighed], held: Collection[str]) -> Tried | None:
+    """Return the best and whether it was shown; None where that would say nothing."""
+    if not ranked or ranked[0].candidate.owner_id == caller.id:
+        return None
+    best = ranked[0].candidate.pattern_id
+    return Tried(best, shown=best not in held)
+
+
 def _recommended(
     pattern: Pattern, weighed: Weighed, nearest: Sequence[NearUse], trends: Sequence[Trend]
 ) -> Recommended:
@@ -304,8 +348,3 @@ def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[_
         failures = badly.weight * badly.shares.get(each.item_id, 0.0)
         fits.append(_Fit(each.item_id, each.score - by_uses, by_uses, failures))
     return fits
-
-
-def _draw(seed: bytes, pattern_id: str) -> float:
-    """Return a number in (0, 1); the same chance gives a pattern the same one."""
-    return uniform(hashlib.sha256(seed + pattern_id.encode()).digest())

@@ -102,13 +102,17 @@ class Search:
             level=pattern.level,
         )
 
-    async def asked(self, text: str) -> Asked:
-        """Prepare a query before any transaction is open."""
+    async def asked(self, text: str, *matters: str) -> Asked:
+        """Prepare a query before any transaction is open.
+
+        Args:
+            matters: parts of the text, of which one that is answered is enough.
+        """
         spoken = await self._models.asked(text)
         if not reads_english_only(text):
             spoken.vectors.pop(Arm.MEANING, None)
-        words = tuple(dict.fromkeys(terms(text)))
-        return Asked(words, spoken.vectors, spoken.embedders, spoken.shortfalls)
+        words, *parts = (tuple(dict.fromkeys(terms(part))) for part in (text, *matters))
+        return Asked(words, spoken.vectors, spoken.embedders, spoken.shortfalls, tuple(parts))
 
     async def ranked(
         self,
