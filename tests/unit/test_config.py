@@ -107,3 +107,13 @@ def test_a_backend_that_is_not_installed_is_refused_with_those_that_are() -> Non
         backends.find("embeddings", "word2vec")
     with pytest.raises(InvalidInput, match="Installed: none"):
         backends.find("no-such-port", "x")
+
+
+@pytest.mark.parametrize("share", ["-0.1", "0.51", "nan", "inf", "much"])
+def test_a_share_that_withholds_more_than_half_or_nonsense_is_refused(
+    given: Given, share: str
+) -> None:
+    assert given().holdout_share == 0.0
+    assert given(TMWS_HOLDOUT_SHARE="0.5").holdout_share == 0.5
+    with pytest.raises(InvalidInput, match="TMWS_HOLDOUT_SHARE is refused"):
+        given(TMWS_HOLDOUT_SHARE=share)

@@ -57,8 +57,11 @@ CONSIDERED = 20
 LEAST_FIT = 0.5
 """What fits less than this share of the best fit is left out, however good its record."""
 
-MOST_OF_ONE = 3.0
-"""What all uses that one agent proved count together for one pattern, at most."""
+MOST_OF_ONE, MOST_ON_ONES_WORD = 2.0, 1.0
+"""What all uses that one agent proved, or merely reported, count for one pattern, at most."""
+
+LEAST_OF_A_PROOF = 0.5
+"""What a proven use counts, at least, beside one that might as well have failed."""
 
 VOICES = 5
 """How many uses of one agent count for a pattern's popularity, at most."""
@@ -90,11 +93,11 @@ class Proof:
 
     @property
     def weight(self) -> float:
-        """What it counts beside a use that might as well have failed, never below a word."""
+        """What it counts beside a use that might as well have failed."""
         if self.expected is None:
             return WORD_WEIGHT
         surprise = 1.0 - self.expected if self.good >= 0.5 else self.expected
-        return min(1.0, max(WORD_WEIGHT, 2.0 * surprise))
+        return min(1.0, max(LEAST_OF_A_PROOF, 2.0 * surprise))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,8 @@ class Record:
 
     @property
     def evidence(self) -> float:
-        """How many uses that might as well have failed the record is worth."""
-        return self.word_good + self.word_bad + sum(_proven(self.proofs))
+        """How many uses are known."""
+        return self.word_good + self.word_bad + len(self.proofs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +242,7 @@ def objections(
         proven = sum(use.proven for use in failed)
         said.append(f"failed in {len(failed)} similar past uses, {proven} of them proven")
     if weighed.candidate.record.evidence < _ENOUGH:
-        said.append("unproven: hardly any use by others than its owner")
+        said.append("unproven: hardly a verdict or report by others than its owner")
     elif weighed.bound < _LOW_BOUND:
         said.append(f"its record supports a success rate of {weighed.bound:.2f} at least")
     said += [

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Agent
-from tmws.domain.recommendation import VOICES, Proof
+from tmws.domain.recommendation import MOST_ON_ONES_WORD, VOICES, Proof
 from tmws.domain.usage import Prior, UseOutcome
 from tmws.storage.access import readable_patterns
 from tmws.storage.tables import agent_usage, evidence, namespaces, patterns, uses
@@ -53,7 +53,6 @@ async def owners(connection: AsyncConnection, ids: Collection[str]) -> dict[str,
 
 async def kept(connection: AsyncConnection, caller: Agent, ids: Collection[str]) -> list[Kept]:
     """Return the records of those of the patterns that the caller may read."""
-    own = agent_usage.alias()
     others = _others(ids)
     rows = await connection.execute(
         sa.select(
@@ -62,16 +61,13 @@ async def kept(connection: AsyncConnection, caller: Agent, ids: Collection[str])
             patterns.c.author_trust,
             patterns.c.written_at,
             *PRIOR,
-            _word(patterns, own, "good", "proven_successes"),
-            _word(patterns, own, "bad", "proven_failures"),
+            others.c.good,
+            others.c.bad,
             sa.func.coalesce(others.c.voices, 0).label("voices"),
             others.c.seconds,
             sa.type_coerce(others.c.used_at, patterns.c.written_at.type).label("used_at"),
         )
         .join_from(patterns, namespaces, namespaces.c.name == patterns.c.namespace)
-        .outerjoin(
-            own, sa.and_(own.c.pattern_id == patterns.c.id, own.c.agent_id == patterns.c.owner_id)
-        )
         .outerjoin(others, others.c.pattern_id == patterns.c.id)
         .where(patterns.c.id.in_(ids), readable_patterns(caller))
     )
@@ -81,8 +77,8 @@ async def kept(connection: AsyncConnection, caller: Agent, ids: Collection[str])
             owner_id=row.owner_id,
             author_trust=row.author_trust,
             prior=Prior(row.prior_good, row.prior_bad),
-            word_good=max(0.0, row.good),
-            word_bad=max(0.0, row.bad),
+            word_good=max(0.0, row.good or 0.0),
+            word_bad=max(0.0, row.bad or 0.0),
             voices=int(row.voices),
             seconds=row.seconds,
             fresh_at=max(row.written_at, row.used_at or row.written_at),
@@ -141,12 +137,17 @@ async def words(
 
 
 def _others(ids: Collection[str]) -> sa.Subquery:
-    """Add up what others than a pattern's owner reported, of each agent a few uses at most."""
+    """Add up what others than a pattern's owner reported, nobody's for more than a little."""
     table = agent_usage.c
     count = table.successes + table.partials + table.failures
+    good = table.evidence_good - table.proven_successes
+    bad = table.evidence_bad - table.proven_failures
+    share = sa.case((good + bad > MOST_ON_ONES_WORD, MOST_ON_ONES_WORD / (good + bad)), else_=1.0)
     return (
         sa.select(
             table.pattern_id,
+            sa.func.sum(good * share).label("good"),
+            sa.func.sum(bad * share).label("bad"),
             sa.func.sum(sa.case((count > VOICES, VOICES), else_=count)).label("voices"),
             sa.func.avg(table.duration_seconds).label("seconds"),
             sa.func.max(sa.type_coerce(table.last_used_at, sa.BigInteger)).label("used_at"),
@@ -156,12 +157,3 @@ def _others(ids: Collection[str]) -> sa.Subquery:
         .group_by(table.pattern_id)
         .subquery()
     )
-
-
-def _word(whole: sa.Table, own: sa.FromClause, kind: str, proven_name: str) -> sa.Label[float]:
-    """What is neither proven nor the owner's: evidence less both."""
-
-    def said(table: sa.FromClause) -> sa.ColumnElement[float]:
-        return table.c[f"evidence_{kind}"] - table.c[proven_name]
-
-    return (said(whole) - sa.func.coalesce(said(own), 0.0)).label(kind)

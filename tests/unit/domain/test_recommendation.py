@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tmws.domain.analytics import Cause, Direction, Trend, Windows
 from tmws.domain.recommendation import (
     LEAST_FIT,
+    LEAST_OF_A_PROOF,
     MOST_OF_ONE,
     Candidate,
     NearUse,
@@ -129,15 +130,16 @@ def test_luck_may_put_the_unproven_above_what_is_about_as_good() -> None:
 @given(st.integers(1, 400), SHARE)
 def test_one_agent_alone_proves_only_so_much(count: int, expected: float) -> None:
     alone = replace(BLANK, proofs=[Proof("a", 1.0, expected)] * count)
-    assert alone.evidence <= MOST_OF_ONE + 1e-9
+    assert sum(alone.parameters) <= sum(Prior().parameters) + MOST_OF_ONE + 1e-9
     several = replace(BLANK, proofs=[Proof(agent, 1.0, 0.5) for agent in "abcd"])
     assert scored(candidate(several)) > scored(candidate(alone))
 
 
-def test_what_was_sure_to_succeed_tells_as_little_as_a_word() -> None:
-    assert Proof("a", 1.0, 0.99).weight == Proof("a", 1.0, None).weight == WORD_WEIGHT
+def test_a_proof_counts_by_how_little_it_was_expected() -> None:
+    assert Proof("a", 1.0, None).weight == WORD_WEIGHT
+    assert Proof("a", 1.0, 0.99).weight == Proof("a", 0.0, 0.1).weight == LEAST_OF_A_PROOF
     assert Proof("a", 1.0, 0.5).weight == Proof("a", 0.0, 0.9).weight == 1.0
-    assert Proof("a", 0.0, 0.1).weight == WORD_WEIGHT
+    assert Proof("a", 1.0, 0.7).weight == pytest.approx(0.6)
 
 
 @given(st.lists(CANDIDATES, max_size=12))
@@ -165,7 +167,9 @@ def test_what_takes_far_longer_than_others_costs() -> None:
 
 def test_what_speaks_against_it_is_said() -> None:
     [blank] = weighed([candidate(BLANK)], at=START, draws={})
-    assert objections(blank, [], []) == ("unproven: hardly any use by others than its owner",)
+    assert objections(blank, [], []) == (
+        "unproven: hardly a verdict or report by others than its owner",
+    )
     bad = replace(BLANK, word_bad=8.0)
     [failed] = weighed([candidate(bad)], at=START, draws={})
     near = [NearUse(0.9, 0.0, True, START), NearUse(0.4, 0.0, False, START)]

@@ -176,6 +176,12 @@ async def _apply(builder: Actor, project: DemoProject, pattern: str, stage: Stag
     _require(after["accurate"] is True, "a true claim must be supported")
     used = (await builder.call("get_pattern", pattern_id=pattern))["usage"]
     _require(used["proven"] == 1, "the verdict must count as a proven use of the pattern")
+    asked = await builder.call("recommend_patterns", task="a slug loses its accented letters")
+    first = asked["items"][0]
+    _require(first["id"] == pattern, "what was proven must be recommended")
+    _require(abs(sum(first["why"].values()) - first["score"]) < 1e-9, "reasons must sum to it")
+    why = " ".join(f"{part} {value:+.2f}" for part, value in first["why"].items())
+    stage.say(f"recommend_patterns -> score {first['score']:.2f} = {why}")
     stage.proves("A true claim is SUPPORTED, and the pattern behind it now has a proven use.")
 
 
