@@ -103,6 +103,7 @@ def questions(about: Names) -> list[Question]:
         ("report_outcome", {"outcome": "success", "receipt_id": about.receipt, "pattern_id": key}),
         ("report_outcome", {"outcome": "success", "claim_id": about.claim, "pattern_id": key}),
         ("get_verification", {"claim_id": about.claim}),
+        ("rely", {"claim_id": about.claim, "stake": 0.5}),
         ("verify_claim", statement | {"patterns": [key]}),
         ("get_trust", {"agent": word}),
         ("get_trust", {"agent": "owner", "explain": True, "history": 50}),
