@@ -7,12 +7,24 @@ from dataclasses import replace
 from tests.integration.services import agent, learned
 from tests.security.test_access import CANARY, ids
 from tmws.app import App
-from tmws.domain.agents import Agent
+from tmws.domain.agents import Agent, Role
 from tmws.services.learning import PatternQuery
 
 
 async def found(app: App, who: Agent) -> set[str]:
     return ids(await app.learning.find(who, PatternQuery(CANARY)))
+
+
+async def test_who_wrote_nothing_finds_what_is_open_at_home(app: App) -> None:
+    writer, reader = await agent(app, "writer", "home"), await agent(app, "reader", "home")
+    opened = await learned(app, writer, CANARY, level="public")
+    assert await found(app, reader) == {opened.id}
+
+
+async def test_what_is_for_all_is_found_from_everywhere(app: App) -> None:
+    admin = await agent(app, "chief", "far", role=Role.ADMIN)
+    for_all = await learned(app, admin, CANARY, level="system")
+    assert await found(app, await agent(app, "stranger", "home")) == {for_all.id}
 
 
 async def test_a_grant_alone_leads_into_a_foreign_namespace(app: App) -> None:

@@ -6,11 +6,17 @@ from tests.mutation.target import Target
 
 _WIDER = "looks into more namespaces; what is seen there is decided by the view of each"
 _BESIDE = "src/tmws/storage/catalogue.py namespaces_of: "
-_KIND, _FOREIGN = "table.kind == kind.value", "table.namespace.not_in(caller.namespaces)"
-_HELD = "sa.select(table.namespace).where({})".format
-_ALL_HELD = _HELD(f"condition, {_KIND}, {_FOREIGN}")
+_BESIDE_HOLDS = "src/tmws/storage/catalogue.py namespaces_of.holds: "
+_HOLDS = "sa.exists().where({})".format
+_THERE = "table.namespace == namespaces.c.name"
 _GRANTED = "sa.select(pattern_grants.c.pattern_id).where({})".format
+_SHARED = "sa.select(table.namespace).where({})".format
 _REVISIONS = "sa.select(namespaces.c.name, namespaces.c.revision).where({})".format
+_ANY_OF = (
+    "sa.or_(namespaces.c.name.in_(caller.namespaces), "
+    "holds(table.level == AccessLevel.SYSTEM.value), holds(table.owner_id == caller.id), "
+    "namespaces.c.name.in_(sa.select(table.namespace).where(table.item_id.in_(granted))))"
+)
 
 TARGET = Target(
     sources={
@@ -25,12 +31,11 @@ TARGET = Target(
         "src/tmws/services/removal.py": ("_held", "_removed"),
     },
     excused={
-        f"{_BESIDE}{_ALL_HELD} → {_HELD(f'{_KIND}, {_FOREIGN}')}": _WIDER,
-        f"{_BESIDE}{_ALL_HELD} → {_HELD(f'condition, {_FOREIGN}')}": _WIDER,
-        f"{_BESIDE}{_ALL_HELD} → {_HELD(f'condition, {_KIND}')}": _WIDER,
+        f"{_BESIDE_HOLDS}{_HOLDS(f'{_THERE}, condition')} → {_HOLDS('condition')}": _WIDER,
+        f"{_BESIDE_HOLDS}{_HOLDS(f'{_THERE}, condition')} → {_HOLDS(_THERE)}": _WIDER,
+        f"{_BESIDE}{_SHARED('table.item_id.in_(granted)')} → {_SHARED('')}": _WIDER,
         f"{_BESIDE}{_GRANTED('pattern_grants.c.agent_id == caller.id')} → {_GRANTED('')}": _WIDER,
-        f"{_BESIDE}{_REVISIONS('sa.or_(namespaces.c.name.in_(caller.namespaces), *beside)')} → "
-        f"{_REVISIONS('')}": _WIDER,
+        f"{_BESIDE}{_REVISIONS(_ANY_OF)} → {_REVISIONS('')}": _WIDER,
         "src/tmws/services/shelf.py writable: await patterns.lock(tx, pattern_id) → pass": (
             "keeps two writers apart; who may write is decided after it"
         ),
