@@ -24,7 +24,7 @@ from tmws.storage.tables import claims, evidence, uses, workspaces
 PATTERNS, BATCH, AGENTS, REPORTS, PROOFS = 10_000, 500, 10, 1_500, 1_000
 SUBJECTS = ("parser", "cache", "queue", "index", "lock", "socket", "schema", "retry", "token")
 VERBS = ("fails", "hangs", "leaks", "drifts", "blocks", "repeats", "overflows", "expires")
-TASK = "the token cache leaks and then expires"
+TASK = "the cache leaks under load"
 ERROR = "MemoryError: cache of 4096 tokens is full\n  in token_cache.py, line 41, in put"
 
 
