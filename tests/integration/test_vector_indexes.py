@@ -82,7 +82,8 @@ async def test_a_lost_index_costs_neither_an_answer_nor_a_write(
         well = await find_patterns.run(Call(app, alice, silent), FindPatterns(query="parser"))
         assert isinstance(well, dict)
         assert "degraded" not in well
-        postgres.drop_database("elsewhere")
+        # In a thread: the server waits for whoever is logging in, which takes this loop.
+        await asyncio.to_thread(postgres.drop_database, "elsewhere")
         await learned(app, alice, "second", summary="parsing of configuration")
         await app.memory.remember(alice, MemoryDraft("configuration of the parser"))
         seen, degraded = await found(app)
