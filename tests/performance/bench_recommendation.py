@@ -41,13 +41,17 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
     asker = agents[0]
     async with open_app(settings) as app:
         floor = await measure(
-            "a search for the same words",
-            lambda: app.learning.find(asker, PatternQuery(situation.request().text, limit=3)),
+            "a search for the task",
+            lambda: app.learning.find(asker, PatternQuery(TASK, limit=3)),
             repeats=200,
         )
         severe = Situation(TASK, ERROR, ("token_cache.py",), severity=Severity.HIGH)
         assert (await app.recommendation.recommend(asker, severe)).items
-        for name, each in (("recommend for a task", situation), ("the same, severe", severe)):
+        for name, each in (
+            ("recommend for a task", Situation(TASK)),
+            ("with an error and a file", situation),
+            ("the same, severe", severe),
+        ):
             yield Row(
                 await measure(
                     name, partial(app.recommendation.recommend, asker, each), repeats=200

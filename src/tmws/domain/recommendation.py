@@ -159,26 +159,37 @@ class NearUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A pattern that may be recommended.
+class Fit:
+    """How well a pattern fits a request.
 
     Attributes:
-        relevance: what its description adds to its fit, `uses` what past uses add; in
-            sum at most 1.
+        relevance: what its description adds, `uses` what past uses add; in sum at most 1.
         failures: share of the nearest past uses that are failures of this pattern.
     """
 
     pattern_id: str
-    owner_id: str
     relevance: float
     uses: float
     failures: float
+
+    @property
+    def total(self) -> float:
+        """How well it fits in all, 0 to 1."""
+        return self.relevance + self.uses
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A pattern that may be recommended."""
+
+    fit: Fit
+    owner_id: str
     record: Record
 
     @property
-    def fit(self) -> float:
-        """How well it fits, 0 to 1."""
-        return self.relevance + self.uses
+    def pattern_id(self) -> str:
+        """Which pattern it is."""
+        return self.fit.pattern_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +206,17 @@ class Weighed:
     parts: Mapping[Part, float]
 
 
-def fitting(candidates: Iterable[Candidate]) -> list[Candidate]:
+def fitting(found: Sequence[Fit]) -> list[Fit]:
     """Return what fits at least half as well as the best, with past uses or without.
 
     Without them too, so that what is new stays in play beside what was always used.
     """
-    found = list(candidates)
-    best = max((each.fit for each in found), default=0.0)
+    best = max((each.total for each in found), default=0.0)
     described = max((each.relevance for each in found), default=0.0)
     return [
         each
         for each in found
-        if each.fit >= max(LEAST_FIT * best, _SOME)
+        if each.total >= max(LEAST_FIT * best, _SOME)
         or each.relevance >= max(LEAST_FIT * described, _SOME)
     ]
 
@@ -257,9 +267,9 @@ def _weigh(candidate: Candidate, at: datetime, usual: float | None, draw: float 
     bound = beta.quantile(_BOUND, a, b)
     drawn = bound if draw is None else beta.quantile(draw, a, b)
     features = {
-        Part.RELEVANCE: candidate.relevance,
-        Part.USES: candidate.uses,
-        Part.FAILURES: candidate.failures,
+        Part.RELEVANCE: candidate.fit.relevance,
+        Part.USES: candidate.fit.uses,
+        Part.FAILURES: candidate.fit.failures,
         Part.SUCCESS: bound,
         Part.EXPLORATION: EXPLORATION_WIDTH * (drawn - bound),
         Part.POPULARITY: min(1.0, math.log1p(record.voices) / math.log1p(_POPULAR)),

@@ -14,7 +14,7 @@ from tmws.domain.agents import Agent
 from tmws.domain.analytics import Direction, Trend
 from tmws.domain.patterns import Pattern
 from tmws.domain.ranking import Arm, fuse, precedents
-from tmws.domain.recommendation import Candidate, NearUse, Part, Record, Weighed
+from tmws.domain.recommendation import Candidate, Fit, NearUse, Part, Record, Weighed
 from tmws.domain.situations import Request, Severity, Situation
 from tmws.domain.uplift import is_withheld, uniform
 from tmws.indexes import finding
@@ -108,16 +108,6 @@ class _Answer:
         return Recommendations(self.items, asked.embedder, asked.degraded, receipt_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """How well a pattern fits: by its description, by past uses, and how much of them failed."""
-
-    pattern_id: str
-    relevance: float
-    uses: float
-    failures: float
-
-
 class Recommendation:
     """Weighs what fits a request by its record; chance may try the unproven a little."""
 
@@ -196,7 +186,8 @@ class Recommendation:
             if not found.shown:
                 return _Answer((), asked, fits=False)
             heard = await _heard(connection, caller, found.near)
-            fitting = await _recorded(connection, caller, _fused(found, heard, caller))
+            fits = rules.fitting(_fused(found, heard, caller))
+            fitting = await _recorded(connection, caller, fits)
             draws = luck.draws(fitting)
             ranked = rules.weighed(fitting, at=now, draws=draws)
             held = self._withheld(caller, ranked, luck.holdout)
@@ -243,20 +234,15 @@ async def _heard(
     ]
 
 
-async def _recorded(
-    connection: Transaction, caller: Agent, fits: Sequence[_Fit]
-) -> list[Candidate]:
+async def _recorded(connection: Transaction, caller: Agent, fits: Sequence[Fit]) -> list[Candidate]:
     """Return what fits with the record of each, as far as the caller may read it."""
     ids = [fit.pattern_id for fit in fits]
     kept = {each.pattern_id: each for each in await recommendation.kept(connection, caller, ids)}
     proofs = await recommendation.proofs(connection, ids)
-    return rules.fitting(
+    return [
         Candidate(
-            pattern_id=fit.pattern_id,
+            fit,
             owner_id=known.owner_id,
-            relevance=fit.relevance,
-            uses=fit.uses,
-            failures=fit.failures,
             record=Record(
                 prior=known.prior,
                 word_good=known.word_good,
@@ -270,7 +256,7 @@ async def _recorded(
         )
         for fit in fits
         if (known := kept.get(fit.pattern_id))
-    )
+    ]
 
 
 async def _told(
@@ -335,16 +321,18 @@ def _near(each: past.NearUse, words: Mapping[str, str]) -> NearUse:
     return NearUse(similarity, use.good, use.proven, use.at, said)
 
 
-def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[_Fit]:
+def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[Fit]:
     """Return what fits best, by its description and by the uses that are heard."""
     uses = [finding.past_use(each, caller.id) for each in heard]
-    well = precedents(uses, recorded=found.recorded)
     inverse = [replace(use, outcome=1.0 - use.outcome) for use in uses]
     badly = precedents(inverse, recorded=found.recorded)
-    ranked = fuse(finding.telling(found.arms), well)[: rules.CONSIDERED]
+    ranked = found.ranked
+    if len(heard) < len(found.near):
+        well = precedents(uses, recorded=found.recorded)
+        ranked = fuse(finding.telling(found.arms), well)
     fits = []
-    for each in ranked:
+    for each in ranked[: rules.CONSIDERED]:
         by_uses = each.parts.get(Arm.USES, 0.0)
         failures = badly.weight * badly.shares.get(each.item_id, 0.0)
-        fits.append(_Fit(each.item_id, each.score - by_uses, by_uses, failures))
+        fits.append(Fit(each.item_id, each.score - by_uses, by_uses, failures))
     return fits
