@@ -99,6 +99,17 @@ async def test_a_proven_agent_carries_what_its_record_allows_until_it_is_checked
     assert (await app.audit.verify()).holds
 
 
+async def test_what_was_given_stands_though_more_is_refused_or_less_is_asked_for(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    await proven(app, installation, alice, bob)
+    claim_id = await claims(app, installation, alice, 35, held=None)
+    assert (await asked(app, bob, claim_id, stake=0.5)).granted
+    assert not (await asked(app, bob, claim_id, stake=100.0)).granted
+    assert (await asked(app, bob, claim_id, stake=0.01)).granted
+    assert (await app.trust.explain(bob, "alice")).exposure.carried == 0.5
+
+
 async def test_a_false_claim_that_others_built_on_costs_more_than_another(
     app: App, installation: Installation, alice: Agent, bob: Agent
 ) -> None:

@@ -137,8 +137,12 @@ class Reliance:
             owed=seen.owed,
         )
         relied = Relied(claim, risk.answer(), risk)
-        given = reliances.Reliance(claim.id, by, stake, least, risk.draw, relied.granted, at)
-        await reliances.put(tx, given)
+        # What was given stands until the check: who asks for less, or in vain, may have
+        # built on it already.
+        if relied.granted or not own:
+            kept = max(stake, own)
+            given = reliances.Reliance(claim.id, by, kept, least, risk.draw, relied.granted, at)
+            await reliances.put(tx, given)
         event = events.reliance_answered(claim, risk, relied.answer, by=by, at=at)
         return relied, await self._notary.append(tx, event)
 
