@@ -59,10 +59,10 @@ def _read(words: list[str], text: str, forms: str) -> Check:
         case ["pytest", *rest]:
             return _read_pytest(rest, text)
         case ["ruff", "check", *targets]:
-            return RuffCheck(tuple(targets))
+            return RuffCheck(_targets(targets))
         case ["mypy", *rest]:
             return MypyCheck(
-                tuple(word for word in rest if word != "--strict"), strict="--strict" in rest
+                _targets([word for word in rest if word != "--strict"]), strict="--strict" in rest
             )
         case ["python", script]:
             return PythonCheck(script)
@@ -78,13 +78,13 @@ def _read_other(words: list[str], text: str, forms: str) -> Check:
         case ["npm", "test"]:
             return NpmTestCheck()
         case ["node", "--test", *targets]:
-            return NodeTestCheck(tuple(targets))
+            return NodeTestCheck(_targets(targets))
     raise refused("command", text, forms)
 
 
 def _read_pytest(words: list[str], text: str) -> PytestCheck:
     options, targets = _split_options(words, {"-k", "-m"}, text)
-    return PytestCheck(targets, options.get("-k"), marker=options.get("-m"))
+    return PytestCheck(_targets(targets), options.get("-k"), marker=options.get("-m"))
 
 
 def _read_coverage(words: list[str], text: str) -> CoverageCheck:
@@ -109,7 +109,7 @@ def _read_coverage(words: list[str], text: str) -> CoverageCheck:
 
 def _split_options(
     words: list[str], names: set[str], text: str
-) -> tuple[dict[str, str], tuple[str, ...]]:
+) -> tuple[dict[str, str], list[str]]:
     """Return the options of these names with their values, and the other words."""
     found: dict[str, str] = {}
     rest = []
@@ -122,7 +122,19 @@ def _split_options(
             raise refused("command", text, _form("pytest"))
         else:
             found[word] = waiting.pop(0)
-    return found, tuple(rest)
+    return found, rest
+
+
+def _targets(words: list[str]) -> tuple[str, ...]:
+    """Return the targets as a check names them: `.` is all there is, `./a/` is `a`."""
+    if words == ["."]:
+        return ()
+    return tuple(_plain(word) for word in words)
+
+
+def _plain(word: str) -> str:
+    shortened = word.removeprefix("./").removesuffix("/")
+    return shortened or word
 
 
 def _form(name: str) -> str:

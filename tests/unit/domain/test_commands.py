@@ -165,6 +165,11 @@ def test_validation_before_the_snapshot_refuses_all_that_breaks_the_grammar(chec
         ("pytest 'tests/with space [1].py'", PytestCheck(("tests/with space [1].py",))),
         ("ruff check src", RuffCheck(("src",))),
         ("ruff check", RuffCheck()),
+        ("ruff check .", RuffCheck()),
+        ("ruff check ./src/ tests/", RuffCheck(("src", "tests"))),
+        ("mypy .", MypyCheck()),
+        ("pytest ./tests/", PytestCheck(("tests",))),
+        ("pytest .", PytestCheck()),
         ("mypy --strict src", MypyCheck(("src",), strict=True)),
         ("mypy src tests", MypyCheck(("src", "tests"))),
         ("python scripts/x.py", PythonCheck("scripts/x.py")),
@@ -178,7 +183,9 @@ def test_a_command_line_reads_as_the_check_it_notes(text: str, check: Check) -> 
     "text",
     ["", "   ", "bash -c true", "pytest -x", "pytest -k", "pytest -k a -k b", "pytest 'tests",
      "ruff format src", "ruff", "mypy --config-file=x src", "python", "python -c pass",
-     "python scripts/x.py --flag", "python3 scripts/x.py", "/usr/bin/pytest", "PYTEST tests"],
+     "python scripts/x.py --flag", "python3 scripts/x.py", "/usr/bin/pytest", "PYTEST tests",
+     "ruff check . src", "pytest ./-p", "pytest ./.", "pytest .//", "pytest ././x", "pytest ./../x",
+     "pytest /", "pytest //", "pytest ./~x", "mypy ./@args", "pytest ./"],
 )  # fmt: skip
 def test_another_command_line_is_refused_with_the_allowed_form(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"Give |allowed"):

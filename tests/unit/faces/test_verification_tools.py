@@ -237,10 +237,16 @@ async def test_a_command_line_is_notation_for_the_same_typed_check() -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [{}, {"check": {"profile": "mypy"}, "command": "mypy"}, {"command": "pytest -p evil"}]
+    ("sent", "way_out"),
+    [
+        ({}, "Give "),
+        ({"check": {"profile": "mypy"}, "command": "mypy"}, "Give "),
+        ({"command": "pytest -p evil"}, "Give "),
+        ({"check": "pytest tests"}, "check: is an object with fields of its own"),
+    ],
 )
 async def test_neither_or_both_or_a_bad_command_is_refused_with_the_form(
-    sent: dict[str, Any],
+    sent: dict[str, Any], way_out: str
 ) -> None:
     service = Verification(VerificationReport(CLOSED))
     app = cast(App, ClaimsApp(verification=service))
@@ -248,7 +254,7 @@ async def test_neither_or_both_or_a_bad_command_is_refused_with_the_form(
         claim = {"statement": "It holds.", "workspace": "project", **sent}
         result = await client.call_tool("verify_claim", claim)
     assert result.is_error
-    assert "Give " in result.content[0].text  # type: ignore[union-attr]  # errors are text
+    assert way_out in result.content[0].text  # type: ignore[union-attr]  # errors are text
     assert service.draft is None
 
 

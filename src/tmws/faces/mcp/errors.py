@@ -25,6 +25,7 @@ _LONGEST_PLACE = 60
 _SAID = {
     "extra_forbidden": "there is no such argument",
     "missing": "is required",
+    "dict_type": "is an object with fields of its own, no text",
     "json_invalid": "hold text that is not Unicode, or are nested too deeply",
 }
 
