@@ -27,6 +27,7 @@ from tmws.services.agents import Agents
 from tmws.services.analytics import Analytics
 from tmws.services.audit import Audit
 from tmws.services.batches import Batches
+from tmws.services.checkers import Checkers
 from tmws.services.checking import Checker
 from tmws.services.corrections import Corrections
 from tmws.services.environments import Environments
@@ -101,6 +102,7 @@ class App:
     levels: Levels
     trusted_refs: TrustedRefs
     held_checks: HeldChecks
+    checkers: Checkers
     workspaces: Workspaces
     environments: Environments
     audit: Audit
@@ -134,6 +136,8 @@ async def open_app(
         await _require_key(settings, database)
         sandbox = sandbox or _sandbox(settings)
         stack.push_async_callback(sandbox.aclose)
+        if (modules := _modules(settings)) is not None:
+            stack.push_async_callback(modules.aclose)
         nearest = _nearest(settings)
         stack.push_async_callback(nearest.aclose)
         clock = clock or SystemClock()
@@ -145,6 +149,7 @@ async def open_app(
             settings,
             database,
             sandbox=sandbox,
+            modules=modules,
             nearest=nearest,
             models=models,
             receipts=receipts,
@@ -189,6 +194,13 @@ def _sandbox(settings: Settings) -> Sandbox:
     return sandbox
 
 
+def _modules(settings: Settings) -> Sandbox | None:
+    if settings.checkers == "off":
+        return None
+    modules: Sandbox = backends.find("checkers", settings.checkers)()
+    return modules
+
+
 def added_profiles(settings: Settings) -> AddedProfiles:
     """Return the profiles that the administrator's file adds to the built-in ones.
 
@@ -222,6 +234,7 @@ def _app(
     database: Database,
     *,
     sandbox: Sandbox,
+    modules: Sandbox | None,
     nearest: Nearest,
     models: Models,
     receipts: Receipts,
@@ -240,7 +253,7 @@ def _app(
     limits = Limits(
         wall_seconds=settings.check_seconds, memory_bytes=settings.check_memory_mib * MEBIBYTE
     )
-    checker = Checker(sandbox, limits, chance, added)
+    checker = Checker(sandbox, limits, chance, added, modules=modules)
     recorder = Recorder(database, notary=notary, search=search, clock=clock, chance=chance)
     return App(
         settings=settings,
@@ -292,6 +305,7 @@ def _app(
             clock=clock,
         ),
         held_checks=HeldChecks(database, notary, clock, chance),
+        checkers=Checkers(database, notary, clock, modules),
         workspaces=Workspaces(database, notary, reader, clock),
         environments=Environments(database, notary, clock),
         audit=Audit(database, signer, checkpoints),

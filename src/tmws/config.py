@@ -22,6 +22,7 @@ class Settings(BaseSettings):
         database_url: `postgresql://…` to leave the embedded SQLite file.
         agent_id, agent_secret: who calls on stdio; without them the local user does.
         sandbox_image: name of another image that checks run in than `tmws sandbox build` makes.
+        checkers: what runs modules that compute numbers; `off` for nothing.
         warm_slots: containers kept ready for checks; each costs about 20 MiB.
         embedder: `minilm` or `openai` compare meanings too; `hashing` only spelling.
         embedder_device: `cuda` runs `minilm` on a GPU, if onnxruntime can.
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     agent_secret: SecretStr | None = None
     sandbox: str = "docker"
     sandbox_image: str | None = None
+    checkers: str = "wasm"
     warm_slots: int = Field(default=0, ge=0, le=16)
     check_seconds: float = Field(default=60.0, ge=1.0, le=3600.0)
     verify_wait_seconds: float = Field(default=50.0, ge=0.0, le=LONGEST_WAIT_SECONDS)

@@ -88,6 +88,8 @@ def test_headings_become_the_anchors_that_hosts_give_them() -> None:
         ("GPL-3.0-only OR MIT", True),
         ("MIT AND BSD-3-Clause", True),
         ("MIT AND GPL-3.0-only", False),
+        ("Apache-2.0 WITH LLVM-exception", True),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", False),
         ("GPL-3.0-or-later", False),
         ("no licence stated", False),
     ],

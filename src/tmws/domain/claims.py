@@ -60,6 +60,7 @@ class Reason(StrEnum):
     OBSERVED_ONLY = "observed_only"
     LEVEL_NOT_REACHED = "level_not_reached"
     RUNS_DIFFER = "runs_differ"
+    CHECKER_FAILED = "checker_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,24 @@ class MetricCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class ComputedCheck:
+    """The number that an administrator's checker computes from a file is as claimed.
+
+    Attributes:
+        checker: name of the registered module.
+        file: of the workspace; its bytes are all that the module gets.
+        operator, value, absolute, relative: as in `MetricCheck`.
+    """
+
+    checker: str
+    file: str
+    operator: str
+    value: float
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class HeldCheck:
     """The code answers the questions that an administrator keeps under this name."""
 
@@ -222,6 +241,7 @@ Check = (
     | MypyCheck
     | CoverageCheck
     | HeldCheck
+    | ComputedCheck
     | ScriptCheck
     | NodeTestCheck
     | NpmTestCheck

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tmws.domain.agents import require_name
+from tmws.domain.checkers import FUEL, limits_of, validate_computed
 from tmws.domain.claims import (
     AddedCheck,
     Check,
+    ComputedCheck,
     CoverageCheck,
     HeldCheck,
     MetricCheck,
@@ -80,6 +82,7 @@ def _runner(name: str) -> tuple[str, ...]:
 
 
 _NODE = Runtime.NODE
+_WASM = Runtime.WASM
 PROFILES = (
     Profile(
         "pytest", PytestCheck, _runner("pytest"), "pytest [TARGET ...] [-k EXPRESSION] [-m MARKERS]"
@@ -97,6 +100,13 @@ PROFILES = (
         "coverage run --source=PATH --fail-under=PERCENT [--branch] -m pytest [TARGET ...]",
     ),
     Profile("held", HeldCheck, _runner("held"), "held NAME"),
+    Profile(
+        "checker",
+        ComputedCheck,
+        ("checker.wasm", f"--fuel={FUEL}"),
+        "checker NAME FILE OPERATOR NUMBER [--absolute=NUMBER] [--relative=NUMBER]",
+        _WASM,
+    ),
     Profile("node_test", NodeTestCheck, _runner("node_test"), "node --test [TARGET ...]", _NODE),
     Profile("npm_test", NpmTestCheck, _runner("node_test"), "npm test", _NODE),
 )
@@ -138,6 +148,8 @@ def validate(check: Check) -> None:
             require_range("exit_code", check.exit_code, 0, 125)
         case HeldCheck():
             require_name(check.name, what="Name of a held check")
+        case ComputedCheck():
+            validate_computed(check)
         case AddedCheck():  # its own table validates it; there is nothing of it here
             raise refused("profile", check.tool, "a profile of the installation")
 
@@ -164,6 +176,9 @@ def build_request(
             f"A check takes at most {MAX_ARGUMENTS} arguments of {MAX_ARGUMENT_BYTES} bytes. "
             "Name a folder instead of its files."
         )
+    if isinstance(check, ComputedCheck):
+        file = snapshot.below(check.file)
+        return ExecutionRequest((*profile.prefix, *arguments), file, limits_of(limits), _WASM)
     if profile.runtime is not Runtime.PYTHON:
         environment = None
     plugins = _plugins(check, environment)
@@ -219,6 +234,9 @@ def _validate_targets(targets: tuple[str, ...], validate_one: Callable[[str], No
 def _arguments(check: Check, snapshot: Snapshot) -> tuple[str, ...]:
     if isinstance(check, NodeTestCheck | NpmTestCheck):
         return tuple(absolute(path) for path in node_files(check, snapshot))
+    if isinstance(check, ComputedCheck):
+        require_file(check.file, snapshot)
+        return (absolute(check.file),)
     return _python_arguments(check, snapshot)
 
 

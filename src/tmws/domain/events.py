@@ -177,6 +177,20 @@ def held_check_removed(name: str, workspace: str, *, by: str, at: datetime) -> E
     return Event("held_check_removed", at, {"check": name, "workspace": workspace, "by": by})
 
 
+def checker_registered(name: str, workspace: str, digest: str, *, by: str, at: datetime) -> Event:
+    """An administrator lets claims about a workspace rest on what a module computes."""
+    return Event(
+        "checker_registered",
+        at,
+        {"checker": name, "workspace": workspace, "sha256": digest, "by": by},
+    )
+
+
+def checker_removed(name: str, workspace: str, *, by: str, at: datetime) -> Event:
+    """An administrator lets them rest on it no longer."""
+    return Event("checker_removed", at, {"checker": name, "workspace": workspace, "by": by})
+
+
 def workspace_registered(name: str, root: str, *, by: str, at: datetime) -> Event:
     """A folder was opened for checks."""
     return Event("workspace_registered", at, {"workspace": name, "root": root, "by": by})

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from tmws.domain.canonical import Json, canonical_bytes, sha256_hex
 from tmws.domain.claims import Judgement, Verdict
 from tmws.domain.errors import SignatureInvalid
-from tmws.domain.execution import ExecutionRequest, ExecutionResult
-from tmws.domain.levels import CANNOT_EXCLUDE
+from tmws.domain.execution import ExecutionRequest, ExecutionResult, Runtime
+from tmws.domain.levels import cannot_exclude
 from tmws.domain.verifications import Claim, check_to_json, judgement_to_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -77,7 +77,7 @@ def statement(
             "tmws": {
                 "claim": _claimed(claim),
                 "judgement": judgement_to_json(judgement),
-                "cannot_exclude": CANNOT_EXCLUDE[judgement.level],
+                "cannot_exclude": cannot_exclude(judgement.level, claim.check),
                 "argv": list(request.argv),
                 "limits": {
                     "wall_seconds": request.limits.wall_seconds,
@@ -93,8 +93,9 @@ def statement(
 
 
 def _configuration(request: ExecutionRequest, result: ExecutionResult) -> list[Json]:
-    """Name what the run stood on: the image, and the packages that were added to it."""
-    used: list[Json] = [{"name": "image", "digest": {"sha256": _hex(result.image_digest)}}]
+    """Name what the run stood on: image or engine, and the packages that were added to it."""
+    what = "engine" if request.runtime is Runtime.WASM else "image"
+    used: list[Json] = [{"name": what, "digest": {"sha256": _hex(result.image_digest)}}]
     if (environment := request.environment) is not None:
         named = f"environment {environment.name}"
         used.append({"name": named, "digest": {"sha256": environment.digest}})

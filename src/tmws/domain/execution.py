@@ -41,10 +41,11 @@ class Limits:
 
 
 class Runtime(StrEnum):
-    """What a command needs in its image beside Python."""
+    """What a command is run by: Python, Node beside it, or a WebAssembly engine alone."""
 
     PYTHON = "python"
     NODE = "node"
+    WASM = "wasm"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from tmws.domain.claims import (
     AddedCheck,
     Check,
+    ComputedCheck,
     CoverageCheck,
     HeldCheck,
     MetricCheck,
@@ -94,8 +95,10 @@ def _found(check: Check, snapshot: Snapshot, spared: frozenset[str]) -> Iterator
             yield from ruff_flags(check, snapshot)
         case MypyCheck():
             yield from mypy_flags(check, snapshot)
-        case PythonCheck() | MetricCheck() | TimingCheck() | HeldCheck() | AddedCheck():
-            pass  # how a script ends is the claim itself; answers are compared elsewhere
+        case PythonCheck() | MetricCheck() | TimingCheck():
+            pass  # how a script ends is the claim itself
+        case HeldCheck() | ComputedCheck() | AddedCheck():
+            pass  # answers are compared elsewhere
 
 
 def syntax_tree(file: SnapshotFile) -> ast.Module | None:

@@ -7,6 +7,7 @@ import dataclasses
 from tmws.domain.claims import (
     AddedCheck,
     Check,
+    ComputedCheck,
     CoverageCheck,
     Judgement,
     Level,
@@ -35,6 +36,19 @@ CANNOT_EXCLUDE = {
 }
 """Told with every verdict that holds, and in its evidence."""
 
+COMPUTED_CANNOT_EXCLUDE = (
+    "The checker is the administrator's and no code of the workspace ran, but it cannot be "
+    "excluded that the file was made up: how it came to be, nobody watched."
+)
+"""In place of what `reproduced` says of test runs."""
+
+
+def cannot_exclude(level: Level, check: Check) -> str:
+    """Say what a verdict about this check cannot exclude although it reached the level."""
+    if isinstance(check, ComputedCheck) and level is Level.REPRODUCED:
+        return COMPUTED_CANNOT_EXCLUDE
+    return CANNOT_EXCLUDE[level]
+
 
 def strongest(*asked: Level | None) -> Level:
     """Return the most that anybody asks for; nobody asks for less than `reproduced`."""
@@ -42,18 +56,19 @@ def strongest(*asked: Level | None) -> Level:
     return max((Level.REPRODUCED, *filter(None, asked)), key=order.index)
 
 
-def held_to(needed: Level, judgement: Judgement, way_out: str) -> Judgement:
+def held_to(needed: Level, judgement: Judgement, way_out: str, *, check: Check) -> Judgement:
     """Return the judgement as it counts where `needed` is the least level.
 
     What failed has failed at any level; what held has to reach the level to count.
 
     Args:
         way_out: what would help where it does not reach it.
+        check: what was claimed.
     """
     if judgement.verdict is not Verdict.SUPPORTED:
         return judgement
     if judgement.level.reaches(needed):
-        told = f"{judgement.detail} {CANNOT_EXCLUDE[judgement.level]}"
+        told = f"{judgement.detail} {cannot_exclude(judgement.level, check)}"
         return dataclasses.replace(judgement, detail=told)
     return dataclasses.replace(
         judgement,
@@ -72,6 +87,8 @@ def way_out(needed: Level, check: Check) -> str:
         return "Only a held check reaches it: ask an administrator for one, or ask for less."
     if isinstance(check, PythonCheck | MetricCheck | TimingCheck):
         return "How a script ends is known at level reproduced at most; claim by tests."
+    if isinstance(check, ComputedCheck):
+        return "How the file came to be is not known; a held check asks the code itself."
     if isinstance(check, AddedCheck):
         return f"Profile {check.tool} reaches level reproduced at most; claim by another one."
     what = "tests and settings" if isinstance(check, PytestCheck | CoverageCheck) else "settings"

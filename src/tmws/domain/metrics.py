@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from tmws.domain.cases import Case
-from tmws.domain.claims import Judgement, MetricCheck, Reason
+from tmws.domain.claims import ComputedCheck, Judgement, MetricCheck, Reason
 from tmws.domain.grammar import require, require_clean, validate_path
 from tmws.domain.reports import ScriptReport
 from tmws.domain.snapshots import Snapshot
@@ -47,6 +47,15 @@ def validate_metric(check: MetricCheck) -> None:
     short = len(check.pointer) <= MAX_POINTER_CHARACTERS
     fits = plain and short and not _TILDE.search(check.pointer)
     require(fits, "pointer", check.pointer, pointer)
+    validate_number(check)
+
+
+def validate_number(check: MetricCheck | ComputedCheck) -> None:
+    """Refuse what is claimed about a number unless it can be compared.
+
+    Raises:
+        InvalidInput: naming the part and the allowed form.
+    """
     require(check.operator in OPERATORS, "operator", check.operator, "one of <=, >=, ==")
     number = "a finite number of at most 1e300"
     require(abs(check.value) <= LARGEST, "value", str(check.value), number)
@@ -82,7 +91,7 @@ def read_number(content: bytes, pointer: str) -> Decimal:
     return found
 
 
-def holds(check: MetricCheck, found: Decimal) -> bool:
+def holds(check: MetricCheck | ComputedCheck, found: Decimal) -> bool:
     """Say whether the number is as claimed, within the greater of the tolerances."""
     value, claimed = Fraction(found), Fraction(Decimal(repr(check.value)))
     relative = Fraction(Decimal(repr(check.relative))) * abs(claimed)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
+from dataclasses import replace
 
 from tmws.domain.added_profiles import NONE_ADDED, AddedProfiles
 from tmws.domain.claims import (
     Check,
+    ComputedCheck,
     CoverageCheck,
     HeldCheck,
     MypyCheck,
@@ -23,6 +26,7 @@ from tmws.domain.grammar import MAX_ARGUMENT_BYTES, refused, require, require_cl
 FORMS = "; ".join(each.form.split(" [")[0] for each in PROFILES if each.form)
 _LONGEST_FORMS = 190
 _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,60}(\.[0-9]{1,60})?([eE][-+]?[0-9]{1,3})?")
 
 
 def parse(text: str, added: AddedProfiles = NONE_ADDED) -> Check:
@@ -75,6 +79,8 @@ def _read_other(words: list[str], text: str, forms: str) -> Check:
     match words:
         case ["held", name]:
             return HeldCheck(name)
+        case ["checker", name, file, operator, value, *rest]:
+            return _read_computed(ComputedCheck(name, file, operator, math.nan), value, rest, text)
         case ["npm", "test"]:
             return NpmTestCheck()
         case ["node", "--test", *targets]:
@@ -105,6 +111,19 @@ def _read_coverage(words: list[str], text: str) -> CoverageCheck:
         tests.keyword,
         tests.marker,
     )
+
+
+def _read_computed(
+    check: ComputedCheck, value: str, options: list[str], text: str
+) -> ComputedCheck:
+    given = {name: number for name, _, number in (word.partition("=") for word in options)}
+    numbers = (value, *given.values())
+    if not given.keys() <= {"--absolute", "--relative"} or len(given) != len(options):
+        raise refused("command", text, _form("checker"))
+    if not all(_NUMBER.fullmatch(number) for number in numbers):
+        raise refused("command", text, _form("checker"))
+    absolute, relative = (float(given.get(name, "0")) for name in ("--absolute", "--relative"))
+    return replace(check, value=float(value), absolute=absolute, relative=relative)
 
 
 def _split_options(

@@ -22,7 +22,8 @@ async def check(plan: Plan, held: Held, runs: Runs, chance: Chance) -> Checked:
     request = asking(held, plan.request, order=order, token=chance(8).hex())
     result = await runs.run(request)
     judgement = await asyncio.to_thread(judge_answers, held, order, result)
-    judgement = levels.held_to(plan.level, judgement, levels.way_out(plan.level, plan.check))
+    way_out = levels.way_out(plan.level, plan.check)
+    judgement = levels.held_to(plan.level, judgement, way_out, check=plan.check)
     told: dict[str, Json] = {"name": held.name, "sha256": held.digest, "cases": len(order)}
     return Checked(judgement, request, result, {"held": told})
 

@@ -71,7 +71,7 @@ async def check(plan: Plan, ref: TrustedRef, runs: Runs, chance: Chance) -> Chec
         else f"Mend what made the level fall, have an administrator renew the trusted ref "
         f"{ref.name}, or ask for level reproduced."
     )
-    held = levels.held_to(plan.level, judgement, way_out)
+    held = levels.held_to(plan.level, judgement, way_out, check=plan.check)
     return Checked(held, plan.request, result, story.told())
 
 

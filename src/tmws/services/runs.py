@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tmws.domain.added_profiles import AddedProfile
 from tmws.domain.canonical import Json
+from tmws.domain.checkers import MetricChecker
 from tmws.domain.claims import Check, Judgement, Level
 from tmws.domain.execution import ExecutionRequest, ExecutionResult
 from tmws.domain.held import Held
@@ -29,6 +30,7 @@ class Plan:
         seconds: what all its runs together may take.
         ref: whose tests and settings are run, None for the workspace's own.
         held: the questions that are asked instead.
+        checker: the module that computes the claimed number.
         added: the administrator's profile that decides, None for a built-in one.
     """
 
@@ -39,12 +41,13 @@ class Plan:
     seconds: float
     ref: TrustedRef | None = None
     held: Held | None = None
+    checker: MetricChecker | None = None
     added: AddedProfile | None = None
 
     @property
     def basis(self) -> str | None:
         """Return the digest of what it is judged by beside the workspace."""
-        by = self.ref or self.held or self.added
+        by = self.ref or self.held or self.checker or self.added
         return by.digest if by else None
 
 

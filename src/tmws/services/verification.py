@@ -13,7 +13,7 @@ import structlog
 from tmws.domain import levels, verifications
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
-from tmws.domain.claims import Check, HeldCheck, Level
+from tmws.domain.claims import Check, Level
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.verifications import (
@@ -25,6 +25,7 @@ from tmws.domain.verifications import (
     ClaimState,
 )
 from tmws.ports import Chance, Clock, Progress, WorkspaceReader
+from tmws.services import bases
 from tmws.services.checking import Basis, Checker
 from tmws.services.gate import Gate
 from tmws.services.recording import Recorded
@@ -35,10 +36,8 @@ from tmws.storage import (
     agents,
     claims,
     environments,
-    held,
     namespaces,
     patterns,
-    refs,
     workspaces,
 )
 from tmws.storage.database import Database
@@ -328,17 +327,7 @@ class Verification:
 
     async def _basis_at(self, level: Level, check: Check, workspace: str) -> Basis:
         async with self._database.read() as connection:
-            if isinstance(check, HeldCheck):
-                found = await held.find(connection, check.name, workspace)
-                if found is None:
-                    raise NotFound(
-                        f"No held check {check.name[:64]!r} is kept for workspace {workspace}. Ask "
-                        "an administrator for its name."
-                    )
-                return Basis(level, held=found)
-            if not level.reaches(Level.PINNED):
-                return Basis(level)
-            return Basis(level, await refs.newest(connection, workspace))
+            return await bases.find(connection, level, check, workspace)
 
     def _claim(self, caller: Agent, draft: ClaimDraft, plan: Plan) -> Claim:
         now = self._clock.now()

@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
     REF = "ref"
     HELD = "held"
+    CHECKER = "checker"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def test_the_most_that_anybody_asks_for_is_needed_and_never_less_than_reproduced
 @given(LEVELS, LEVELS)
 def test_what_held_counts_only_at_the_level_that_is_needed(reached: Level, needed: Level) -> None:
     held = dataclasses.replace(SUPPORTED, level=reached)
-    judgement = held_to(needed, held, "Do this.")
+    judgement = held_to(needed, held, "Do this.", check=PytestCheck())
     assert (judgement.verdict is Verdict.SUPPORTED) == reached.reaches(needed)
     assert judgement.level is reached
     if judgement.verdict is Verdict.INCONCLUSIVE:
@@ -41,7 +41,7 @@ def test_what_held_counts_only_at_the_level_that_is_needed(reached: Level, neede
 @given(LEVELS)
 def test_what_failed_has_failed_at_any_level(needed: Level) -> None:
     for judgement in (REFUTED, INCONCLUSIVE):
-        assert held_to(needed, judgement, "") == judgement
+        assert held_to(needed, judgement, "", check=PytestCheck()) == judgement
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ _COMMANDS = {
     "workspaces": "Open folders of this machine for checks.",
     "refs": "Register tests and settings that verdicts may trust.",
     "held": "Keep questions whose answers decide at level independent.",
+    "checkers": "Let WebAssembly modules compute numbers that claims are about.",
     "levels": "Say what verdicts have to reach, for each namespace.",
     "patterns": "Show what agents have learned.",
     "claims": "Show claims and their verdicts.",
