@@ -2,12 +2,13 @@
 
 usage: python -m tests.coverage [PART …]
 
-Ends with 1 when a part is below what it promises. Only what runs in the process of the
-tests is counted; what they start beside it is not.
+A promise is about branches alone: lines would flatter it. Ends with 1 when a part is below
+its own. Only what runs in the process of the tests is counted; what they start beside it is not.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +30,14 @@ class Part:
     least_percent: float
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How much of a part ran, in per cent."""
+
+    branches: float
+    lines: float
+
+
 PARTS = {
     "learning": Part(
         files=(
@@ -36,24 +45,25 @@ PARTS = {
                 f"domain/{name}.py"
                 for name in (
                     "agents", "alike", "analytics", "batches", "cursors", "memories", "patterns",
-                    "ranking", "text", "undoing", "usage", "versions",
+                    "ranking", "recommendation", "situations", "text", "undoing", "uplift", "usage",
+                    "versions",
                 )
             ),
             *(
                 f"services/{name}.py"
                 for name in (
                     "acts", "analytics", "batches", "counting", "gate", "learning", "memory",
-                    "models", "nearest", "outcomes", "pauses", "receipts", "removal", "retirement",
-                    "revisions", "search", "sharing", "shelf", "storing", "transfer", "undo",
-                    "upkeep",
+                    "models", "nearest", "outcomes", "pauses", "receipts", "recommendation",
+                    "removal", "retirement", "revisions", "search", "sharing", "shelf", "storing",
+                    "transfer", "undo", "upkeep",
                 )
             ),
             *(
                 f"storage/{name}.py"
                 for name in (
                     "access", "analytics", "batches", "catalogue", "changes", "documents",
-                    "lifecycle", "memories", "patterns", "reading", "receipts", "retired",
-                    "serving", "usage", "uses", "versions",
+                    "lifecycle", "memories", "patterns", "reading", "receipts",
+                    "recommendation", "retired", "serving", "trials", "usage", "uses", "versions",
                 )
             ),
             "exchange/*.py",
@@ -64,7 +74,8 @@ PARTS = {
                 f"tests/unit/domain/test_{name}.py"
                 for name in (
                     "agents", "analytics", "cursors", "memories", "patterns", "pattern_properties",
-                    "ranking", "text", "usage", "validation_properties", "versions",
+                    "ranking", "recommendation", "text", "uplift", "usage", "validation_properties",
+                    "versions",
                 )
             ),
             "tests/unit/indexes",
@@ -73,8 +84,8 @@ PARTS = {
                 f"tests/integration/test_{name}.py"
                 for name in (
                     "analytics", "batches", "filters", "learning", "memory",
-                    "model_change", "outcomes", "past_uses", "pattern_life", "retired_models",
-                    "search", "transfer", "undo", "vector_indexes",
+                    "model_change", "outcomes", "past_uses", "pattern_life", "recommendation",
+                    "retired_models", "search", "transfer", "undo", "vector_indexes",
                 )
             ),
             "tests/security/test_access.py",
@@ -83,11 +94,29 @@ PARTS = {
         ),
         least_percent=95.0,
     ),
+    "trust": Part(
+        files=("domain/trust/*.py",),
+        tests=(
+            *(
+                f"tests/unit/domain/test_trust_{name}.py"
+                for name in (
+                    "confirmation", "edges", "entries", "figures", "history", "log", "model",
+                    "reference", "reliance", "rules", "score",
+                )
+            ),
+        ),
+        least_percent=100.0,
+    ),
+    "reliance": Part(
+        files=("services/exposure.py", "services/reliance.py", "storage/reliances.py"),
+        tests=("tests/integration/test_reliance.py",),
+        least_percent=95.0,
+    ),
 }  # fmt: skip
 
 
-def measured(part: Part) -> float:
-    """Run the tests of a part, print what was not taken, and return the percentage that was."""
+def measured(part: Part) -> Taken:
+    """Run the tests of a part, print what was not taken, and return how much was."""
     with tempfile.TemporaryDirectory(prefix="tmws-coverage-") as folder:
         taken = Coverage(
             data_file=str(Path(folder) / "data"),
@@ -102,7 +131,11 @@ def measured(part: Part) -> float:
         taken.stop()
         if status is not pytest.ExitCode.OK:
             raise SystemExit(f"the tests ended with {status}")
-        return taken.report(show_missing=True, skip_covered=True, precision=1, file=sys.stdout)
+        taken.report(show_missing=True, skip_covered=True, precision=1, file=sys.stdout)
+        figures = Path(folder) / "figures.json"
+        taken.json_report(outfile=str(figures))
+        totals = json.loads(figures.read_text("utf-8"))["totals"]
+    return Taken(totals["percent_branches_covered"], totals["percent_statements_covered"])
 
 
 def main() -> int:
@@ -112,11 +145,12 @@ def main() -> int:
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")
     well = True
     for name in sys.argv[1:] or PARTS:
-        percent = measured(PARTS[name])
+        taken, promised = measured(PARTS[name]), PARTS[name].least_percent
         print(
-            f"{name}: {percent:.1f} % of lines and branches, promised {PARTS[name].least_percent:g}"
+            f"{name}: {taken.branches:.1f} % of branches, promised {promised:g}; "
+            f"{taken.lines:.1f} % of lines"
         )
-        well &= percent >= PARTS[name].least_percent
+        well &= taken.branches >= promised
     return 0 if well else 1
 
 

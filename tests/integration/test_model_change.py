@@ -20,6 +20,7 @@ from tests.endpoints import Endpoint, Writer, played, reply, saying
 from tests.integration.services import Installation, agent, learned
 from tmws.app import App
 from tmws.domain.agents import Agent
+from tmws.domain.errors import BackendUnavailable
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.text import terms
 from tmws.ports import Recipe
@@ -247,6 +248,31 @@ async def test_a_failing_model_costs_no_write_and_reads_it_later(
         assert all("meaning" in (item.parts or {}) for item in found.items[:1])
         assert all(state.texts == state.vectors for state in await app.upkeep.status())
     assert (await stored(installation))[OLD_ID] == {32}
+
+
+async def test_a_model_that_fails_while_it_reads_leaves_the_old_one_serving(
+    installation: Installation, endpoint: Endpoint
+) -> None:
+    """An index that could not be filled is not switched to, and nothing else waits for it."""
+    alice = await filled(installation, endpoint, 3)
+
+    async def only_the_old(request: dict[str, Any], writer: Writer) -> None:
+        failing = saying(lambda _: {}, "500 Internal Server Error")
+        await (well if request["model"] == "old" else failing)(request, writer)
+
+    endpoint.answer = only_the_old
+    async with opened(installation, endpoint, **NEW) as app:
+        await app.upkeep.fill()
+        with pytest.raises(BackendUnavailable, match="openai/new/24"):
+            await app.models.try_all()
+        found = await looked(app, alice)
+        assert (found.embedder or "").endswith(OLD_ID)
+        assert found.degraded is None
+    endpoint.answer = well
+    async with opened(installation, endpoint, **NEW) as app:
+        assert OLD_ID in await app.models.try_all()
+        await app.upkeep.fill()
+        assert NEW_ID in await app.models.try_all()
 
 
 async def test_who_starts_last_decides_and_going_back_reads_only_what_is_new(

@@ -129,6 +129,24 @@ async def test_a_false_claim_that_others_built_on_costs_more_than_another(
         await asked(app, bob, claim_id)
 
 
+async def test_what_peers_said_of_the_same_claim_is_what_confidence_is_held_against(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    """Foreseeing what everybody foresaw is no advantage; foreseeing it alone is one."""
+    advantage = []
+    for check, theirs in enumerate((0.9, 0.6)):
+        installation.workspace(content=f"print({check})\n")
+        for who, confidence in ((bob, theirs), (alice, 0.9)):
+            installation.clock.advance(1)
+            installation.sandbox.will(ended(check))
+            await verified(app, who, exit_code=check, confidence=confidence)
+        record = (await app.trust.explain(alice)).exposure.integrity
+        assert (record.stated, record.events) == (check + 1, 0)
+        advantage.append(record.advantage)
+    assert advantage[0] == pytest.approx(0.0)
+    assert advantage[1] > 0.01
+
+
 async def test_asking_again_is_no_second_draw(
     app: App, installation: Installation, alice: Agent, bob: Agent
 ) -> None:

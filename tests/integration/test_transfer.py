@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.integration.command import tmws
-from tests.integration.services import Installation, agent, learned, silent
+from tests.integration.services import Installation, agent, learned, pattern, silent
 from tmws.app import App
 from tmws.domain.agents import Agent
-from tmws.domain.batches import BatchRefused
+from tmws.domain.batches import BatchRefused, Incoming
 from tmws.domain.errors import InvalidInput
 from tmws.domain.patterns import Origin
 from tmws.domain.versions import Revision
@@ -111,6 +111,26 @@ async def test_one_item_that_cannot_come_in_keeps_all_out(app: App) -> None:
     assert await exported(app, carol) == [lines.header("carol")]
 
 
+async def test_an_item_that_breaks_a_rule_keeps_all_out_whatever_it_resembles(app: App) -> None:
+    alice = await agent(app, "alice", "home")
+    await learned(app, alice, "retry", summary="wait between calls")
+    like, broken = Incoming(pattern("retry")), Incoming(pattern("re\u202etry"))
+    seen = await app.transfer.examine(alice, [like, broken])
+    assert [each.index for each in seen.duplicates] == [0]
+    assert [each.index for each in seen.problems] == [1]
+    with pytest.raises(BatchRefused):
+        await app.transfer.take(alice, [broken], progress=silent)
+
+
+async def test_an_export_of_nothing_comes_in_as_nothing(app: App) -> None:
+    alice, bob = await agent(app, "alice", "home"), await agent(app, "bob", "work")
+    rows = await exported(app, alice)
+    assert len(rows) == 1
+    assert (await taken(app, bob, rows)).ids == {}
+    assert (await app.transfer.examine(bob, [])).duplicates == ()
+    assert await exported(app, bob) == [lines.header("bob")]
+
+
 def test_lines_of_another_form_are_named() -> None:
     rows = [lines.header("x"), "{", '{"id": 1}', ""]
     found = list(lines.read(rows, importer="x"))
@@ -125,10 +145,18 @@ def test_entities_of_the_memory_server_become_patterns() -> None:
     rows = [
         '{"type":"entity","name":"Ann","entityType":"Team Lead","observations":["likes tea"]}',
         '{"type":"relation","from":"Ann","to":"Shop","relationType":"runs"}',
+        "",
         "nonsense",
+        '{"type":"entity","name":"Shop","observations":[]}',
     ]
-    wrong, found = memory_server.read(rows, source="m.jsonl")
+    wrong, found, alone = memory_server.read(rows, source="m.jsonl")
     assert isinstance(wrong, Unreadable)
+    assert wrong.where == "line 4"
+    assert isinstance(alone, Found)
+    assert (alone.incoming.draft.category, alone.incoming.draft.data) == (
+        "entity",
+        {"observations": []},
+    )
     assert isinstance(found, Found)
     draft = found.incoming.draft
     assert (draft.name, draft.category, draft.summary) == ("Ann", "team-lead", "likes tea")
@@ -162,9 +190,12 @@ def test_folders_of_markdown_become_patterns() -> None:
         ("skills/pdf/SKILL.md", SKILL),
         ("style.mdc", "# Style\n\nShort words."),
         ("README.md", "about"),
+        ("empty.md", "---\nname: empty\n---\n"),
     ]  # fmt: skip
-    reviewer, pdf, style, readme = markdown.read(iter(files), source="dot")
+    reviewer, pdf, style, readme, empty = markdown.read(iter(files), source="dot")
     assert isinstance(readme, Unreadable)
+    assert isinstance(empty, Unreadable)
+    assert "nothing below" in empty.message
     drafts = [each.incoming.draft for each in (reviewer, pdf, style) if isinstance(each, Found)]
     assert [(each.name, each.category, each.summary) for each in drafts] == [
         ("reviewer", "agent", "Use when: code"),

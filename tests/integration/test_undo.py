@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.services import Installation, agent, learned
 from tmws.app import App
-from tmws.domain.agents import AccessLevel, Administrator, Agent
+from tmws.domain.agents import AccessLevel, Administrator, Agent, Role
 from tmws.domain.errors import Conflict, NotFound, PermissionDenied
 from tmws.domain.undoing import StepKind
 from tmws.domain.usage import UseOutcome
@@ -94,6 +94,61 @@ async def test_what_cannot_be_taken_back_is_said(
     refused = [step.refused for step in plan.steps if step.kind is StepKind.RESTORE]
     assert refused[0] is not None
     assert other.id in refused[0]
+
+
+async def test_what_was_opened_or_brought_back_is_closed_and_taken_away_again(
+    app: App, installation: Installation, eve: Agent
+) -> None:
+    bob, _ = await agent(app, "bob", "home"), await agent(app, "carol")
+    shared = await learned(app, eve, "shared", level="shared", shared_with=("carol",))
+    buried = await learned(app, eve, "buried", level="public")
+    await app.removal.remove(eve, buried.id)
+    since = installation.clock.advance(60)
+    await app.sharing.change(eve, shared.id, grant=["bob"])
+    await app.removal.restore(eve, buried.id)
+    for key in (shared.id, buried.id):
+        await app.learning.get(bob, key)
+    plan = await app.undo.plan("eve", since, with_uses=False)
+    assert {(step.name, step.kind) for step in plan.steps} == {
+        ("shared", StepKind.REVOKE),
+        ("buried", StepKind.REMOVE),
+    }
+    await app.undo.apply(plan, by=ANN)
+    for key in (shared.id, buried.id):
+        with pytest.raises(NotFound):
+            await app.learning.get(bob, key)
+    assert await app.sharing.shared_with(eve, shared.id) == ("carol",)
+
+
+async def test_the_words_of_what_another_removed_are_taken_back_and_it_stays_away(
+    app: App, installation: Installation
+) -> None:
+    one, two = [await agent(app, name, "home", role=Role.ADMIN) for name in ("one", "two")]
+    kept = await learned(app, one, "rule", summary="zebra", level="system")
+    since = installation.clock.advance(60)
+    await app.revisions.revise(one, kept.id, Revision(summary="yak"), version=1)
+    await app.removal.remove(two, kept.id)
+    plan = await app.undo.plan("one", since, with_uses=False)
+    assert [step.kind for step in plan.steps] == [StepKind.REVISE]
+    await app.undo.apply(plan, by=ANN)
+    assert await found(app, one, "zebra") == set()
+    await app.removal.restore(two, kept.id)
+    assert (await app.learning.get(one, kept.id)).summary == "zebra"
+    assert await found(app, one, "zebra") == {"rule"}
+
+
+async def test_what_was_forgotten_since_the_plan_is_not_written_again(
+    app: App, installation: Installation, eve: Agent
+) -> None:
+    kept = await learned(app, eve, "a", summary="zebra")
+    since = installation.clock.advance(60)
+    await app.revisions.revise(eve, kept.id, Revision(summary="yak"), version=1)
+    plan = await app.undo.plan("eve", since, with_uses=False)
+    await app.removal.forget(eve, kept.id)
+    with pytest.raises(Conflict, match="Nothing was taken back"):
+        await app.undo.apply(plan, by=ANN)
+    with pytest.raises(NotFound):
+        await app.learning.get(eve, kept.id)
 
 
 async def test_an_unknown_agent_is_refused(app: App, installation: Installation) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+import signal
+import sqlite3
 from pathlib import Path
 
 import httpx2
@@ -15,13 +18,14 @@ from tests.integration.services import Installation, agent, learned, silent
 from tests.integration.test_search import names
 from tests.postgres import PostgresServer
 from tmws.app import App
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import BackendUnavailable, InvalidInput
 from tmws.domain.memories import MemoryDraft
 from tmws.faces.mcp.registry import Call
 from tmws.faces.mcp.tools.learning import FindPatterns, find_patterns
 from tmws.services.learning import PatternQuery
 from tmws.services.memory import MemoryQuery
 from tmws.services.nearest import ROWS_A_QUERY
+from tmws.storage.turns import turn
 
 
 @pytest.fixture
@@ -154,6 +158,61 @@ async def test_a_chroma_server_killed_half_way_costs_nothing(
             assert await found(app) == ({"first", "second"}, None)
 
 
+async def test_a_killed_server_is_named_in_the_status_and_nothing_waits_for_it(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    place = Installation(sqlite_url, tmp_path / "data")
+    with chroma_server(tmp_path / "store") as server:
+        async with place.open(vectors="chroma", vectors_url=server.address) as app:
+            alice = await agent(app, "alice")
+            await learned(app, alice, "first", summary="parse configuration files")
+            await app.upkeep.fill()
+            assert await app.upkeep.trouble() is None
+            server.kill()
+            trouble = await app.upkeep.trouble()
+            assert isinstance(trouble, BackendUnavailable)
+            [state] = await app.upkeep.status()
+            assert (state.vectors, state.indexed, state.behind) == (1, None, None)
+            with pytest.raises(BackendUnavailable):
+                await app.upkeep.check(whole=True)
+
+
+async def test_a_server_that_hangs_is_left_alone_and_exact_vectors_serve(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    place = Installation(sqlite_url, tmp_path / "data")
+    with chroma_server(tmp_path / "store") as server:
+        async with place.open(vectors="chroma", vectors_url=server.address) as app:
+            alice = await agent(app, "alice")
+            await learned(app, alice, "first", summary="parse configuration files")
+            assert await found(app) == ({"first"}, None)
+            assert server.process is not None
+            server.process.send_signal(signal.SIGSTOP)
+            await learned(app, alice, "second", summary="parsing of configuration")
+            for _ in range(2):  # the second does not wait for it again
+                seen, degraded = await found(app)
+                assert seen == {"first", "second"}
+                assert degraded is not None
+                assert "did not answer" in degraded
+
+
+async def test_while_another_process_feeds_the_index_exact_vectors_serve(
+    on_postgres: Installation,
+) -> None:
+    async with on_postgres.open(vectors="pgvector") as app, on_postgres.database() as database:
+        alice = await agent(app, "alice")
+        await learned(app, alice, "first", summary="parse configuration files")
+        async with database.read() as other, turn(other, "vectors") as theirs:
+            assert theirs
+            await app.upkeep.fill()
+            seen, degraded = await found(app)
+            assert seen == {"first"}
+            assert degraded == "The vector index is catching up; exact vectors serve."
+            with pytest.raises(BackendUnavailable, match="is behind"):
+                await app.upkeep.check(whole=True)
+        assert await found(app) == ({"first"}, None)
+
+
 async def test_status_check_and_rebuild_say_and_mend_what_is_wrong(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -207,6 +266,35 @@ async def test_a_ruined_folder_loses_nothing_and_rebuild_restores_it(
         assert await found(app) == ({"first", "second"}, None)
         [state] = await app.upkeep.status()
         assert (state.indexed, state.behind) == (2, 0)
+
+
+async def test_an_index_that_knows_more_than_a_backup_forgets_what_never_happened(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    place, backup = Installation(sqlite_url, tmp_path / "data"), tmp_path / "backup.db"
+    with chroma_server(tmp_path / "store") as server:
+        async with place.open(vectors="chroma", vectors_url=server.address) as app:
+            alice = await agent(app, "alice")
+            await learned(app, alice, "first", summary="parse configuration files")
+            with contextlib.closing(sqlite3.connect(tmp_path / "tmws.db")) as whole:
+                whole.execute("VACUUM INTO ?", [str(backup)])
+            for number in range(5):
+                await learned(app, alice, f"lost {number}", summary="parsing of configuration")
+            await app.upkeep.fill()
+            [state] = await app.upkeep.status()
+            assert state.indexed == 6
+        put_back(backup, tmp_path / "tmws.db")
+        async with place.open(vectors="chroma", vectors_url=server.address) as app:
+            await app.upkeep.fill()
+            [compared] = await app.upkeep.check(whole=True)
+            assert (compared.asked, compared.strays) == (1, 0)
+            assert await found(app) == ({"first"}, None)
+
+
+def put_back(backup: Path, database: Path) -> None:
+    for left in database.parent.glob(f"{database.name}*"):
+        left.unlink()
+    backup.rename(database)
 
 
 async def test_an_index_from_before_a_restored_backup_starts_anew(

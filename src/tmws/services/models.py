@@ -196,8 +196,7 @@ class Models:
         """Return who serves.
 
         Raises:
-            BackendUnavailable: a model of the settings does not answer, or another one still
-                serves in its place.
+            BackendUnavailable: a model of the settings does not answer, or none serves yet.
         """
         for recipe in self._wanted.values():
             await self.embed(recipe, ["a short text"])

@@ -143,10 +143,8 @@ class Nearest:
         anew, because what it knows may never have happened.
 
         Raises:
-            BackendUnavailable: it does not answer.
+            BackendUnavailable: it does not answer, or there is none.
         """
-        if not self.keeps_an_index:
-            return False
         async with (
             self._feeding,
             database.read() as connection,
