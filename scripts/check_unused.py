@@ -34,6 +34,7 @@ CALLED_BY_LIBRARIES = [
     *("model_*", "settings_customise_sources"),  # pydantic
     *("capture_signals",),  # uvicorn
     *("pytestmark", "test_*", "pytest_*"),  # pytest
+    *("get_code",),  # importlib
 ]
 
 # Registered by being decorated.

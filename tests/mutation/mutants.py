@@ -20,14 +20,17 @@ class Mutant:
     Attributes:
         path: from the root of the tree.
         function: qualified name of where it stands; empty for the module itself.
+        line: where the fault begins.
+        lines: of the simple statement that holds it, or of the head of a compound one.
         number: counts the same fault in the same function, from 1.
-        content: the whole file with the fault in it.
+        content: the whole file with the fault in it; what stands below keeps its line.
     """
 
     path: str
     function: str
     operator: str
     line: int
+    lines: range
     before: str
     after: str
     number: int
@@ -59,12 +62,12 @@ def mutants_of(path: str, source: str, functions: Sequence[str] = ()) -> list[Mu
     members = Members.of(tree)
     seen: Counter[str] = Counter()
     found = []
-    for node, function in _sites(tree):
+    for node, function, lines in _sites(tree):
         if functions and not any(_inside(function, name) for name in functions):
             continue
         for name, operator in OPERATORS.items():
             for after in operator(node, members):
-                made = _mutant(source, path, function, name, node, after)
+                made = _mutant(source, path, function, name, node, lines, after)
                 seen[made.key] += 1
                 found.append(replace(made, number=seen[made.key]))
     return sorted(found, key=lambda each: each.line)
@@ -75,13 +78,21 @@ def _inside(function: str, name: str) -> bool:
 
 
 def _mutant(
-    source: str, path: str, function: str, operator: str, node: ast.expr | ast.stmt, after: str
+    source: str,
+    path: str,
+    function: str,
+    operator: str,
+    node: ast.expr | ast.stmt,
+    span: range,
+    after: str,
 ) -> Mutant:
     lines = source.encode().splitlines(keepends=True)
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     first, last = node.lineno - 1, node.end_lineno - 1
-    text = after if is_statement(node) else f"({after})"
+    # What was written on several lines leaves as many, so that those below keep their number.
+    empty = "\n" * (last - first)
+    text = f"{after}{empty}" if is_statement(node) else f"({after}{empty})"
     content = (
         b"".join(lines[:first])
         + lines[first][: node.col_offset]
@@ -90,22 +101,25 @@ def _mutant(
         + b"".join(lines[last + 1 :])
     ).decode()
     before = " ".join(ast.unparse(node).split())
-    return Mutant(path, function, operator, node.lineno, before, after, 1, content)
+    return Mutant(path, function, operator, node.lineno, span, before, after, 1, content)
 
 
-def _sites(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
-    """Yield what can be changed, and the function it stands in.
+def _sites(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str, range]]:
+    """Yield what can be changed, the function it stands in, and the lines that run it.
 
     Left out is what says nothing (docstrings, annotations, decorators), the wording of
     errors, and what has no columns of its own (parts of f-strings, patterns of `match`).
     """
-    waiting: list[tuple[ast.AST, str]] = [(tree, "")]
+    waiting: list[tuple[ast.AST, str, range | None]] = [(tree, "", None)]
     while waiting:
-        node, function = waiting.pop()
+        node, function, lines = waiting.pop()
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
         if isinstance(node, ast.expr | ast.stmt):
-            yield node, function
+            own = _lines(node)
+            if lines is None and not _is_compound(node):
+                lines = own
+            yield node, function, lines or own
         match node:
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 function = f"{function}.{node.name}".lstrip(".")
@@ -120,7 +134,15 @@ def _sites(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
                 children = [each for each in _defaults(node) if each]
             case _:
                 children = list(ast.iter_child_nodes(node))
-        waiting.extend((child, function) for child in children)
+        waiting.extend((child, function, lines) for child in children)
+
+
+def _is_compound(node: ast.expr | ast.stmt) -> bool:
+    return isinstance(node, ast.stmt) and (hasattr(node, "body") or hasattr(node, "cases"))
+
+
+def _lines(node: ast.expr | ast.stmt) -> range:
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
 
 def _defaults(arguments: ast.arguments) -> list[ast.expr | None]:

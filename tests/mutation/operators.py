@@ -79,6 +79,12 @@ _OPPOSITE = {
     "is_not": "is_", "outerjoin": "join",
 }  # fmt: skip
 _CLAUSES = {"and_", "or_", "where"}
+_ALLOWS_ALL = {
+    "readable_patterns": "sa.true()",
+    "readable_memories": "sa.true()",
+    "removed_patterns": "sa.true()",
+    "may_write": "True",
+}
 
 
 def comparison(node: ast.expr | ast.stmt, _: Members) -> Iterator[str]:
@@ -172,6 +178,15 @@ def arithmetic(node: ast.expr | ast.stmt, _: Members) -> Iterator[str]:
             yield ast.unparse(ast.AugAssign(target, _OTHER_SET[type(op)], value))
 
 
+def permission(node: ast.expr | ast.stmt, _: Members) -> Iterator[str]:
+    """Allow everybody what a rule of access decides about."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)) if name in _ALLOWS_ALL:
+            yield _ALLOWS_ALL[name]
+        case ast.Call(func=ast.Name("require_member"), args=[_, namespace]):
+            yield ast.unparse(namespace)
+
+
 def branch(node: ast.expr | ast.stmt, _: Members) -> Iterator[str]:
     """Always take one branch."""
     match node:
@@ -204,7 +219,7 @@ OPERATORS: dict[str, Operator] = {
     operator.__name__: operator
     for operator in (
         arithmetic, boolean, boundary, branch, clause, comparison, constant, member, omission,
-        opposite, returned,
+        opposite, permission, returned,
     )
 }  # fmt: skip
 """Every kind of fault, by the name that reports give it."""

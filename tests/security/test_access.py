@@ -26,7 +26,7 @@ from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.services.memory import MemoryQuery
 from tmws.services.outcomes import CreditReport, OutcomeReport
 from tmws.services.receipts import Tried
-from tmws.storage import tables
+from tmws.storage import memories, patterns, recommendation, tables
 from tmws.testing.clock import START
 
 LATER = START + timedelta(days=9)
@@ -68,10 +68,10 @@ async def world(app: App, installation: Installation) -> World:
         "admin": await agent(app, "chief", "team", role=Role.ADMIN),
         "grantee elsewhere": await agent(app, "friend", "elsewhere"),
     }
-    patterns = {}
+    made = {}
     for level in AccessLevel:
         shared = ("grantee", "friend") if level is AccessLevel.SHARED else ()
-        patterns[level.value] = await learned(
+        made[level.value] = await learned(
             app,
             agents["owner"],
             f"{level.value} {CANARY}",
@@ -81,11 +81,14 @@ async def world(app: App, installation: Installation) -> World:
             shared_with=shared,
         )
         installation.clock.advance(1)
+    # Who was granted one shared thing has not been granted the others.
+    others = ("chief", "member", "outsider")
+    await learned(app, agents["owner"], "another", level="shared", shared_with=others)
     tried = agents["member"]
-    for each in patterns.values():
+    for each in made.values():
         app.receipts.issue(tried, CANARY, {each.id: 1.0}, Tried(each.id, shown=True))
     await app.receipts.settle()
-    return World(app, patterns, agents)
+    return World(app, made, agents)
 
 
 Look = Callable[[World, Agent, Pattern], Awaitable[bool]]
@@ -249,6 +252,20 @@ LOOKS: dict[str, Look] = {
 }
 
 
+async def test_sql_has_the_last_word_whatever_an_index_offers(
+    world: World, installation: Installation
+) -> None:
+    """Indexes in memory lag or err; what they offer is read by conditions of its own."""
+    offered = {level: pattern.id for level, pattern in world.patterns.items()}
+    for relation, who in world.agents.items():
+        readable = {offered[level] for level, readers in READABLE.items() if relation in readers}
+        async with installation.database() as database, database.read() as connection:
+            shown = await patterns.readable(connection, who, list(offered.values()))
+            kept = await recommendation.kept(connection, who, list(offered.values()))
+        assert shown.keys() == readable, relation
+        assert {each.pattern_id for each in kept} == readable, relation
+
+
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 async def test_every_way_to_look_agrees_with_the_table(world: World, look: Look) -> None:
     seen = {
@@ -402,6 +419,10 @@ async def test_writing_where_one_does_not_belong_is_refused(world: World) -> Non
         await learned(app, outsider, namespace="team")
     with pytest.raises(InvalidInput, match="not one of yours"):
         await app.memory.remember(outsider, MemoryDraft("x", namespace="team"))
+    with pytest.raises(InvalidInput, match="not one of yours"):
+        await app.verification.verify(outsider, claim(namespace="team"), progress=silent)
+    with pytest.raises(InvalidInput, match="not one of yours"):
+        await app.analytics.stats(outsider, StatsQuery(namespace="team"))
     with pytest.raises(PermissionDenied):
         await learned(app, outsider, level="system")
 
@@ -471,7 +492,7 @@ MEMORIES: dict[str, set[str]] = {
 @pytest.mark.parametrize("level", MEMORIES)
 @pytest.mark.parametrize("text", [None, CANARY, "xylophones quetzals"])
 async def test_memories_are_recalled_by_the_same_table(
-    world: World, level: str, text: str | None
+    world: World, installation: Installation, level: str, text: str | None
 ) -> None:
     kept = await world.app.memory.remember(
         world.agents["owner"], MemoryDraft(f"about {CANARY}", level=AccessLevel(level))
@@ -480,6 +501,10 @@ async def test_memories_are_recalled_by_the_same_table(
         recalled = await world.app.memory.recall(who, MemoryQuery(text, limit=50))
         seen = {item.memory.id for item in recalled.items}
         assert (kept.id in seen) is (relation in MEMORIES[level]), relation
+        async with installation.database() as database, database.read() as connection:
+            # Whatever an index says of what it may read: SQL has the last word.
+            found = await memories.readable(connection, who, [kept.id])
+        assert (kept.id in found) is (relation in MEMORIES[level]), relation
 
 
 async def test_no_word_of_a_private_thing_reaches_another_agent(world: World) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.integration.services import agent, learned
+from tests.integration.services import Installation, agent, learned
 from tests.security.test_access import CANARY, ids
 from tmws.app import App
 from tmws.domain.agents import Agent, Role
 from tmws.services.learning import PatternQuery
+from tmws.storage.catalogue import namespaces_of
 
 
 async def found(app: App, who: Agent) -> set[str]:
@@ -66,3 +67,32 @@ async def test_what_is_shared_with_others_bends_no_score(app: App) -> None:
         name, words = f"hidden {number}", "alpha " * 5
         await learned(app, owner, name, summary=words, level="shared", shared_with=("third",))
     assert await scores() == before
+
+
+async def test_no_namespace_is_looked_into_that_holds_nothing_for_the_caller(
+    app: App, installation: Installation
+) -> None:
+    """What is decided anew in each is decided early too: a stranger's costs nobody a look."""
+    owner, friend = await agent(app, "owner", "far"), await agent(app, "friend", "home", "empty")
+    other = await agent(app, "other", "third")
+    chief = await agent(app, "chief", "hall", role=Role.ADMIN)
+    for name, level in (("hidden", "private"), ("open", "public")):
+        await learned(app, owner, name, level=level)
+        await learned(app, other, name, level=level)
+    await learned(app, friend, "mine")
+    await learned(app, friend, "else", namespace="empty")
+
+    async def looked_into(who: Agent) -> set[str]:
+        async with installation.database() as database, database.read() as connection:
+            return set(await namespaces_of(connection, who))
+
+    home = {"home", "empty"}
+    assert await looked_into(friend) == home
+    assert await looked_into(replace(friend, namespaces=("home",))) == home
+    shared = await learned(app, owner, "shared", level="shared", shared_with=("other",))
+    assert await looked_into(friend) == home
+    await app.sharing.change(owner, shared.id, grant=["friend"])
+    assert await looked_into(friend) == home | {"far"}
+    await learned(app, chief, "for all", level="system")
+    assert await looked_into(friend) == home | {"far", "hall"}
+    assert await looked_into(other) == {"third", "far", "hall"}

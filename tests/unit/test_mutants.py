@@ -41,6 +41,8 @@ def faults(source: str, operator: str) -> list[str]:
         ("omission", "if a:\n    raise B", ["pass"]),
         ("opposite", "max(a, b)", ["min(a, b)"]),
         ("opposite", "sa.or_(a, b)", ["sa.and_(a, b)"]),
+        ("permission", "rows.where(readable_patterns(caller))", ["sa.true()"]),
+        ("permission", "require_member(author, draft.namespace)", ["draft.namespace"]),
         ("returned", "def f():\n    return a", ["return None"]),
         ("returned", "def f():\n    return a or b", ["return not (a or b)"]),
     ],
@@ -98,7 +100,7 @@ def test_every_target_is_there_and_its_faults_are_programs(name: str) -> None:
     chosen = target.named(name)
     mutants = chosen.mutants()
     touched = {mutant.path for mutant in mutants}
-    assert touched == chosen.sources.keys()
+    assert touched == chosen.sources.keys() | set(chosen.guarded)
     for path, functions in chosen.sources.items():
         inside = [mutant.function for mutant in mutants if mutant.path == path]
         assert all(any(f"{each}.".startswith(f"{one}.") for each in inside) for one in functions)

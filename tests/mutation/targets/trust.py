@@ -20,16 +20,16 @@ TARGET = Target(
         f"{_MODEL}/{name}.py": ()
         for name in (
             *("alarm", "audits", "confirmation", "entries", "evidence", "explanation", "history"),
-            *("integrity", "log", "logistic", "model", "nightly", "reference", "refit", "rules"),
-            *("score", "state"),
+            *("integrity", "log", "logistic", "model", "nightly", "reference", "refit", "reliance"),
+            *("rules", "score", "state"),
         )
     },
     # The first notice most faults, and quickly.
     tests=tuple(
         f"{_TESTS}_{name}.py"
         for name in (
-            *("figures", "edges", "history", "entries", "reference", "rules", "score"),
-            *("confirmation", "log", "model"),
+            *("figures", "edges", "history", "entries", "reference", "reliance", "rules"),
+            *("score", "confirmation", "log", "model"),
         )
     ),
     excused={
