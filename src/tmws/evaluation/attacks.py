@@ -137,6 +137,7 @@ def _shown_after(
     line = life.model.calibration
     for claim, task in own.items():
         life.model.beliefs.pop(Part("claim", "", claim), None)
+        life.model.beliefs.pop(Part("sharpness", "", claim), None)
         able = [p for p in fold.peers if claim in people.answers[p]]
         for peer in chance.sample(able, min(peers, len(able))):
             answer = Outcome(peer, task, people.answers[peer][claim])

@@ -85,8 +85,6 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
     state = trust.load_for(run, counted)
     weight = rules.weight(
         judgement.level,
-        verified_by_author=False,  # the sandbox is nobody's
-        same_owner=False,
         repeated=owner in known,
         counted_today=_counted_today(run, counted),
         own_pick=met is None or met.first == owner or met.again,

@@ -42,7 +42,7 @@ class Key(NamedTuple):
 _MODEL, _MIX = Key("model"), Key("mix")
 _BELIEFS = frozenset(get_args(parts.Kind))
 _OF_AN_AGENT = (*parts.PERSONAL, "record", "tally")
-_OF_ALL = ("choice", "level", "type", "claim", "effort", "task")
+_OF_ALL = ("choice", "level", "type", "claim", "effort", "sharpness", "task")
 _ROWS_AT_ONCE = 200
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _SHARED = Prepared(
@@ -72,6 +72,8 @@ def load_for(run: Execute, evidence: Evidence) -> State:
     part = roles(agent, task, relied_on=evidence.relied_on)
     keys = [_MODEL, Key("record", agent), Key("task", "", _digest(task))]
     keys += [Key(*each) for each in part.parts]
+    if part.sharpness is not None:
+        keys.append(Key(*part.sharpness))
     if task.type:
         keys.append(Key("tally", agent, task.type))
     found = run(_named(len(keys)), _numbered(keys))
@@ -81,7 +83,9 @@ def load_for(run: Execute, evidence: Evidence) -> State:
 async def load_tasks(connection: AsyncConnection, agent: str, tasks: Iterable[Task]) -> State:
     """Return what tells how an agent would fare on these tasks, and what shows its score."""
     tasks = list(tasks)
-    named = {part for task in tasks for part in roles(agent, task).parts}
+    asked = [roles(agent, task) for task in tasks]
+    named = {part for each in asked for part in each.parts}
+    named |= {each.sharpness for each in asked if each.sharpness is not None}
     shared = {Key(*part) for part in named if part.kind not in parts.PERSONAL}
     shared |= {Key("task", "", _digest(task)) for task in tasks}
     wanted = sa.tuple_(trust_state.c.kind, trust_state.c.agent, trust_state.c.topic).in_(
@@ -179,7 +183,7 @@ def _head(state: State) -> str:
 
 
 def _mix(mix: Mix) -> str:
-    points = [[p.type, *p.difficulty, p.weight] for p in mix.points]
+    points = [[p.type, *p.difficulty, p.weight, p.sharpness] for p in mix.points]
     return _encode({"level": mix.level, "points": points})
 
 
@@ -258,7 +262,7 @@ def _read(stored: Mapping[Key, str]) -> State:
         elif key.kind == "task":
             model.census[Task(*value[:4])] = value[4]
         elif key == _MIX:
-            points = [Point(type, Belief(m, v), weight) for type, m, v, weight in value["points"]]
+            points = [Point(type, Belief(m, v), *rest) for type, m, v, *rest in value["points"]]
             state.reference = replaced(
                 state.reference, mix=Mix(tuple(points), Belief(*value["level"]))
             )

@@ -21,7 +21,7 @@ TARGET = Target(
         for name in (
             *("alarm", "audits", "confirmation", "entries", "evidence", "explanation", "history"),
             *("integrity", "log", "logistic", "model", "nightly", "reference", "refit", "reliance"),
-            *("rules", "score", "state"),
+            *("rules", "score", "sharpness", "state"),
         )
     },
     # The first notice most faults, and quickly.
@@ -29,7 +29,7 @@ TARGET = Target(
         f"{_TESTS}_{name}.py"
         for name in (
             *("figures", "edges", "history", "entries", "reference", "reliance", "rules"),
-            *("score", "confirmation", "log", "model"),
+            *("score", "confirmation", "log", "model", "sharpness"),
         )
     ),
     excused={

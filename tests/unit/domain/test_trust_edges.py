@@ -13,7 +13,7 @@ from tests.unit.domain.trust_logs import DAY, refuted, supported
 from tmws.domain.claims import Level
 from tmws.domain.errors import Conflict, InvalidInput
 from tmws.domain.trust import alarm, audits, rules
-from tmws.domain.trust.alarm import UNSUSPECTED, Watch
+from tmws.domain.trust.alarm import UNSUSPECTED, Seen, Watch
 from tmws.domain.trust.audits import Candidate
 from tmws.domain.trust.confirmation import held_back
 from tmws.domain.trust.evidence import Evidence, Link, Task
@@ -39,27 +39,42 @@ from tmws.domain.trust.score import ability, mix_of, standing, width
 from tmws.domain.trust.state import DRIFT_PER_DAY, Model, aged
 
 SKILL, MARGIN = Belief(1.0, 0.1), Belief(1.5, 0.4)
+FAILURE = Seen(MARGIN, 1.0, False, 1.0)
 CANDIDATES = [Candidate(f"c{n:02}", 1.0 / (n + 1), 0.5) for n in range(40)]
 
 
 def test_an_alarm_rings_beyond_its_threshold_and_not_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    loss = UNSUSPECTED.after(SKILL, MARGIN, False, 1.0, UNCALIBRATED).loss
+    loss = UNSUSPECTED.after(SKILL, FAILURE, UNCALIBRATED).loss
     monkeypatch.setattr(alarm, "THRESHOLD", loss)
-    assert UNSUSPECTED.after(SKILL, MARGIN, False, 1.0, UNCALIBRATED) == Watch(loss, 1.0, 0)
+    assert UNSUSPECTED.after(SKILL, FAILURE, UNCALIBRATED) == Watch(loss, 1.0, 0)
     monkeypatch.setattr(alarm, "THRESHOLD", math.nextafter(loss, 0.0))
-    assert UNSUSPECTED.after(SKILL, MARGIN, False, 1.0, UNCALIBRATED) == Watch(0.0, 1.0, 1)
+    assert UNSUSPECTED.after(SKILL, FAILURE, UNCALIBRATED) == Watch(0.0, 1.0, 1)
 
 
 def test_nobody_is_suspected_at_first_and_a_success_leaves_it_at_that() -> None:
     assert Watch(0.0, 0.0, 0) == UNSUSPECTED
-    assert UNSUSPECTED.after(SKILL, MARGIN, True, 1.0, UNCALIBRATED) == Watch(0.0, 1.0, 0)
+    success = FAILURE._replace(supported=True)
+    assert UNSUSPECTED.after(SKILL, success, UNCALIBRATED) == Watch(0.0, 1.0, 0)
 
 
 def test_a_suspicion_holds_outcomes_against_the_skill_it_began_with() -> None:
-    suspected = Watch(1.0, 2.0, 0).after(SKILL, MARGIN, False, 1.0, UNCALIBRATED)
-    assert suspected.anchor == 2.0
-    held = Belief(MARGIN.mean - SKILL.mean + 2.0, MARGIN.variance)
-    assert suspected.loss == 1.0 + alarm.evidence_of_loss(held, False, UNCALIBRATED)
+    for sharpness in (1.0, 2.0):
+        seen = Seen(MARGIN, sharpness, False, 1.0)
+        suspected = Watch(1.0, 2.0, 0).after(SKILL, seen, UNCALIBRATED)
+        assert suspected.anchor == 2.0
+        held = Belief(MARGIN.mean + sharpness * (2.0 - SKILL.mean), MARGIN.variance)
+        found = alarm.evidence_of_loss(held, False, UNCALIBRATED, sharpness=sharpness)
+        assert suspected.loss == 1.0 + found
+
+
+def test_a_loss_shows_more_on_a_sharp_claim_and_costs_no_digits_far_away() -> None:
+    blunt, usual, sharp = (
+        alarm.evidence_of_loss(MARGIN, False, UNCALIBRATED, sharpness=s) for s in (0.5, 1.0, 2.0)
+    )
+    assert 0.0 < blunt < usual < sharp
+    for mean in (-2000.0, 2000.0):
+        found = alarm.evidence_of_loss(Belief(mean, 0.0), mean < 0.0, UNCALIBRATED)
+        assert found == pytest.approx(math.copysign(alarm.LOSS_LOGITS, mean))
 
 
 @pytest.mark.parametrize(("share", "picked"), [(0.0, 39), (0.0999, 39), (0.1, 14), (0.99, 14)])
@@ -204,7 +219,7 @@ def test_an_agent_whose_verdicts_all_moved_nothing_is_unknown() -> None:
 def test_what_is_promised_of_audits_and_gates_is_what_the_constants_say() -> None:
     promised = (audits.AMONG, audits.UNIFORM_SHARE, audits.PRECISE_ENOUGH, audits._MOST_AUDITS)
     assert promised == (15, 0.10, 0.10, 500)
-    assert (0.03, 1.0, frozenset({"logit-1"})) == (GATE_NOISE, NARROWEST_SKILL, EARLIER)
+    assert (0.03, 1.0, frozenset({"logit-1", "logit-2"})) == (GATE_NOISE, NARROWEST_SKILL, EARLIER)
     assert (timedelta(days=1), timedelta(minutes=5)) == (FITTED_EVERY, QUIET)
 
 
@@ -212,7 +227,8 @@ def test_every_kind_of_part_has_a_scale() -> None:
     kinds = set(get_args(Kind))
     assert kinds | {"newcomer"} == set(Scales._fields)
     everything = roles("ann", Task("c", "pytest", 5.0, "bob"), relied_on=True)
-    assert {part.kind for part in everything.parts} == kinds
+    assert everything.sharpness is not None
+    assert {part.kind for part in (*everything.parts, everything.sharpness)} == kinds
 
 
 def test_an_observation_counts_whole_and_is_no_own_pick_unless_told() -> None:
@@ -224,8 +240,6 @@ def test_an_observation_counts_whole_and_is_no_own_pick_unless_told() -> None:
     def weight(**own: float) -> float:
         return rules.weight(
             Level.INDEPENDENT,
-            verified_by_author=False,
-            same_owner=False,
             repeated=False,
             counted_today=0.0,
             **own,  # type: ignore[arg-type]  # a bool is a number, too
@@ -233,12 +247,6 @@ def test_an_observation_counts_whole_and_is_no_own_pick_unless_told() -> None:
 
     assert weight(probability=0.9) == 1.0
     assert weight() == weight(own_pick=False) == weight(own_pick=True) == 1.0
-
-
-@pytest.mark.parametrize("reason", ["verified_by_author", "same_owner", "repeated"])
-def test_each_reason_alone_leaves_a_verdict_without_weight(reason: str) -> None:
-    reasons = dict.fromkeys(("verified_by_author", "same_owner", "repeated"), False)
-    assert rules.weight(Level.INDEPENDENT, counted_today=0.0, **reasons | {reason: True}) == 0.0
 
 
 def test_parts_that_are_all_alike_have_the_narrowest_prior() -> None:

@@ -12,7 +12,7 @@ from tests.unit.domain.trust_logs import DAY, logs, refuted, supported, tasks
 from tmws.domain.claims import Verdict
 from tmws.domain.errors import InvalidInput
 from tmws.domain.trust.evidence import Evidence, Task
-from tmws.domain.trust.logistic import Belief, averaged, logit, posterior, sigmoid
+from tmws.domain.trust.logistic import Belief, averaged, log_sigmoid, logit, posterior, sigmoid
 from tmws.domain.trust.model import LEVEL, Part, combined, doublings, observed, roles
 from tmws.domain.trust.state import DRIFT_PER_DAY, Model
 
@@ -72,6 +72,24 @@ def test_a_no_is_the_mirror_image_of_a_yes(margin: Belief, weight: float) -> Non
     assert no == Belief(-yes.mean, yes.variance)
 
 
+@pytest.mark.parametrize("yes", [True, False])
+@pytest.mark.parametrize("depth", [650.0, 745.0, 746.0, 1e6])
+def test_far_below_everything_a_success_moves_the_margin_by_its_variance(
+    depth: float, yes: bool
+) -> None:
+    after = posterior(Belief(-depth if yes else depth, 2.0), yes, 0.5)
+    assert abs(after.mean) == pytest.approx(depth - 1.0)
+    assert after.variance == pytest.approx(2.0)
+
+
+@given(st.floats(-1e6, 1e6))
+def test_the_logarithm_of_a_probability_is_known_where_the_probability_is_not(x: float) -> None:
+    assert -math.inf < log_sigmoid(x) <= 0.0
+    assert log_sigmoid(x) - log_sigmoid(-x) == pytest.approx(x, abs=1e-9)
+    if abs(x) < 30:
+        assert math.exp(log_sigmoid(x)) == pytest.approx(sigmoid(x))
+
+
 def test_a_surprise_under_a_wide_prior_does_not_run_away() -> None:
     after = posterior(Belief(40.0, 400.0), False)
     assert -20 < after.mean < 20
@@ -114,9 +132,9 @@ def test_a_task_names_the_parts_it_speaks_about() -> None:
     )
     assert role.coefficients == (1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0, -2.0)
     assert role.personal == 3
-    assert not role.unshared
+    assert role.sharpness == Part("sharpness", "", "c")
     assert roles("ann", Task()).parts == (Part("skill", "ann"), LEVEL)
-    assert roles("ann", Task()).unshared
+    assert roles("ann", Task()).sharpness is None
 
 
 @given(st.floats(1e-3, 9e5))
@@ -186,10 +204,12 @@ def test_a_model_loaded_with_only_the_parts_in_question_gives_the_same_numbers(
     log: list[Evidence],
 ) -> None:
     whole = Model()
+    whole.beliefs[Part("sharpness", "", "c1")] = Belief(0.7, 0.2)
     for evidence in log:
-        parts = roles(evidence.agent, evidence.task, relied_on=evidence.relied_on).parts
+        named = roles(evidence.agent, evidence.task, relied_on=evidence.relied_on)
+        parts = {*named.parts, named.sharpness} & whole.beliefs.keys()
         small = Model(whole.scales, whole.calibration)
-        small.beliefs = {p: whole.beliefs[p] for p in parts if p in whole.beliefs}
+        small.beliefs = {part: whole.beliefs[part] for part in parts if part}
         if evidence.agent in whole.records:
             small.records = {evidence.agent: whole.records[evidence.agent]}
         assert small.record(evidence) == whole.record(evidence)

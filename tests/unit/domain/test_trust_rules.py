@@ -28,8 +28,6 @@ probabilities = st.floats(0.0, 1.0)
 def weigh(
     level: Level = Level.REPRODUCED,
     *,
-    verified_by_author: bool = False,
-    same_owner: bool = False,
     repeated: bool = False,
     counted_today: float = 0.0,
     own_pick: bool = False,
@@ -37,8 +35,6 @@ def weigh(
 ) -> float:
     return rules.weight(
         level,
-        verified_by_author=verified_by_author,
-        same_owner=same_owner,
         repeated=repeated,
         counted_today=counted_today,
         own_pick=own_pick,
@@ -46,11 +42,9 @@ def weigh(
     )
 
 
-def test_a_verdict_from_one_of_the_family_weighs_nothing() -> None:
+def test_a_verdict_weighs_by_its_level_and_nothing_when_it_is_a_repetition() -> None:
     assert weigh() == 0.75
     assert [weigh(level) for level in Level] == [0.25, 0.75, 0.9, 1.0]
-    assert weigh(verified_by_author=True) == 0.0
-    assert weigh(same_owner=True) == 0.0
     assert weigh(repeated=True) == 0.0
 
 

@@ -206,8 +206,6 @@ def _of_rules() -> dict[str, Json]:
         "weights": [
             rules.weight(
                 level,
-                verified_by_author=False,
-                same_owner=False,
                 repeated=False,
                 counted_today=today,
                 own_pick=own,

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tmws.domain.trust.logistic import Belief, averaged, sigmoid
+from tmws.domain.trust.logistic import Belief, averaged, log_sigmoid
 from tmws.domain.trust.model import UNCALIBRATED, Calibration
 
 LOSS_LOGITS = 3.0
@@ -23,6 +23,15 @@ THRESHOLD = 6.6
 
 WIDENED_VARIANCE = 0.5
 """An alarm makes the skill at least this uncertain, so that it is learned again."""
+
+
+class Seen(NamedTuple):
+    """One outcome and how likely it was; `margin` is the sharpened one, as before it."""
+
+    margin: Belief
+    sharpness: float
+    supported: bool
+    weight: float
 
 
 class Watch(NamedTuple):
@@ -39,18 +48,14 @@ class Watch(NamedTuple):
     anchor: float = 0.0
     alarms: int = 0
 
-    def after(
-        self,
-        skill: Belief,
-        margin: Belief,
-        supported: bool,
-        weight: float,
-        calibration: Calibration,
-    ) -> Watch:
-        """Return the watch after one outcome; `skill` and `margin` as before it."""
+    def after(self, skill: Belief, seen: Seen, calibration: Calibration) -> Watch:
+        """Return the watch after one outcome; `skill` as before it."""
         anchor = self.anchor if self.loss > 0.0 else skill.mean
-        held = Belief(margin.mean - skill.mean + anchor, margin.variance)
-        loss = self.loss + weight * evidence_of_loss(held, supported, calibration)
+        (mean, variance), sharpness, supported, weight = seen
+        held = Belief(mean + sharpness * (anchor - skill.mean), variance)
+        loss = self.loss + weight * evidence_of_loss(
+            held, supported, calibration, sharpness=sharpness
+        )
         if loss > THRESHOLD:
             return Watch(0.0, skill.mean, self.alarms + 1)
         return Watch(max(0.0, loss), anchor, self.alarms)
@@ -59,15 +64,17 @@ class Watch(NamedTuple):
 UNSUSPECTED = Watch()
 
 
-def evidence_of_loss(margin: Belief, supported: bool, calibration: Calibration) -> float:
+def evidence_of_loss(
+    margin: Belief, supported: bool, calibration: Calibration, *, sharpness: float = 1.0
+) -> float:
     """Return the log likelihood ratio of one outcome, positive when it speaks for a loss."""
     mean, variance = margin
     slope, offset, _ = calibration
-    believed = sigmoid(slope * averaged(mean, variance) + offset)
-    weaker = sigmoid(slope * averaged(mean - LOSS_LOGITS, variance) + offset)
+    believed = slope * averaged(mean, variance) + offset
+    weaker = slope * averaged(mean - sharpness * LOSS_LOGITS, variance) + offset
     if supported:
-        return math.log(weaker / believed)
-    return math.log((1.0 - weaker) / (1.0 - believed))
+        return log_sigmoid(weaker) - log_sigmoid(believed)
+    return log_sigmoid(-weaker) - log_sigmoid(-believed)
 
 
 def widened(skill: Belief) -> Belief:

@@ -44,14 +44,15 @@ class Candidate(NamedTuple):
     probability: float
 
 
-def information(skill: Belief, margin: Belief) -> float:
+def information(skill: Belief, margin: Belief, sharpness: float = 1.0) -> float:
     """Return how much variance one outcome at this margin takes off the skill.
 
     Fisher information of a logistic outcome, damped by what is not known of the task.
     """
     p = sigmoid(margin.mean)
-    seen = p * (1.0 - p)
-    task = max(0.0, margin.variance - skill.variance)
+    squared = sharpness * sharpness
+    seen = squared * p * (1.0 - p)
+    task = max(0.0, margin.variance / squared - skill.variance)
     told = seen / (1.0 + seen * task)
     return skill.variance * skill.variance * told / (1.0 + skill.variance * told)
 
@@ -65,7 +66,8 @@ def ranked(
     for name, task in open_claims.items():
         margin = model.margin(agent, task, at)
         probability = model.calibration.probability(margin)
-        candidates.append(Candidate(name, information(skill, margin), probability))
+        told = information(skill, margin, model.sharpness(task))
+        candidates.append(Candidate(name, told, probability))
     return sorted(candidates, key=lambda c: (-c.information, c.name))
 
 
@@ -86,11 +88,12 @@ def audits_until_settled(
 ) -> int | None:
     """Return how many well chosen audits narrow the 90 % interval below `enough`.
 
-    Assumes claims as uncertain as the mix is on average and as likely to hold as not;
-    None when 500 would not be enough.
+    Assumes claims as uncertain and as sharp as the mix is on average and as likely to
+    hold as not; None when 500 would not be enough.
     """
     unsure = sum(p.weight * p.difficulty.variance for p in mix.points)
-    told = 0.25 / (1.0 + 0.25 * unsure)
+    seen = 0.25 * sum(p.weight * p.sharpness * p.sharpness for p in mix.points)
+    told = seen / (1.0 + seen * unsure)
     # Skill and level only ever show together, so audits narrow the two as one.
     variance = ability.skill.variance + mix.level.variance
     settled = replace(mix, level=Belief(mix.level.mean, 0.0))

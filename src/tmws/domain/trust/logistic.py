@@ -22,6 +22,9 @@ _NODES = tuple(
     )
 )
 _MIDDLE = 8 / 15
+_DEEPEST = 1e-300
+"""Below this probability the curve is exponential to the last bit."""
+
 _NEWTON_STEPS = 30
 _NEWTON_PRECISION = 1e-2
 """The quadrature corrects what is left, so the mode need not be exact."""
@@ -44,6 +47,11 @@ def sigmoid(x: float) -> float:
         return 1.0 / (1.0 + math.exp(-x))
     e = math.exp(x)
     return e / (1.0 + e)
+
+
+def log_sigmoid(x: float) -> float:
+    """Return log(sigmoid(x)), also where sigmoid(x) is too small or too near 1 for a float."""
+    return min(x, 0.0) - math.log1p(math.exp(-abs(x)))
 
 
 def logit(p: float) -> float:
@@ -71,6 +79,10 @@ def posterior(margin: Belief, supported: bool, weight: float = 1.0) -> Belief:
     mean, variance = margin
     m = mean if supported else -mean
     mode, p = _mode(m, variance, weight)
+    if p < _DEEPEST:
+        # A normal times an exponential is that normal, moved.
+        moved = m + weight * variance
+        return Belief(moved if supported else -moved, variance)
     spread = 1.0 / (1.0 / variance + weight * p * (1.0 - p))
     step, off, curve = math.sqrt(spread), mode - m, -0.5 / variance
     total, first, second, exp = _MIDDLE, 0.0, 0.0, math.exp

@@ -1,9 +1,10 @@
 """The trust model: skill minus difficulty, in logits, each with its uncertainty.
 
-An outcome is a yes with probability sigmoid(skill + affinity + conduct - level - type -
-choice - claim - effort). Every part is a `Belief`; one outcome moves all parts that took
-part, each by its share of the uncertainty (assumed density filtering; Minka, 2001). The
-first pass over a log is what happens online; `refit` makes further passes.
+An outcome is a yes with probability sigmoid(sharpness x (skill + affinity + conduct -
+level - type - choice - claim - effort)). Every part of the sum is a `Belief`; one outcome
+moves all that took part, each by its share of the uncertainty (assumed density filtering;
+Minka, 2001). The first pass over a log is what happens online; `refit` makes further
+passes, and only it learns how sharp claims are (Birnbaum, 1968).
 """
 
 from __future__ import annotations
@@ -16,22 +17,27 @@ from typing import Literal, NamedTuple
 from tmws.domain.trust.evidence import Task
 from tmws.domain.trust.logistic import Belief, averaged, posterior, sigmoid
 
-VERSION = "logit-2"
+VERSION = "logit-3"
 """Changes whenever the same log would give other numbers."""
 
-EARLIER = frozenset({"logit-1"})
+EARLIER = frozenset({"logit-1", "logit-2"})
 """Versions whose logs this one reads; it computes every score of theirs anew."""
 
-Kind = Literal["skill", "affinity", "conduct", "choice", "level", "type", "claim", "effort"]
+Kind = Literal[
+    "skill", "affinity", "conduct", "choice", "level", "type", "claim", "effort", "sharpness"
+]
 
 
 class Part(NamedTuple):
-    """Names one part of the sum: the key under which its belief is kept.
+    """Names what a belief is about: the key under which it is kept.
 
     skill(agent); affinity(agent, type); conduct(agent), how much better or worse it
     does when others rely on it unchecked; level, of all claims; type(type);
     choice(agent), how hard the claims are that this agent brings up; claim(claim key);
-    effort, logits per doubling of the estimated work.
+    effort, logits per doubling of the estimated work. All these add up.
+
+    sharpness(claim key), how well the claim tells strong from weak: the logarithm of the
+    factor on their sum.
     """
 
     kind: Kind
@@ -69,6 +75,7 @@ class Scales(NamedTuple):
     type: float = 0.8
     claim: float = 2.2
     effort: float = 0.5
+    sharpness: float = 0.3
     newcomer: float = 0.0
 
     def prior(self, kind: Kind) -> Belief:
@@ -129,16 +136,17 @@ class Roles(NamedTuple):
     """Which parts an outcome of this agent on this task would speak about.
 
     Attributes:
-        coefficients: sign and size with which each part enters the margin.
+        coefficients: sign and size with which each part enters the margin, before the
+            claim's sharpness.
         personal: so many of the parts, the first ones, describe the agent.
-        unshared: the task has no claim of its own, so its difficulty is one unknown
-            draw from all claims.
+        sharpness: names the claim's; None when the task has no claim of its own, so that
+            its difficulty is one unknown draw from all claims.
     """
 
     parts: tuple[Part, ...]
     coefficients: tuple[float, ...]
     personal: int
-    unshared: bool
+    sharpness: Part | None
 
 
 def roles(agent: str, task: Task, *, relied_on: bool = False) -> Roles:
@@ -160,7 +168,15 @@ def roles(agent: str, task: Task, *, relied_on: bool = False) -> Roles:
     if effort is not None:
         asked.append(EFFORT)
         signs += (-doublings(effort),)
-    return Roles((*own, *asked), signs, len(own), claim is None)
+    sharpness = None if claim is None else _part(("sharpness", "", claim))
+    return Roles((*own, *asked), signs, len(own), sharpness)
+
+
+def sharpened(coefficients: tuple[float, ...], sharpness: float) -> tuple[float, ...]:
+    """Return what the parts count on a claim this sharp; 1.0 for an ordinary one."""
+    if sharpness == 1.0:
+        return coefficients
+    return tuple([sharpness * c for c in coefficients])
 
 
 def doublings(effort_minutes: float) -> float:

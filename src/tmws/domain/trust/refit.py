@@ -3,7 +3,8 @@
 Expectation propagation (Minka, 2001): every outcome keeps a message to each of its
 parts; a sweep takes one message out, learns the outcome again against all the others,
 and puts the new message in. Between sweeps the scales are fitted to the beliefs
-(empirical Bayes). A last pass in time order gives each agent its path.
+(empirical Bayes), and how sharp each claim is to what its answers told of it. A last
+pass in time order gives each agent its path.
 
 Same evidence, same version: the same bits, whatever order it is handed in.
 """
@@ -11,6 +12,7 @@ Same evidence, same version: the same bits, whatever order it is handed in.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -30,7 +32,9 @@ from tmws.domain.trust.model import (
     combined,
     observed,
     roles,
+    sharpened,
 )
+from tmws.domain.trust.sharpness import FEWEST_ANSWERS, Answer, learned
 from tmws.domain.trust.state import Model, Step
 
 SWEEPS = 3
@@ -59,7 +63,9 @@ def refit(
     """
     log = _in_order(evidence, owners or {})
     fit = _Fit([e for e in log if e.verdict is not Verdict.INCONCLUSIVE and e.weight > 0.0])
-    for _ in range(SWEEPS):
+    for sweep in range(SWEEPS):
+        if sweep:
+            fit.learn_sharpness()
         fit.sweep()
         fit.learn_scales()
     return fit.path(log, calibration)
@@ -88,16 +94,30 @@ class _Fit:
         self.precision = [1.0 / self.scales.prior(p.kind).variance for p in self.names]
         self.pull = [0.0] * len(self.names)
         self.messages = [((0.0, 0.0),) * len(places) for _, _, places in self.rows]
+        self.claims = [
+            None if role.sharpness is None else role.parts.index(_claim(role.sharpness))
+            for _, role, _ in self.rows
+        ]
+        self.sharpness: dict[Part, Belief] = {}
+        self.answers: dict[Part, list[Answer]] = {}
 
     def sweep(self) -> None:
         """Learn every outcome once against what all the others say."""
         precision, pull = self.precision, self.pull
+        self.answers = defaultdict(list)
         for row, (e, role, places) in enumerate(self.rows):
             without = self.without(row)
+            supported = e.verdict is Verdict.SUPPORTED
             margin = combined(without, role.coefficients, self.noise(role))
-            after = observed(
-                without, role.coefficients, margin, e.verdict is Verdict.SUPPORTED, e.weight
-            )
+            signs, part, at = role.coefficients, role.sharpness, self.claims[row]
+            if part is not None and at is not None:
+                claim = without[at]
+                rest = Belief(margin.mean + claim.mean, margin.variance - claim.variance)
+                self.answers[part].append(Answer(rest, supported, e.weight))
+                if part in self.sharpness:
+                    signs = sharpened(signs, math.exp(self.sharpness[part].mean))
+                    margin = combined(without, signs, 0.0)
+            after = observed(without, signs, margin, supported, e.weight)
             messages = []
             for place, (m, v), (mean, variance) in zip(places, without, after, strict=True):
                 precision[place] = 1.0 / variance
@@ -114,7 +134,25 @@ class _Fit:
         return beliefs
 
     def noise(self, role: Roles) -> float:
-        return self.scales.claim * self.scales.claim if role.unshared else 0.0
+        return self.scales.claim * self.scales.claim if role.sharpness is None else 0.0
+
+    def mean(self, part: Part) -> float:
+        """Return the mean of what is believed of a part."""
+        place = self.names[part]
+        return self.pull[place] / self.precision[place]
+
+    def learn_sharpness(self) -> None:
+        """Fit how sharp each claim is to the answers of the last sweep, and how much it varies."""
+        hard, prior = self.scales.prior("claim"), self.scales.prior("sharpness")
+        self.sharpness = {
+            part: learned(answers, difficulty=hard, sharpness=prior, start=self.mean(_claim(part)))
+            for part, answers in self.answers.items()
+            if len(answers) >= FEWEST_ANSWERS
+        }
+        total = math.fsum(b.mean * b.mean + b.variance for b in self.sharpness.values())
+        total += _SCALE_EVIDENCE * DEFAULT_SCALES.sharpness**2
+        spread = math.sqrt(total / (_SCALE_EVIDENCE + len(self.sharpness)))
+        self.scales = self.scales._replace(sharpness=max(_NARROWEST, spread))
 
     def learn_scales(self) -> None:
         """Fit the prior of each kind to what its parts look like (EM steps)."""
@@ -135,7 +173,7 @@ class _Fit:
 
     def path(self, log: list[Evidence], calibration: Calibration) -> tuple[Model, list[Step]]:
         """Walk through the log once more, agents from their prior, tasks as now known."""
-        model = Model(scales=self.scales, calibration=calibration)
+        model = Model(scales=self.scales, calibration=calibration, beliefs=dict(self.sharpness))
         steps = []
         row = 0
         for e in log:
@@ -153,6 +191,10 @@ class _Fit:
                 model.beliefs[part] = Belief(self.pull[place] * variance, variance)
         model.calibration = calibration
         return model, steps
+
+
+def _claim(sharpness: Part) -> Part:
+    return Part("claim", "", sharpness.topic)
 
 
 def _prior(kind: Kind, own: list[tuple[float, float]], old: Belief) -> Belief:

@@ -30,8 +30,6 @@ GATE_NOISE = 0.03
 def weight(
     level: Level,
     *,
-    verified_by_author: bool,
-    same_owner: bool,
     repeated: bool,
     counted_today: float,
     own_pick: bool = False,
@@ -40,14 +38,13 @@ def weight(
     """Return what a verdict weighs, 0 to 1.
 
     Args:
-        verified_by_author: the agent verified its own claim.
-        same_owner: the verifier belongs to the same owner as the agent.
-        repeated: the agent had this very claim decided before.
+        repeated: the agent, or another identity of the same owner, had this very claim
+            decided before. Agents never decide: what counts is what the sandbox saw.
         counted_today: what the agent's verdicts of this type weigh so far today.
         own_pick: the agent brought the claim up itself; see `told`.
         probability: how likely the claim was to hold, before it was checked.
     """
-    if verified_by_author or same_owner or repeated:
+    if repeated:
         return 0.0
     share = told(probability) if own_pick else 1.0
     left = max(0.0, MOST_PER_TYPE_AND_DAY - counted_today)

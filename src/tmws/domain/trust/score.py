@@ -25,11 +25,13 @@ class Point(NamedTuple):
 
     Attributes:
         weight: share of the mix; all points add up to 1.
+        sharpness: how many times as fast as usual the odds grow with skill.
     """
 
     type: str
     difficulty: Belief
     weight: float
+    sharpness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def mix_of(model: Model) -> Mix:
     a claim again, or by bringing up many easy ones. Before the first evidence the mix is
     one point.
     """
-    kinds: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    kinds: dict[str, list[tuple[float, float, float, float]]] = defaultdict(list)
     counts = {task: 1 if task.claim is not None else n for task, n in model.census.items()}
     authored: dict[str | None, int] = defaultdict(int)
     for task, count in counts.items():
@@ -107,10 +109,10 @@ def mix_of(model: Model) -> Mix:
     for task, count in counts.items():
         difficulty = _difficulty(model, task)
         share = count / authored[task.author]
-        kinds[task.type].append((difficulty.mean, difficulty.variance, share))
+        kinds[task.type].append((*difficulty, model.sharpness(task), share))
     if not kinds:
-        kinds[""].append((*_difficulty(model, ANY_TASK), 1))
-    total = math.fsum(count for tasks in kinds.values() for _, _, count in tasks)
+        kinds[""].append((*_difficulty(model, ANY_TASK), 1.0, 1.0))
+    total = math.fsum(count for tasks in kinds.values() for *_, count in tasks)
     points = [
         point for type in sorted(kinds) for point in _points(type, sorted(kinds[type]), total)
     ]
@@ -136,17 +138,20 @@ def _difficulty(model: Model, task: Task) -> Belief:
     return Belief(mean, variance)
 
 
-def _points(type: str, tasks: Sequence[tuple[float, float, float]], total: float) -> list[Point]:
+def _points(
+    type: str, tasks: Sequence[tuple[float, float, float, float]], total: float
+) -> list[Point]:
     """Return neighbours in difficulty drawn together, as many points as their share is due."""
-    share = math.fsum(count for _, _, count in tasks) / total
+    share = math.fsum(count for *_, count in tasks) / total
     size = -(-len(tasks) // math.ceil(share * _POINTS))
     points = []
     for start in range(0, len(tasks), size):
         group = tasks[start : start + size]
-        weight = math.fsum(count for _, _, count in group)
-        mean = math.fsum(m * count for m, _, count in group) / weight
-        variance = math.fsum((v + (m - mean) ** 2) * count for m, v, count in group) / weight
-        points.append(Point(type, Belief(mean, variance), weight / total))
+        weight = math.fsum(count for *_, count in group)
+        mean = math.fsum(m * count for m, _, _, count in group) / weight
+        variance = math.fsum((v + (m - mean) ** 2) * count for m, v, _, count in group) / weight
+        sharpness = math.fsum(s * count for _, _, s, count in group) / weight
+        points.append(Point(type, Belief(mean, variance), weight / total, sharpness))
     return points
 
 
@@ -165,10 +170,10 @@ def expected_rate(ability: Ability, mix: Mix, calibration: Calibration) -> float
     """Return the probability that a claim drawn from the mix holds."""
     mean, variance = ability.skill.mean, ability.skill.variance + mix.level.variance
     total = 0.0
-    for type, (difficulty, uncertain), weight in mix.points:
+    for type, (difficulty, uncertain), weight, sharp in mix.points:
         m, v = ability.to(type)
-        margin = Belief(mean + m - difficulty, variance + v + uncertain)
-        total += weight * calibration.probability(margin)
+        above, unsure = mean + m - difficulty, variance + v + uncertain
+        total += weight * calibration.probability(Belief(sharp * above, sharp * sharp * unsure))
     return total
 
 
@@ -176,9 +181,9 @@ def rate_at(deviations: float, ability: Ability, mix: Mix, calibration: Calibrat
     """Return the rate if the agent's skill is this many standard deviations off its mean."""
     off = deviations * spread(ability, mix)
     total = 0.0
-    for type, (difficulty, uncertain), weight in mix.points:
-        m = ability.to(type).mean
-        margin = Belief(ability.skill.mean + m + off - difficulty, uncertain)
+    for type, (difficulty, uncertain), weight, sharp in mix.points:
+        above = ability.skill.mean + ability.to(type).mean + off - difficulty
+        margin = Belief(sharp * above, sharp * sharp * uncertain)
         total += weight * calibration.probability(margin)
     return total
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from tmws.domain.trust.model import (
     combined,
     observed,
     roles,
+    sharpened,
 )
 
 DRIFT_PER_DAY = 0.002
@@ -128,7 +130,12 @@ class Model:
     def margin(self, agent: str, task: Task, at: datetime) -> Belief:
         """Return how far the agent stands above this task."""
         part = roles(agent, task)
-        return combined(self._now(agent, part, at), part.coefficients, self._noise(part))
+        signs = sharpened(part.coefficients, self._sharpness(part))
+        return combined(self._now(agent, part, at), signs, self._noise(part))
+
+    def sharpness(self, task: Task) -> float:
+        """Return how many times as fast as usual the odds of this task grow with skill."""
+        return self._sharpness(roles("", task))
 
     def predict(self, agent: str, task: Task, at: datetime) -> float:
         """Return the probability that a claim of this kind by this agent holds."""
@@ -158,10 +165,13 @@ class Model:
         supported = evidence.verdict is Verdict.SUPPORTED
         part = roles(agent, task, relied_on=evidence.relied_on)
         beliefs = self._now(agent, part, evidence.at)
-        margin = combined(beliefs, part.coefficients, self._noise(part))
+        sharpness = self._sharpness(part)
+        signs = sharpened(part.coefficients, sharpness)
+        margin = combined(beliefs, signs, self._noise(part))
         probability = self.calibration.probability(margin)
-        after = observed(beliefs, part.coefficients, margin, supported, weight)
-        watch = record.watch.after(beliefs[0], margin, supported, weight, self.calibration)
+        after = observed(beliefs, signs, margin, supported, weight)
+        seen = alarm.Seen(margin, sharpness, supported, weight)
+        watch = record.watch.after(beliefs[0], seen, self.calibration)
         alarmed = watch.alarms > record.watch.alarms
         skill = alarm.widened(after[0]) if alarmed else after[0]
         self.beliefs.update(zip(part.parts, (skill, *after[1:]), strict=True))
@@ -169,7 +179,8 @@ class Model:
         self._count(evidence, record, watch, part.parts[1])
         own = sum([mean for mean, _ in beliefs[: part.personal]])
         affinity = after[1] if task.type else None
-        return Step(evidence, probability, own - margin.mean, skill, affinity, alarmed)
+        difficulty = own - margin.mean / sharpness
+        return Step(evidence, probability, difficulty, skill, affinity, alarmed)
 
     def _count(self, evidence: Evidence, record: Record, watch: alarm.Watch, name: Part) -> None:
         agent, task, at = evidence.agent, evidence.task, evidence.at
@@ -188,7 +199,13 @@ class Model:
         return beliefs
 
     def _noise(self, part: Roles) -> float:
-        return self.scales.claim * self.scales.claim if part.unshared else 0.0
+        return self.scales.claim * self.scales.claim if part.sharpness is None else 0.0
+
+    def _sharpness(self, part: Roles) -> float:
+        if part.sharpness is None:
+            return 1.0
+        known = self.beliefs.get(part.sharpness)
+        return 1.0 if known is None else math.exp(known[0])
 
     def fingerprint(self) -> str:
         """Return a digest of every number in the state; equal only bit by bit."""
