@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.security import peaks
 from tmws.app import open_app
 from tmws.config import Settings
 
@@ -78,17 +79,12 @@ class Served:
 
     def forget_peak(self) -> int:
         """Let the peak be counted from now on; return what is held now."""
-        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
-        return self._status("VmRSS")
+        return peaks.forget(self._process.pid)
 
     @property
     def peak(self) -> int:
         """The most bytes held at once since then."""
-        return self._status("VmHWM")
-
-    def _status(self, name: str) -> int:
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+        return peaks.peak(self._process.pid)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from tmws.app import App
 from tmws.domain.errors import Conflict, InvalidInput
+from tmws.faces.http.connections import BoundedConnection, bounded
 from tmws.faces.mcp.endpoint import McpEndpoint
 
 _log = structlog.get_logger()
@@ -57,7 +58,7 @@ async def serve_http(
         config = uvicorn.Config(
             _routes(app, endpoint),
             # Whatever else is installed beside: others differ in what they refuse.
-            http="h11",
+            http=BoundedConnection,
             loop="asyncio",
             access_log=False,
             log_config=None,
@@ -140,8 +141,11 @@ def _routes(app: App, endpoint: McpEndpoint) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan)
 
 
+_TICKS_BETWEEN_LOOKS = 10  # uvicorn ticks ten times a second
+
+
 class _Server(uvicorn.Server):
-    """uvicorn, except that a signal ends `serve` instead of being raised again after it.
+    """uvicorn, except that it lets go of slow clients, and of the signals after `serve`.
 
     Raised again, SIGTERM would end the process before the application is closed.
     """
@@ -154,6 +158,12 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         _log.warning("serving_http", url=self._url)  # from here on it answers
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_BETWEEN_LOOKS == 0:
+            for connection in bounded(self.server_state.connections):
+                connection.require_life()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._endpoint.hang_up()

@@ -14,6 +14,10 @@ from starlette.types import Receive, Scope, Send
 from tmws.app import App
 from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
+from tmws.faces.mcp.shares import LARGEST_BODY_BYTES, Shares
+
+MOST_SESSIONS = 1000
+"""Of the older era; each is kept for half an hour after its last request."""
 
 
 class McpEndpoint:
@@ -29,11 +33,15 @@ class McpEndpoint:
         self._server = McpServer(app, identity.by_bearer)
         self._manager = StreamableHTTPSessionManager(
             self._server,
+            max_request_body_size=LARGEST_BODY_BYTES,
+            max_sessions=MOST_SESSIONS,
             security_settings=TransportSecuritySettings(
                 allowed_hosts=list(allowed_hosts), allowed_origins=list(allowed_origins)
             ),
         )
-        guarded = RequireAuthMiddleware(StreamableHTTPASGIApp(self._manager), required_scopes=[])
+        guarded = RequireAuthMiddleware(
+            Shares(StreamableHTTPASGIApp(self._manager)), required_scopes=[]
+        )
         self._guarded = AuthenticationMiddleware(guarded, backend=identity.Bearer(app))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
