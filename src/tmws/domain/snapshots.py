@@ -11,7 +11,7 @@ from tmws.domain.errors import InvalidInput
 PYTHON_SUFFIXES = (".py", ".pyi")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class SnapshotFile:
     """One regular file.
 

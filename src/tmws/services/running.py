@@ -23,8 +23,8 @@ from tmws.storage.database import Database
 _log = structlog.get_logger()
 
 MOST_AT_ONCE = 16
-MOST_BYTES_AT_ONCE = 256 * 2**20
-"""Of snapshots that are held for checks that run or wait."""
+MOST_BYTES_AT_ONCE = 128 * 2**20
+"""Of files that are held for checks that run or wait; what several hold counts once."""
 
 MOST_PREPARED_AT_ONCE = 2
 """A snapshot counts as held once it is read; these are being read beside."""
@@ -45,7 +45,7 @@ class Work:
 
     def __init__(self, claim: Claim, plan: Plan) -> None:
         self.claim = claim
-        self.bytes = sum(len(file.content) for file in plan.snapshot.files)
+        self.sizes = _sizes(plan)
         self.task: asyncio.Task[Recorded] | None = None
         self._told: list[Progress] = []
         self._kept = False
@@ -148,10 +148,13 @@ class Running:
         Raises:
             LimitExceeded: says when to come back.
         """
-        held = sum(work.bytes for work in self._works.values())
-        more = sum(len(file.content) for file in plan.snapshot.files)
-        if held and held + more > MOST_BYTES_AT_ONCE:
-            raise self._busy(f"its checks hold {held // 2**20} MiB of files")
+        held: dict[int, int] = {}
+        for work in self._works.values():
+            held |= work.sizes
+        together = sum((held | _sizes(plan)).values())
+        if held and together > MOST_BYTES_AT_ONCE:
+            mebibytes = sum(held.values()) // 2**20
+            raise self._busy(f"its checks hold {mebibytes} MiB of files")
 
     def find(self, claim_id: str) -> Work | None:
         """Return the work on this claim, if it is done here."""
@@ -285,6 +288,12 @@ class Running:
             retryable=True,
             retry_after_seconds=seconds,
         )
+
+
+def _sizes(plan: Plan) -> dict[int, int]:
+    """Return the bytes of each file that the plan holds, by the object's identity."""
+    held = (*plan.snapshot.files, *plan.request.files)
+    return {id(file): len(file.content) for file in held}
 
 
 def _taken_over(claim: Claim) -> Conflict:

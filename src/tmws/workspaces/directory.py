@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from weakref import WeakValueDictionary
 
 from tmws.domain.errors import Conflict, InvalidInput
 from tmws.domain.execution import MEBIBYTE
@@ -88,6 +90,7 @@ class DirectoryReader:
         self._max_files = max_files
         self._max_total_bytes = max_total_bytes
         self._max_file_bytes = max_file_bytes
+        self._held = _HeldFiles()
 
     async def capture(self, root: str) -> Snapshot:
         """Copy the regular files below `root`, following no link.
@@ -104,7 +107,8 @@ class DirectoryReader:
         folder = open_root(root)
         try:
             for _ in range(ATTEMPTS):
-                copy = _Copy(self._max_files, self._max_total_bytes, self._max_file_bytes)
+                limits = self._max_files, self._max_total_bytes, self._max_file_bytes
+                copy = _Copy(*limits, held=self._held)
                 try:
                     copy.add_folder(folder, "", depth=0)
                 except _Changed as change:
@@ -124,10 +128,31 @@ class _Changed(Exception):
     """A file or folder is not what it was a moment ago; carries its path."""
 
 
+class _HeldFiles:
+    """The files of all snapshots that anybody still works on, each held once.
+
+    Claims about one workspace come in numbers; what they have in common is not held again
+    for each. Nothing stays here longer than in a snapshot.
+    """
+
+    def __init__(self) -> None:
+        self._files: WeakValueDictionary[tuple[str, str, bool], SnapshotFile]
+        self._files = WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    def same(self, file: SnapshotFile) -> SnapshotFile:
+        """Return the file that is held already, or this one."""
+        with self._lock:
+            return self._files.setdefault((file.path, file.digest, file.executable), file)
+
+
 class _Copy:
     """One pass over a folder."""
 
-    def __init__(self, max_files: int, max_total_bytes: int, max_file_bytes: int) -> None:
+    def __init__(
+        self, max_files: int, max_total_bytes: int, max_file_bytes: int, *, held: _HeldFiles
+    ) -> None:
+        self._held = held
         self.files: list[SnapshotFile] = []
         self.left_out: list[tuple[str, str]] = []
         self._max_files = max_files
@@ -189,7 +214,7 @@ class _Copy:
             raise _Changed(path)
         self._bytes_left -= len(content)
         executable = bool(before.st_mode & stat.S_IXUSR)
-        self.files.append(SnapshotFile.of(path, content, executable=executable))
+        self.files.append(self._held.same(SnapshotFile.of(path, content, executable=executable)))
 
     def _leave_out(self, path: str, reason: str) -> None:
         self.left_out.append((_printable(path), reason))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import weakref
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,22 @@ async def test_regular_files_come_with_content_and_executable_bit(root: Path) ->
     assert not snapshot.files[1].executable
     assert snapshot.files[1].content == b"ANSWER = 42\n"
     assert snapshot.left_out == ()
+
+
+async def test_what_two_snapshots_have_in_common_is_held_once_and_no_longer(root: Path) -> None:
+    reader = DirectoryReader()
+    first = await reader.capture(str(root))
+    (root / "src" / "more.py").write_text("MORE = 1\n")
+    second = await reader.capture(str(root))
+    (root / "src" / "app.py").chmod(0o755)
+    third = await reader.capture(str(root))
+    held = [weakref.ref(snapshot.files[0]) for snapshot in (first, second, third)]
+    digests = {snapshot.digest for snapshot in (first, second, third)}
+    same = [each() is first.files[0] for each in held]  # an assertion would hold on to them
+    del first, second, third
+    assert same == [True, True, False]
+    assert len(digests) == 3
+    assert [each() for each in held[:2]] == [None, None]  # a thread may remember its last result
 
 
 async def test_the_same_content_elsewhere_has_the_same_digest(root: Path) -> None:
