@@ -3,7 +3,9 @@
 Standard library only, started as `python -I -S init.py`. It says `R` when it is
 ready, reads one request from standard input, lays the files out below
 `/workspace`, runs one child in its own session, and writes one answer to standard
-output. The tested program has pipes of its own and never this process's channel.
+output. The tested program has pipes of its own and never this process's channel. The
+child is there before the request, as an interpreter that waits (see `starter.py`): so
+no check waits for one, and what is told to the child is the command alone.
 
 The owner says every now and then that he is still there, by 4 zero bytes before the
 request; one who is silent for a minute, or takes nothing for so long, is gone.
@@ -30,13 +32,15 @@ import time
 from typing import Any, NoReturn
 
 WORKSPACE = "/workspace"
+STARTER = ["/opt/tmws/python", "-I", "/opt/tmws/starter.py"]
 MAX_HEADER_BYTES = 8 * 1024 * 1024
 CHUNK = 64 * 1024
 MAX_WORDS = 1000
-# An engine that was killed may forget this container, and its end of the channel stay open.
+# A killed engine may forget this container and leave its end of the channel open.
 PATIENCE_SECONDS = 60.0
 PR_SET_DUMPABLE = 4
-# Numbers below this are given out by hand in the child: 0, 1, 2, and 3 for the report.
+# Numbers below this are given out by hand in the child: 0, 1, 2, 3 for the report, and
+# 4 and 5 to the starter alone.
 FIRST_SPARE_FD = 10
 MOST_FILES_OPEN = 4096
 # A hostile program at full speed must not starve the process that has to end it.
@@ -54,6 +58,8 @@ ENVIRONMENT = {
     "RUFF_NO_CACHE": "true",
     "TZ": "UTC",
 }
+
+Header = dict[str, Any]
 
 libc = ctypes.CDLL(None)
 
@@ -117,8 +123,8 @@ class Owner:
 class Meters:
     """Counters of this container's control group, version 1 or 2.
 
-    Opened before the child exists: it could lower the number of files that this
-    process may open, but not take back what is open.
+    Opened before a program runs: it could lower the number of files that this process
+    may open, but not take back what is open.
     """
 
     def __init__(self) -> None:
@@ -154,14 +160,16 @@ class Meters:
 class Stream:
     """One pipe from the child: keeps the beginning, counts everything."""
 
-    def __init__(self, limit: int, kept: int) -> None:
+    def __init__(self) -> None:
         self.reader, self.writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.reader, False)
-        self.limit = limit
-        self.room = kept
-        self.total = 0
+        self.limit = self.room = self.total = 0
         self.kept: list[bytes] = []
         self.open = True
+
+    def bound(self, limit: int, kept: int) -> None:
+        """Say how much may come, and how much of it is kept."""
+        self.limit, self.room = limit, kept
 
     def drain(self) -> bool:
         """Read what is there, at most one chunk; return whether there may be more."""
@@ -238,8 +246,9 @@ def fall_first() -> None:
         score.write("1000")
 
 
-def become(argv: list[str], streams: list[Stream], failure: int) -> NoReturn:
-    """In the child: turn into the program, or say on `failure` why not."""
+def become(argv: list[str], ends: list[int]) -> NoReturn:
+    """In the child: turn into the program with these descriptors, or say on the last why not."""
+    failure = ends[-1]
     try:
         os.setsid()
         os.chdir(WORKSPACE)
@@ -247,9 +256,8 @@ def become(argv: list[str], streams: list[Stream], failure: int) -> NoReturn:
         fall_first()
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
-        ends = [os.open("/dev/null", os.O_RDONLY), *(stream.writer for stream in streams)]
         parked = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, FIRST_SPARE_FD) for end in ends]
-        failure = fcntl.fcntl(failure, fcntl.F_DUPFD_CLOEXEC, FIRST_SPARE_FD)
+        failure = parked[-1]
         for place, end in enumerate(parked):
             os.dup2(end, place)
         os.execve(argv[0], argv, ENVIRONMENT)  # noqa: S606  (what this is for)
@@ -259,19 +267,37 @@ def become(argv: list[str], streams: list[Stream], failure: int) -> NoReturn:
         os._exit(127)
 
 
-def start(argv: list[str], streams: list[Stream]) -> int:
-    """Fork the child; return its id once it has become the program."""
-    failed, failure = os.pipe2(os.O_CLOEXEC)
-    child = os.fork()
-    if child == 0:
-        become(argv, streams, failure)
-    for fd in (failure, *(stream.writer for stream in streams)):
-        os.close(fd)
-    words = os.read(failed, MAX_WORDS)
-    os.close(failed)
-    if words:
-        raise Refused(f"cannot execute {words.decode(errors='replace')}")
-    return child
+class Child:
+    """The one process that is run: an interpreter that waits, then the program."""
+
+    def __init__(self) -> None:
+        self.streams = [Stream(), Stream(), Stream()]
+        words, self._words = os.pipe2(os.O_CLOEXEC)
+        self._failed, failure = os.pipe2(os.O_CLOEXEC)
+        nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        ends = [nothing, *(stream.writer for stream in self.streams), words, failure]
+        self.pid = os.fork()
+        if self.pid == 0:
+            become(STARTER, ends)
+        for end in ends:
+            os.close(end)
+
+    def start(self, argv: list[str]) -> None:
+        """Tell it the command, and return once it has become that."""
+        if any("\0" in word for word in argv):
+            raise Refused("a command cannot hold NUL")
+        words = os.fsencode("\0".join(argv))
+        try:
+            while words:
+                words = words[os.write(self._words, words) :]
+        except BrokenPipeError:
+            # Killed perhaps where the machine was short of memory: not this request's fault.
+            sys.exit(os.read(self._failed, MAX_WORDS).decode() or "the waiting interpreter is gone")
+        os.close(self._words)
+        reason = os.read(self._failed, MAX_WORDS)
+        os.close(self._failed)
+        if reason:
+            raise Refused(f"cannot execute {reason.decode(errors='replace')}")
 
 
 def relay(child: int, streams: list[Stream], deadline: float) -> str | None:
@@ -321,20 +347,18 @@ def drain_rest(streams: list[Stream]) -> None:
             pass
 
 
-def run(request: dict[str, Any], meters: Meters) -> tuple[dict[str, Any], list[bytes]]:
+def run(child: Child, request: dict[str, Any], meters: Meters) -> tuple[Header, list[bytes]]:
     """Run the program and return the answer's header and bodies."""
-    output, kept = request["output_bytes"], request["kept_bytes"]
-    streams = [
-        Stream(output, kept),
-        Stream(output, kept),
-        Stream(request["report_bytes"], request["report_bytes"]),
-    ]
+    output, report, streams = request["output_bytes"], request["report_bytes"], child.streams
+    for stream in streams[:-1]:
+        stream.bound(output, request["kept_bytes"])
+    streams[-1].bound(report, report)
     killed_before = meters.oom_kills()
     began = time.monotonic()
-    child = start(request["argv"], streams)
-    ended_by = relay(child, streams, began + request["wall_seconds"])
+    child.start(request["argv"])
+    ended_by = relay(child.pid, streams, began + request["wall_seconds"])
     wall = time.monotonic() - began
-    status = end_everything(child)
+    status = end_everything(child.pid)
     drain_rest(streams)
     if ended_by is None and any(stream.exceeded for stream in streams):
         ended_by = "output"
@@ -362,6 +386,7 @@ def main() -> None:
     harden()
     owner = Owner()
     meters = Meters()
+    child = Child()
     owner.write(b"R")
     size = owner.read_size()
     if size > MAX_HEADER_BYTES:
@@ -369,7 +394,7 @@ def main() -> None:
     request = json.loads(owner.read(size))
     try:
         unpack(owner, request["files"])
-        header, bodies = run(request, meters)
+        header, bodies = run(child, request, meters)
     except (Refused, OSError) as error:
         owner.answer({"refused": str(error)[:MAX_WORDS]})
         owner.wait()

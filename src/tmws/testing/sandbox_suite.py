@@ -32,7 +32,8 @@ from tmws.ports import Sandbox
 
 Check = Callable[[Sandbox], Awaitable[None]]
 
-PYTHON = ("/opt/tmws/python", "-I", "-S")
+# As every check of Python is started.
+PYTHON = ("/opt/tmws/python", "-I")
 PROGRAM = "program.py"
 # What a run may take to be ended beyond its limit, and to be removed, on a busy machine.
 SLACK_SECONDS = 10.0
