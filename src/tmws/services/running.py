@@ -192,8 +192,9 @@ class Running:
         try:
             async with self._leased(work):
                 await work.tell(f"running {profile_of(plan.check)} in the sandbox")
-                earlier, checked = await asyncio.gather(
-                    self._recorder.earlier(work.claim), self._checked(work, plan)
+                # The check first: what was decided earlier is looked up while it runs.
+                checked, earlier = await asyncio.gather(
+                    self._checked(work, plan), self._recorder.earlier(work.claim)
                 )
             await work.tell(f"recording verdict {checked.judgement.verdict.value}")
             recorded = await self._recorder.record(work.claim, checked, earlier=earlier)

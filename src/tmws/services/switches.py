@@ -38,7 +38,7 @@ class Switches:
 
     async def disabled(self) -> dict[str, str]:
         """Return tool to reason of every tool that is off."""
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             return await switches.disabled(connection)
 
     async def every(self) -> list[ToolState]:

@@ -133,9 +133,8 @@ class Verification:
         until = asyncio.get_running_loop().time() + wait_seconds
         async with self._running.room():
             await progress(f"copying workspace {draft.workspace}")
-            root, chosen = await self._place(caller, draft)
+            root, chosen, basis = await self._place(caller, draft)
             snapshot = await self._reader.capture(root)
-            basis = dataclasses.replace(await self._basis(draft), environment=chosen.environment)
             plan = self._checker.plan(draft.check, snapshot, basis)
             self._running.require_memory(plan)
             claim = self._claim(caller, draft, plan)
@@ -281,12 +280,12 @@ class Verification:
             async with self._database.read() as connection:
                 root = await workspaces.root_of(connection, claim.workspace)
                 chosen = await environments.chosen(connection, claim.workspace)
+                basis = await bases.find(connection, claim.level, claim.check, claim.workspace)
             if root is None:
                 raise NotFound(f"Its workspace {claim.workspace} is not registered any more.")
             if not chosen.stood_at(claim.created_at):
                 raise Conflict("Its environment has changed since.")
             snapshot = await self._reader.capture(root)
-            basis = await self._basis_at(claim.level, claim.check, claim.workspace)
             basis = dataclasses.replace(basis, environment=chosen.environment)
             plan = self._checker.plan(claim.check, snapshot, basis)
             if (plan.snapshot.digest, plan.basis) != (claim.snapshot_digest, claim.basis):
@@ -301,33 +300,28 @@ class Verification:
         _log.info("claim_taken_over", claim_id=again.id, attempt=again.attempt)
         return work
 
-    async def _place(self, caller: Agent, draft: ClaimDraft) -> tuple[str, Chosen]:
-        """Return the workspace's folder, and what its checks run with."""
+    async def _place(self, caller: Agent, draft: ClaimDraft) -> tuple[str, Chosen, Basis]:
+        """Return the workspace's folder, what its checks run with, and what judges them.
+
+        The verdict has to reach the most that anybody asks for. All is read at one moment.
+        """
+        assert draft.namespace is not None
         async with self._database.read() as connection:
             root = await workspaces.root_of(connection, draft.workspace)
             chosen = await environments.chosen(connection, draft.workspace)
             known = await patterns.readable(connection, caller, draft.applied)
-        missing = [pattern_id for pattern_id in draft.applied if pattern_id not in known]
-        if missing:
-            raise NotFound(f"No pattern {missing[0][:40]!r} is visible to you. Leave it out.")
-        if root is None:
-            raise NotFound(
-                f"No workspace {draft.workspace[:64]!r} is registered. An administrator opens one: "
-                "tmws workspaces add NAME PATH."
-            )
-        return root, chosen
-
-    async def _basis(self, draft: ClaimDraft) -> Basis:
-        """Return what the verdict has to reach, the most that anybody asks for, and by what."""
-        assert draft.namespace is not None
-        async with self._database.read() as connection:
+            missing = [pattern_id for pattern_id in draft.applied if pattern_id not in known]
+            if missing:
+                raise NotFound(f"No pattern {missing[0][:40]!r} is visible to you. Leave it out.")
+            if root is None:
+                raise NotFound(
+                    f"No workspace {draft.workspace[:64]!r} is registered. An administrator opens "
+                    "one: tmws workspaces add NAME PATH."
+                )
             least = await namespaces.least_level(connection, draft.namespace)
-        level = levels.strongest(draft.level, self._least, least)
-        return await self._basis_at(level, draft.check, draft.workspace)
-
-    async def _basis_at(self, level: Level, check: Check, workspace: str) -> Basis:
-        async with self._database.read() as connection:
-            return await bases.find(connection, level, check, workspace)
+            level = levels.strongest(draft.level, self._least, least)
+            basis = await bases.find(connection, level, draft.check, draft.workspace)
+        return root, chosen, dataclasses.replace(basis, environment=chosen.environment)
 
     def _claim(self, caller: Agent, draft: ClaimDraft, plan: Plan) -> Claim:
         now = self._clock.now()

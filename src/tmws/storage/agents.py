@@ -47,6 +47,8 @@ async def every(connection: AsyncConnection) -> list[Agent]:
 
 async def lock(connection: AsyncConnection, agent_id: str) -> None:
     """Make others who lock the same agent wait until the transaction ends."""
+    if connection.dialect.name == "sqlite":
+        return  # whoever writes there is alone already
     # Not the key: rows that merely refer to the agent are written meanwhile, and a
     # transaction that holds what we want next never waits for us.
     await connection.execute(
