@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -31,6 +32,8 @@ _SLOWER = 20
 """A fault that makes a test this much slower than it was counts as noticed."""
 _START_SECONDS = 30.0
 _RECORDING_SECONDS = 1800.0
+_MEMORY = next((folder for folder in ("/dev/shm",) if Path(folder).is_dir()), None)  # noqa: S108
+"""Where what tests write never waits for a disk."""
 
 
 class Fate(StrEnum):
@@ -221,7 +224,7 @@ def _recorded(items: Sequence[pytest.Item], paths: Sequence[str]) -> Record:
 
 def _forked(act: Callable[[Connection], None], *, seconds: float) -> _Child:
     """Begin a process that does this, with a folder of its own for what it writes."""
-    folder = tempfile.TemporaryDirectory(prefix="tmws-mutation-")
+    folder = tempfile.TemporaryDirectory(prefix="tmws-mutation-", dir=_MEMORY)
     ear, mouth = Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:

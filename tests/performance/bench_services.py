@@ -157,7 +157,9 @@ async def _recording(bench: Bench, folder: Path, agent: Agent) -> AsyncIterator[
     )
 
     async def append() -> None:
-        event = events.secret_rotated(agent, by="benchmark", at=clock.now())
+        event = events.secret_rotated(
+            agent, secret_sha256="ab" * 32, by="benchmark", at=clock.now()
+        )
         async with database.write() as tx:
             receipt = await notary.append(tx, event)
         notary.publish(receipt)

@@ -8,5 +8,9 @@ from tests.integration.conftest import (
     postgres_url,
     sqlite_url,
 )
+from tests.security.tampering import attacker, copy, original, place
 
-__all__ = ["app", "database_url", "installation", "postgres", "postgres_url", "sqlite_url"]
+__all__ = [
+    "app", "attacker", "copy", "database_url", "installation", "original", "place", "postgres",
+    "postgres_url", "sqlite_url",
+]  # fmt: skip

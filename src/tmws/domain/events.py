@@ -126,18 +126,27 @@ def tool_enabled(tool: str, *, reason: str, by: str, at: datetime) -> Event:
     return Event("tool_enabled", at, {"tool": tool, "reason": reason, "by": by})
 
 
-def agent_created(agent: Agent, *, by: str, at: datetime) -> Event:
-    """An agent became known."""
+def agent_created(agent: Agent, *, secret_sha256: str | None, by: str, at: datetime) -> Event:
+    """An agent became known; of its secret, if it has one, only what recognises it is told."""
     return Event(
         "agent_created",
         at,
-        {"agent": agent.id, "name": agent.name, "role": agent.role.value, "by": by},
+        {
+            "agent": agent.id,
+            "name": agent.name,
+            "role": agent.role.value,
+            "namespaces": list(agent.namespaces),
+            "secret_sha256": secret_sha256,
+            "by": by,
+        },
     )
 
 
-def secret_rotated(agent: Agent, *, by: str, at: datetime) -> Event:
-    """All earlier secrets of an agent became invalid."""
-    return Event("secret_rotated", at, {"agent": agent.id, "by": by})
+def secret_rotated(agent: Agent, *, secret_sha256: str, by: str, at: datetime) -> Event:
+    """An agent has another secret, and all earlier ones became invalid."""
+    return Event(
+        "secret_rotated", at, {"agent": agent.id, "secret_sha256": secret_sha256, "by": by}
+    )
 
 
 def least_level_set(namespace: str, level: str | None, *, by: str, at: datetime) -> Event:

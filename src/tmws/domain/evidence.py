@@ -102,16 +102,21 @@ def _configuration(request: ExecutionRequest, result: ExecutionResult) -> list[J
     return used
 
 
-def summary(claim: Claim, judgement: Judgement) -> str:
+def summary(statement: str, workspace: str, judgement: Judgement) -> str:
     """Say in a few lines what was claimed and found: the words of the evidence memory."""
     failed = f"\nFailed: {', '.join(judgement.items[:10])}" if judgement.items else ""
     flaky = "\nFlaky: the same check of this snapshot also came out otherwise." * judgement.flaky
     return (
-        f"{judgement.verdict.value}: {claim.statement}\n"
+        f"{judgement.verdict.value}: {statement}\n"
         f"{judgement.detail}\n"
-        f"Workspace {claim.workspace}, level {judgement.level.value}, "
+        f"Workspace {workspace}, level {judgement.level.value}, "
         f"reason {judgement.reason.value}.{failed}{flaky}"
     )
+
+
+def tags(judgement: Judgement) -> tuple[str, ...]:
+    """Return what the evidence memory is found by."""
+    return "evidence", judgement.verdict.value.lower()
 
 
 def pre_authentication_encoding(payload: bytes) -> bytes:

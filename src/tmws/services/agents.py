@@ -64,7 +64,7 @@ class Agents:
                 secret_sha256=digest,
                 at=agent.created_at,
             )
-            event = events.agent_created(agent, by=by, at=agent.created_at)
+            event = events.agent_created(agent, secret_sha256=digest, by=by, at=agent.created_at)
             receipt = await self._notary.append(tx, event)
         self._notary.publish(receipt)
         return NewAgent(agent, secret)
@@ -85,7 +85,7 @@ class Agents:
             await agents.add_credential(
                 tx, id=self._id("credential"), agent_id=agent.id, secret_sha256=digest, at=now
             )
-            event = events.secret_rotated(agent, by=by, at=now)
+            event = events.secret_rotated(agent, secret_sha256=digest, by=by, at=now)
             receipt = await self._notary.append(tx, event)
         self._notary.publish(receipt)
         return NewAgent(agent, secret)
@@ -105,7 +105,9 @@ class Agents:
             async with self._database.write() as tx:
                 _require_free(await agents.named(tx, agent.name))
                 await agents.add(tx, agent)
-                event = events.agent_created(agent, by="first start", at=agent.created_at)
+                event = events.agent_created(
+                    agent, secret_sha256=None, by="first start", at=agent.created_at
+                )
                 receipt = await self._notary.append(tx, event)
         except Conflict:  # another process started first
             known = await self._named(LOCAL_AGENT_NAME)

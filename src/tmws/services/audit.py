@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tmws.domain import checkpoints, evidence
-from tmws.domain.canonical import Json, canonical_bytes, sha256_hex
+from tmws.domain import checkpoints
+from tmws.domain.canonical import Json
 from tmws.domain.errors import Conflict, InvalidInput, LedgerCorrupt, SignatureInvalid
 from tmws.domain.ledger import (
     Tree,
     commitment,
     leaf_hash,
 )
+from tmws.domain.register import Fact, Register
 from tmws.domain.trust.entries import Kind, entry_of, standing_of
 from tmws.domain.trust.evidence import Entry, Evidence
 from tmws.domain.trust.model import VERSION
 from tmws.domain.trust.reference import Replay
 from tmws.ports import CheckpointStore, Signer
-from tmws.storage import artifacts, claims, ledger, trust
+from tmws.services import attested
+from tmws.storage import artifacts, claims, ledger, memories, register, trust
 from tmws.storage import evidence as evidence_log
 from tmws.storage.claims import StoredVerdict
 from tmws.storage.database import Database, Transaction
@@ -79,6 +81,7 @@ class _Walk:
     stored: dict[str, dict[str, Any]] = field(default_factory=dict)
     learned: dict[str, tuple[int, Evidence]] = field(default_factory=dict)
     replay: Replay = field(default_factory=Replay)
+    register: Register = field(default_factory=Register)
 
     def note(self, what: str, *, index: int | None = None) -> None:
         self.problems.append(Problem(index, what))
@@ -100,6 +103,7 @@ class Audit:
             closed = await claims.verdicts(connection)
             walk = _Walk({verdict.ledger_index: verdict for verdict in closed})
             walk.stored = await evidence_log.rows(connection)
+            remembered = await memories.of_claims(connection)
             head = await _head(connection, walk)
             walk.promise = self._promise(note, await _origin(connection), walk)
             async for entry in ledger.entries(connection):
@@ -109,8 +113,13 @@ class Audit:
             for verdict in closed:
                 _compare_ledger(walk, verdict)
                 content = await artifacts.get(connection, verdict.evidence_digest or "")
-                self._compare_evidence(walk, verdict, content)
+                kept = remembered.pop(verdict.claim_id, [])
+                for what in attested.problems(self._signer, verdict, content, kept):
+                    walk.note(what, index=verdict.ledger_index)
             _compare_claims(walk, closed)
+            for about in sorted(remembered):
+                walk.note(f"A memory passes for evidence of {about}, which has no verdict.")
+            _compare_register(walk, await register.standing(connection))
             if not walk.unknown:  # what was erased with its claim cannot be replayed
                 _compare_evidence_log(walk)
                 _compare_trust(walk, await trust.rows(connection))
@@ -141,27 +150,6 @@ class Audit:
             walk.note(f"The checkpoint belongs to log {checkpoint.origin}, this one is {origin}.")
             return None
         return checkpoint
-
-    def _compare_evidence(self, walk: _Walk, stored: StoredVerdict, content: bytes | None) -> None:
-        """Check that the evidence is whole, ours, and says what the claim's row says."""
-        claim_id, index = stored.claim_id, stored.ledger_index
-        if content is None or sha256_hex(content) != stored.evidence_digest:
-            walk.note(f"The evidence of claim {claim_id} was changed or removed.", index=index)
-            return
-        try:
-            envelope = evidence.opened(content)
-            message = evidence.pre_authentication_encoding(envelope.payload)
-            if not any(self._signer.verify(message, each) for each in envelope.signatures):
-                walk.note(
-                    f"The evidence of claim {claim_id} is not signed by this installation's key.",
-                    index=index,
-                )
-            said = _said(json.loads(envelope.payload))
-        except (SignatureInvalid, InvalidInput, ValueError, KeyError, TypeError, IndexError):
-            walk.note(f"The evidence of claim {claim_id} is not a signed statement.", index=index)
-            return
-        if said != _told(stored):
-            walk.note(f"Claim {claim_id} differs from its signed evidence.", index=index)
 
 
 async def _head(connection: Transaction, walk: _Walk) -> Tree | None:
@@ -207,6 +195,7 @@ def _read(walk: _Walk, entry: StoredEntry) -> None:
         walk.note(f"Entry {entry.index} says it is entry {index}: swapped.", index=entry.index)
     if entry.payload is None or entry.salt is None:
         walk.erased += 1
+        walk.register.miss(entry.index, kind)
         if kind in set(Kind):
             _replay_erased(walk, entry.index)
         return
@@ -215,6 +204,7 @@ def _read(walk: _Walk, entry: StoredEntry) -> None:
         return
     try:
         payload = json.loads(entry.payload)
+        walk.register.take(entry.index, kind, payload)
         told = entry_of(kind, payload, datetime.fromisoformat(leaf["at"]))
         if told is not None:
             _replay(walk, entry.index, told, payload)
@@ -338,6 +328,13 @@ def _compare_claims(walk: _Walk, closed: list[StoredVerdict]) -> None:
         walk.note(f"Claim {claim_id} is in the ledger only.", index=walk.verdicts[claim_id][0])
 
 
+def _compare_register(walk: _Walk, stored: dict[Fact, dict[str, Json]]) -> None:
+    """Check that what administrators' acts left is what the ledger tells of them."""
+    for (kind, name), index in walk.register.differences(stored):
+        says = "no entry tells of it" if index is None else f"not what entry {index} says"
+        walk.note(f"The {kind} {name} was changed beside the ledger: {says}.", index=index)
+
+
 def _compare_evidence_log(walk: _Walk) -> None:
     """Check that what is kept for the next fit is what the ledger tells."""
     history = walk.replay.history
@@ -362,33 +359,3 @@ def _compare_trust(walk: _Walk, stored: dict[trust.Key, str]) -> None:
         walk.note(f"The trust score of {agent_id} is not what its verdicts add up to.")
     for kind in sorted({key.kind for key in wrong if not key.agent}):
         walk.note(f"What trust knows of '{kind}' is not what all verdicts add up to.")
-
-
-def _told(stored: StoredVerdict) -> list[object]:
-    """What the row of a claim says, in the order of `_said`."""
-    return [
-        stored.claim_id,
-        stored.agent,
-        stored.statement,
-        stored.workspace,
-        stored.check,
-        stored.snapshot_digest,
-        stored.judgement,
-        stored.verdict,
-    ]
-
-
-def _said(statement: dict[str, Any]) -> list[object]:
-    """What signed evidence says about its claim, as a row would."""
-    subject, ours = statement["subject"][0], statement["predicate"]["tmws"]
-    claim, judgement = ours["claim"], ours["judgement"]
-    return [
-        claim["id"],
-        claim["agent"],
-        claim["statement"],
-        subject["name"],
-        canonical_bytes(claim["check"]).decode(),
-        subject["digest"]["sha256"],
-        canonical_bytes(judgement).decode(),
-        judgement["verdict"],
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,17 @@ from tmws.domain.memories import Memory, MemoryKind
 from tmws.storage.access import readable_memories
 from tmws.storage.ordering import older_than
 from tmws.storage.tables import agents, memories
+
+
+@dataclass(frozen=True, slots=True)
+class Evidenced:
+    """A memory in the words of its row, to be believed only after they were checked."""
+
+    kind: str
+    owner_id: str
+    level: str
+    text: str
+    tags: str
 
 
 async def add(connection: AsyncConnection, memory: Memory) -> None:
@@ -90,6 +102,22 @@ async def _load(
         .limit(limit)
     )
     return [_memory(row) for row in rows]
+
+
+async def of_claims(connection: AsyncConnection) -> dict[str, list[Evidenced]]:
+    """Return what passes for evidence, by claim, as its rows stand; by its own id where by none."""
+    rows = await connection.execute(
+        sa.select(memories)
+        .where(
+            sa.or_(memories.c.kind == MemoryKind.EVIDENCE.value, memories.c.claim_id.is_not(None))
+        )
+        .order_by(memories.c.id)
+    )
+    found: dict[str, list[Evidenced]] = {}
+    for row in rows:
+        seen = Evidenced(row.kind, row.owner_id, row.level, row.text, row.tags)
+        found.setdefault(row.claim_id or row.id, []).append(seen)
+    return found
 
 
 def _memory(row: sa.Row[*tuple[Any, ...]]) -> Memory:

@@ -113,7 +113,7 @@ def test_every_act_on_trust_is_an_entry_of_the_models_log() -> None:
             events.trust_refitted(VERSION, state_sha256="ab" * 32, by="ann", at=START),
             Refit(VERSION, START),
         ),
-        (events.secret_rotated(ALICE, by="ann", at=START), None),
+        (events.secret_rotated(ALICE, secret_sha256="ab" * 32, by="ann", at=START), None),
     ]
     for event, entry in made:
         assert entry_of(event.type, event.payload, event.at) == entry
@@ -123,8 +123,8 @@ def test_every_administrative_act_says_who_did_what() -> None:
     made = [
         events.tool_disabled("recall", reason="maintenance", by="ann", at=START),
         events.tool_enabled("recall", reason="done", by="ann", at=START),
-        events.agent_created(ALICE, by="ann", at=START),
-        events.secret_rotated(ALICE, by="ann", at=START),
+        events.agent_created(ALICE, secret_sha256=None, by="ann", at=START),
+        events.secret_rotated(ALICE, secret_sha256="ab" * 32, by="ann", at=START),
         events.workspace_registered("shop", "/srv/shop", by="ann", at=START),
         events.least_level_set("lab", "pinned", by="ann", at=START),
         events.trusted_ref_registered("main", "shop", "here", "ab" * 32, by="ann", at=START),
@@ -148,7 +148,7 @@ def test_every_administrative_act_says_who_did_what() -> None:
 
 
 def test_a_leaf_names_nobody_and_only_commits_to_its_payload() -> None:
-    event = events.agent_created(ALICE, by="ann", at=START)
+    event = events.agent_created(ALICE, secret_sha256=None, by="ann", at=START)
     leaf = events.leaf(7, event, "ef" * 32)
     assert json.loads(leaf) == {
         "v": 1,
@@ -163,5 +163,5 @@ def test_a_leaf_names_nobody_and_only_commits_to_its_payload() -> None:
 
 @given(st.integers(0, 2**50), st.integers(0, 2**50))
 def test_the_same_event_at_another_place_is_another_leaf(one: int, other: int) -> None:
-    event = events.agent_created(ALICE, by="ann", at=START)
+    event = events.agent_created(ALICE, secret_sha256=None, by="ann", at=START)
     assert (events.leaf(one, event, "x") == events.leaf(other, event, "x")) is (one == other)

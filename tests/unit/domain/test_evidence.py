@@ -86,13 +86,15 @@ def test_a_run_without_a_report_says_so() -> None:
 
 
 def test_the_words_of_the_evidence_name_what_failed() -> None:
-    assert evidence.summary(open_claim(), REFUTED) == (
+    claim = open_claim()
+    assert evidence.summary(claim.statement, claim.workspace, REFUTED) == (
         "REFUTED: The script ends well.\n"
         "It ended with 1.\n"
         "Workspace shop, level observed, reason check_failed.\n"
         "Failed: tests/test_app.py::test_it"
     )
-    assert "Failed" not in evidence.summary(open_claim(), SUPPORTED)
+    assert "Failed" not in evidence.summary(claim.statement, claim.workspace, SUPPORTED)
+    assert evidence.tags(REFUTED) == ("evidence", "refuted")
 
 
 @given(st.binary(max_size=100))

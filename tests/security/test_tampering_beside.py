@@ -1,0 +1,335 @@
+"""What is changed beside the ledger: claims, evidence, trust, and what administrators set."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from tests.integration.services import Installation, agent
+from tests.security.tampering import SIZE, Attacker, Original, audited, said
+from tmws.domain.canonical import canonical_bytes, sha256_hex
+from tmws.domain.claims import Level
+from tmws.domain.environments import environment
+from tmws.domain.errors import LedgerCorrupt
+from tmws.domain.ledger import commitment, leaf_hash
+from tmws.domain.trust.entries import entry_of, standing_of
+from tmws.testing.clock import START
+
+
+async def test_a_verdict_forged_with_everything_but_the_key_is_found(
+    attacker: Attacker, original: Original
+) -> None:
+    """The best forgery: claim, evidence, memory, trust, entry and head, all in agreement."""
+    source = original.claims[0]
+    row = await attacker.finds(
+        "SELECT c.agent_id, c.evidence_digest, a.content, e.leaf, p.payload FROM claims c "
+        "JOIN artifacts a ON a.digest = c.evidence_digest "
+        'JOIN ledger_entries e ON e."index" = c.ledger_index '
+        'JOIN ledger_payloads p ON p."index" = c.ledger_index WHERE c.id = :id',
+        id=source,
+    )
+    claim, payload = "claim_" + "f" * 26, json.loads(str(row.payload))
+    envelope = json.loads(bytes(row.content))
+    statement = envelope["payload"]
+    content = canonical_bytes(envelope | {"payload": forged_statement(statement, claim)})
+    payload |= {"claim": claim, "evidence_sha256": sha256_hex(content)}
+    replay = await attacker.replays()
+    before = standing_of(replay.history.model, str(row.agent_id))
+    replay.add(entry_of("verdict", payload, START) or pytest.fail("no verdict"))
+    after = standing_of(replay.history.model, str(row.agent_id))
+    text = canonical_bytes(payload | {"trust": {"before": before, "after": after}})
+    leaf = canonical_bytes(
+        json.loads(str(row.leaf)) | {"index": SIZE, "payload": commitment(bytes(32), text)}
+    )
+    await attacker.does(
+        "INSERT INTO artifacts (digest, media_type, content, created_at) "
+        "VALUES (:digest, 'x', :content, 0)",
+        'INSERT INTO ledger_entries ("index", leaf, leaf_hash) VALUES (:at, :leaf, :hash)',
+        'INSERT INTO ledger_payloads ("index", salt, payload) VALUES (:at, :salt, :payload)',
+        'INSERT INTO claims (id, agent_id, namespace, statement, workspace, "check", applied, '
+        "state, attempt, created_at, snapshot_digest, judgement, verdict, run, evidence_digest, "
+        "ledger_index) SELECT :claim, agent_id, namespace, statement, workspace, "
+        '"check", applied, state, attempt, created_at, snapshot_digest, judgement, verdict, run, '
+        ":digest, :at FROM claims WHERE id = :source",
+        "INSERT INTO memories (id, namespace, owner_id, kind, text, tags, level, claim_id, "
+        "created_at) SELECT :memory, namespace, owner_id, kind, text, tags, level, :claim, "
+        "created_at FROM memories WHERE claim_id = :source",
+        memory="memory_" + "f" * 26,
+        digest=sha256_hex(content),
+        content=content,
+        at=SIZE,
+        leaf=leaf.decode(),
+        hash=leaf_hash(leaf),
+        salt=bytes(32),
+        payload=text.decode(),
+        claim=claim,
+        source=source,
+    )
+    await attacker.makes_trust_agree()
+    await attacker.rebuilds_the_head()
+    report = await audited(attacker.place)
+    assert said(report) == (
+        f"7: The evidence of claim {claim} is not signed by this installation's key."
+    )
+
+
+def forged_statement(payload: str, claim: str) -> str:
+    statement = json.loads(base64.b64decode(payload))
+    statement["predicate"]["tmws"]["claim"]["id"] = claim
+    return base64.b64encode(canonical_bytes(statement)).decode()
+
+
+def named(value: object) -> str:
+    """Return what pytest calls a statement; the other columns add nothing."""
+    verbs = ("UPDATE", "DELETE", "INSERT")
+    return value[:110] if isinstance(value, str) and value.startswith(verbs) else ""
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("UPDATE claims SET verdict = 'SUPPORTED' WHERE id = :refuted", "4: Claim"),
+        (
+            "UPDATE claims SET judgement = replace(judgement, 'REFUTED', 'SUPPORTED') "
+            "WHERE id = :refuted",
+            "4: Claim {refuted} differs from its signed evidence",
+        ),
+        ("UPDATE claims SET judgement = 'x' WHERE id = :refuted", "4: Claim {refuted} differs"),
+        ("UPDATE claims SET statement = 'All is well.' WHERE id = :refuted", "4: Claim"),
+        ("UPDATE claims SET snapshot_digest = 'x' WHERE id = :refuted", "4: Claim"),
+        ("UPDATE claims SET ledger_index = 3 WHERE id = :refuted", "4: Claim"),
+        ("UPDATE claims SET verdict = 'MAYBE' WHERE id = :refuted", "4: Claim"),
+        (
+            "UPDATE claims SET agent_id = (SELECT id FROM agents WHERE name = 'alice') "
+            "WHERE id = :refuted",
+            "4: Claim",
+        ),
+        (
+            "UPDATE claims SET evidence_digest = (SELECT evidence_digest FROM claims "
+            "WHERE id = :held) WHERE id = :refuted",
+            "4: Claim {refuted} differs from its signed evidence",
+        ),
+        ("UPDATE claims SET state = 'abandoned' WHERE id = :refuted", "4: Claim {refuted} is in"),
+        (
+            "UPDATE trust_state SET value = replace(value, '0', '1') WHERE kind = 'skill'",
+            "None: The trust score of agent_",
+        ),
+        ("DELETE FROM trust_state WHERE kind = 'record'", "None: The trust score of agent_"),
+        (
+            "UPDATE trust_state SET value = replace(value, '0', '1') WHERE kind = 'claim'",
+            "None: What trust knows of 'claim'",
+        ),
+        ("DELETE FROM trust_state WHERE kind = 'mix'", "None: What trust knows of 'mix'"),
+        (
+            "INSERT INTO trust_state (kind, agent, topic, value) "
+            "VALUES ('skill', 'agent_0', '', '[9.0,0.1]')",
+            "None: The trust score of agent_0",
+        ),
+        (
+            "UPDATE evidence SET verdict = 'SUPPORTED' WHERE id = :refuted",
+            "4: What trust learned of claim {refuted}",
+        ),
+        ("UPDATE evidence SET weight = 1", "4: What trust learned of claim {refuted}"),
+        ("UPDATE evidence SET step = NULL", "4: What trust learned of claim {refuted}"),
+        (
+            "UPDATE evidence SET withdrawn = '[]' WHERE id = :refuted",
+            "4: What trust learned of claim {refuted}",
+        ),
+        ("DELETE FROM evidence WHERE id = :refuted", "4: What trust learned of claim {refuted}"),
+        ("UPDATE artifacts SET content = :content", "4: The evidence of claim {refuted} was"),
+        ("UPDATE memories SET text = 'It held.'", "4: What is remembered of claim {refuted}"),
+        ("UPDATE memories SET level = 'private'", "4: What is remembered of claim {refuted}"),
+        (
+            "UPDATE memories SET tags = replace(tags, 'refuted', 'supported') "
+            "WHERE claim_id = :refuted",
+            "4: What is remembered of claim {refuted}",
+        ),
+        (
+            "UPDATE memories SET owner_id = (SELECT id FROM agents WHERE name = 'alice')",
+            "4: What is remembered of claim {refuted}",
+        ),
+        ("UPDATE memories SET kind = 'note'", "4: What is remembered of claim {refuted}"),
+        (
+            "UPDATE memories SET claim_id = NULL WHERE claim_id = :refuted",
+            "None: A memory passes for evidence of memory_",
+        ),
+        (
+            "DELETE FROM memories WHERE claim_id = :refuted",
+            "4: What is remembered of claim {refuted}",
+        ),
+        (
+            "INSERT INTO memories (id, namespace, owner_id, kind, text, tags, level, claim_id, "
+            "created_at) SELECT 'memory_0', namespace, owner_id, kind, 'SUPPORTED', tags, level, "
+            "claim_id, created_at FROM memories WHERE claim_id = :refuted",
+            "4: What is remembered of claim {refuted}",
+        ),
+    ],
+    ids=named,
+)
+async def test_a_change_beside_the_ledger_is_found(
+    attacker: Attacker, original: Original, statement: str, what: str
+) -> None:
+    held, refuted = original.claims[:2]
+    await attacker.does(statement, held=held, refuted=refuted, content=b"{}")
+    assert what.format(refuted=refuted) in said(await audited(attacker.place))
+
+
+SECRET = "ab" * 32
+LOCK = "six==1.17.0 --hash=sha256:" + SECRET + "\n"
+WEB = environment("web", LOCK, ["pytest_six"])
+QUESTIONS = b'{"call": "shop:add", "cases": [{"arguments": [1, 2], "returns": 3}]}'
+
+
+@pytest.mark.parametrize(
+    ("statement", "index", "what"),
+    [
+        ("UPDATE agents SET role = 'admin' WHERE name = 'bob'", 2, "agent agent_"),
+        ("UPDATE agents SET role = 'root' WHERE name = 'bob'", 2, "agent agent_"),
+        ("UPDATE agents SET name = 'carol' WHERE name = 'alice'", 1, "agent agent_"),
+        ("UPDATE memberships SET position = -1 WHERE namespace = 'lab'", 7, "agent agent_"),
+        ("DELETE FROM memberships WHERE namespace = 'lab'", 7, "agent agent_"),
+        (
+            "INSERT INTO memberships (agent_id, namespace, position) "
+            "SELECT id, 'lab', 1 FROM agents WHERE name = 'bob'",
+            2,
+            "agent agent_",
+        ),
+        (
+            "UPDATE credentials SET secret_sha256 = :secret WHERE agent_id = "
+            "(SELECT id FROM agents WHERE name = 'bob') AND revoked_at IS NULL",
+            8,
+            "secret of agent_",
+        ),
+        ("UPDATE credentials SET revoked_at = NULL", 8, "secret of agent_"),
+        ("UPDATE credentials SET revoked_at = created_at", 1, "secret of agent_"),
+        (
+            "INSERT INTO credentials (id, agent_id, secret_sha256, created_at) "
+            "SELECT 'credential_0', id, :secret, created_at FROM agents WHERE name = 'alice'",
+            1,
+            "secret of agent_",
+        ),
+        ("UPDATE workspaces SET root = '/' WHERE name = 'shop'", 0, "workspace shop"),
+        ("UPDATE workspace_environments SET workspace = 'shop'", 11, "environment of spare"),
+        ("UPDATE environments SET lock = 'x==1'", 10, "environment web"),
+        ("UPDATE environments SET digest = :secret", 10, "environment web"),
+        ("UPDATE environments SET plugins = '[\"evil\"]'", 10, "environment web"),
+        ("UPDATE environments SET plugins = 'x'", 10, "environment web"),
+        (
+            "UPDATE workspace_environments SET environment = NULL",
+            11,
+            "environment of spare",
+        ),
+        ("UPDATE namespaces SET least_level = NULL", 12, "least level of lab"),
+        ("UPDATE namespaces SET least_level = 'any' WHERE name = 'lab'", 12, "least level of lab"),
+        ("DELETE FROM switches", 13, "switched-off tool recall"),
+        ("UPDATE switches SET reason = 'x'", 13, "switched-off tool recall"),
+        ("UPDATE trusted SET workspace = 'spare'", 14, "held check sums"),
+        (
+            "UPDATE trusted SET digest = (SELECT evidence_digest FROM claims WHERE id = :refuted)",
+            14,
+            "held check sums",
+        ),
+        ("UPDATE trusted SET kind = 'checker'", 14, "held check sums"),
+        ("DELETE FROM trusted", 14, "held check sums"),
+    ],
+    ids=named,
+)
+async def test_what_an_administrator_set_and_another_changed_is_found_at_its_entry(
+    attacker: Attacker, original: Original, statement: str, index: int, what: str
+) -> None:
+    await administered(attacker.place)
+    assert (await audited(attacker.place)).holds
+    await attacker.does(statement, secret=SECRET, refuted=original.claims[1])
+    report = said(await audited(attacker.place))
+    assert f"{index}: The {what}" in report
+    assert f"was changed beside the ledger: not what entry {index} says." in report
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (
+            "INSERT INTO agents (id, name, role, created_at) VALUES ('agent_0', 'eve', 'admin', 0)",
+            "agent agent_0",
+        ),
+        ("INSERT INTO workspaces (name, root, created_at) VALUES ('all', '/', 0)", "workspace all"),
+        ("UPDATE namespaces SET least_level = 'observed'", "least level of default"),
+        (
+            "INSERT INTO switches (tool, reason, disabled_at) VALUES ('recall', 'x', 0)",
+            "switched-off tool recall",
+        ),
+        (
+            "INSERT INTO trusted (kind, name, workspace, source, digest, created_at) "
+            "SELECT 'ref', 'mine', 'shop', 'here', evidence_digest, 0 FROM claims "
+            "WHERE id = :claim",
+            "trusted ref mine",
+        ),
+    ],
+    ids=named,
+)
+async def test_what_stands_and_no_entry_tells_of_is_found(
+    attacker: Attacker, original: Original, statement: str, what: str
+) -> None:
+    await attacker.does(statement, claim=original.claims[0])
+    told = f"None: The {what} was changed beside the ledger: no entry tells of it."
+    assert told in said(await audited(attacker.place))
+
+
+async def test_what_was_taken_back_leaves_nothing_to_be_found(copy: Installation) -> None:
+    """Setting and unsetting in every order adds up to what stands."""
+    await administered(copy)
+    async with copy.open() as app:
+        await app.tools.enable("recall", reason="well", by="ann")
+        await app.held_checks.remove("sums", by="ann")
+        await app.levels.require("lab", None, by="ann")
+        await app.workspaces.choose_environment("spare", None, by="ann")
+        await app.environments.remove("web", by="ann")
+        await app.agents.rotate("bob", by="ann")
+        await app.workspaces.add("spare", copy.workspace("third"), replace=True, by="ann")
+        await app.agents.local()
+        report = await app.audit.verify()
+    assert report.holds, said(report)
+
+
+async def administered(place: Installation) -> None:
+    """Let an administrator set one thing of each kind; the entries follow the first seven."""
+    async with place.open() as app:
+        await agent(app, "lena", "home", "lab")
+        await app.agents.rotate("bob", by="ann")
+        await app.workspaces.add("spare", place.workspace("spare"), by="ann")
+        await app.environments.add(WEB, LOCK, by="ann")
+        await app.workspaces.choose_environment("spare", "web", by="ann")
+        await app.levels.require("lab", Level.PINNED, by="ann")
+        await app.tools.disable("recall", reason="maintenance", by="ann")
+        await app.held_checks.add("sums", "shop", QUESTIONS, source="sums.json", by="ann")
+
+
+async def test_evidence_that_is_not_evidence_is_found(
+    attacker: Attacker, original: Original
+) -> None:
+    contents = [b"{}", b"[]", b"\xff", b'{"payloadType":"x"}']
+    for claim, content in zip(original.claims, contents, strict=True):
+        await attacker.does(
+            "INSERT INTO artifacts (digest, media_type, content, created_at) "
+            "VALUES (:digest, 'x', :content, 0)",
+            "UPDATE claims SET evidence_digest = :digest WHERE id = :claim",
+            digest=sha256_hex(content),
+            content=content,
+            claim=claim,
+        )
+    report = said(await audited(attacker.place))
+    for claim in original.claims:
+        assert f"The evidence of claim {claim} is not a signed statement" in report
+
+
+async def test_where_the_newest_fit_cannot_be_read_none_is_made_by_itself(
+    attacker: Attacker,
+) -> None:
+    async with attacker.place.open() as app:
+        await app.corrections.refit(by="ann")
+        spoil = """UPDATE ledger_entries SET leaf = replace(leaf, '"at":"', '"at":"x')"""
+        await attacker.does(f'{spoil} WHERE "index" = :place', place=SIZE)
+        with pytest.raises(LedgerCorrupt, match="newest fit cannot be read"):
+            await app.corrections.refit_if_due()
