@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -292,6 +292,27 @@ class VectorIndex(Protocol):
 
     async def aclose(self) -> None:
         """Let go of everything this object opened; what is persistent stays."""
+        ...
+
+
+class ExactVectors(VectorIndex, Protocol):
+    """Compares with every vector, in memory: what serves where no other index does."""
+
+    async def search_all(
+        self,
+        query: Vector,
+        spaces: Mapping[str, Collection[str] | None],
+        *,
+        embedder_id: str,
+        caller_id: str,
+        granted: Collection[str],
+        limit: int,
+    ) -> list[Match]:
+        """Return the nearest of several namespaces together.
+
+        Args:
+            spaces: by namespace, the only ids to look at; None for all.
+        """
         ...
 
 

@@ -20,7 +20,7 @@ from tmws.domain.usage import UseOutcome
 from tmws.faces.cli import stats_picture
 from tmws.services.analytics import PatternStats, StatsQuery
 from tmws.services.outcomes import OutcomeReport
-from tmws.storage import analytics
+from tmws.storage import analytics, trends
 from tmws.storage.analytics import Scope
 from tmws.storage.database import Database
 from tmws.storage.tables import use_weeks, uses
@@ -120,7 +120,7 @@ async def test_a_day_is_good_where_half_of_its_reports_are(
         await used(app, bob, kept.id, *outcomes)
     now = installation.clock.now()
     async with installation.database() as database, database.read() as connection:
-        seen, tested = await analytics.changed(
+        seen, tested = await trends.changed(
             connection, Scope(alice), at=now, span=timedelta(weeks=4)
         )
     assert (seen, tested) == ({kept.id: Windows(recent=3, recent_good=2)}, 1)
@@ -253,18 +253,18 @@ async def test_figures_are_read_from_indexes_alone(sqlite_url: str, tmp_path: Pa
             for of_most in (False, True):
                 span = span_of(None, at=now)
                 await analytics.over_time(connection, scope, span, of_most=of_most)
-            await analytics.changed(connection, scope, at=now, span=timedelta(weeks=4))
+            await trends.changed(connection, scope, at=now, span=timedelta(weeks=4))
             await analytics.never_used(connection, scope, limit=10)
             sa.event.remove(database.engine.sync_engine, "before_cursor_execute", note)
             for statement, values in asked:
                 rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
                 plans.append("\n".join(str(row.detail) for row in rows))
-    groups, few, every, others, trends, unused = plans
+    groups, few, every, others, moved, unused = plans
     assert "SCAN patterns USING COVERING INDEX ix_patterns_figures" in groups
     assert "SEARCH use_weeks USING COVERING INDEX ix_use_weeks_week (week>?)" in every
     for some in (few, others):
         assert "SEARCH use_weeks USING PRIMARY KEY (pattern_id=? AND week>?)" in some
-    for plan in (groups, every, trends):
+    for plan in (groups, every, moved):
         assert "GROUP BY" not in plan
     assert "ix_patterns_last_used_at_created_at (last_used_at=?)" in unused
     for plan in plans:

@@ -27,6 +27,7 @@ from tmws.services.memory import MemoryQuery
 from tmws.services.outcomes import CreditReport, OutcomeReport
 from tmws.services.receipts import Tried
 from tmws.storage import memories, patterns, recommendation, tables
+from tmws.storage.prepared import at_once
 from tmws.testing.clock import START
 
 LATER = START + timedelta(days=9)
@@ -261,7 +262,8 @@ async def test_sql_has_the_last_word_whatever_an_index_offers(
         readable = {offered[level] for level, readers in READABLE.items() if relation in readers}
         async with installation.database() as database, database.read() as connection:
             shown = await patterns.readable(connection, who, list(offered.values()))
-            kept = await recommendation.kept(connection, who, list(offered.values()))
+            step = partial(recommendation.kept, caller=who, ids=list(offered.values()))
+            kept = await at_once(connection, step)
         assert shown.keys() == readable, relation
         assert {each.pattern_id for each in kept} == readable, relation
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from tests.integration.services import Installation, agent, learned
 from tests.security.test_access import CANARY, ids
 from tmws.app import App
 from tmws.domain.agents import Agent, Role
 from tmws.services.learning import PatternQuery
-from tmws.storage.catalogue import namespaces_of
+from tmws.storage.catalogue import open_to
+from tmws.storage.prepared import at_once
 
 
 async def found(app: App, who: Agent) -> set[str]:
@@ -84,7 +86,7 @@ async def test_no_namespace_is_looked_into_that_holds_nothing_for_the_caller(
 
     async def looked_into(who: Agent) -> set[str]:
         async with installation.database() as database, database.read() as connection:
-            return set(await namespaces_of(connection, who))
+            return set((await at_once(connection, partial(open_to, caller=who))).revisions)
 
     home = {"home", "empty"}
     assert await looked_into(friend) == home

@@ -15,7 +15,7 @@ from tmws.domain.errors import NotFound
 from tmws.domain.uplift import UNTRIED, Uplift
 from tmws.ports import Clock
 from tmws.services.gate import Gate
-from tmws.storage import agents, analytics, trials
+from tmws.storage import agents, analytics, trends, trials
 from tmws.storage.analytics import Group, Named, Scope
 from tmws.storage.database import Database, Transaction
 
@@ -119,7 +119,7 @@ class Analytics:
             agent = await _agent(connection, reader, query.agent) if query.agent else None
         scope = Scope(reader, query.namespace, agent.id if agent else None)
         # Side by side: each takes about as long as the other.
-        (groups, unused, reported, counted), (trends, uplifts) = await asyncio.gather(
+        (groups, unused, reported, counted), (moved, uplifts) = await asyncio.gather(
             self._counted(scope, span, agent), self._compared(scope, now)
         )
         return PatternStats(
@@ -129,8 +129,8 @@ class Analytics:
             levels=rules.grouped((each.level, each.tally) for each in groups),
             authors=rules.grouped((each.author, each.tally) for each in groups),
             over_time=rules.over_time(span, counted),
-            rising=_first(trends, Direction.RISING),
-            decaying=_first(trends, Direction.DECAYING),
+            rising=_first(moved, Direction.RISING),
+            decaying=_first(moved, Direction.DECAYING),
             never_used=tuple(unused),
             reported=reported,
             uplifts=tuple(uplifts[:MOST_NAMED]),
@@ -158,19 +158,19 @@ class Analytics:
         self, scope: Scope, now: datetime
     ) -> tuple[list[NamedTrend], list[NamedUplift]]:
         async with self._database.read() as connection:
-            seen, tested = await analytics.changed(connection, scope, at=now, span=rules.TREND_SPAN)
-            trends = rules.trends(seen, tested=tested)
-            names = await analytics.names(connection, {each.pattern_id for each in trends})
+            seen, tested = await trends.changed(connection, scope, at=now, span=rules.TREND_SPAN)
+            told = rules.trends(seen, tested=tested)
+            names = await analytics.names(connection, {each.pattern_id for each in told})
             tried = await trials.by_pattern(connection, scope.conditions())
         uplifts = [NamedUplift(key, name, uplift) for key, (name, uplift) in tried.items()]
         return (
-            [NamedTrend(names[each.pattern_id], each) for each in trends],
+            [NamedTrend(names[each.pattern_id], each) for each in told],
             sorted(uplifts, key=lambda each: (-each.uplift.outcomes, each.id)),
         )
 
 
-def _first(trends: Iterable[NamedTrend], direction: Direction) -> tuple[NamedTrend, ...]:
-    return tuple(each for each in trends if each.trend.direction is direction)[:MOST_NAMED]
+def _first(moved: Iterable[NamedTrend], direction: Direction) -> tuple[NamedTrend, ...]:
+    return tuple(each for each in moved if each.trend.direction is direction)[:MOST_NAMED]
 
 
 async def _agent(connection: Transaction, reader: Reader, name: str) -> Agent:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from tmws.domain.errors import BackendUnavailable, TmwsError
-from tmws.ports import Match, Vector, VectorIndex, VectorRow
+from tmws.ports import ExactVectors, Match, Vector, VectorIndex, VectorRow
 from tmws.services.pauses import Pause
 from tmws.storage import changes, ledger
 from tmws.storage.database import Database, Transaction
@@ -44,11 +44,25 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Space:
+    """A block that is looked into.
+
+    Attributes:
+        written: revision of the namespace, as the transaction sees it.
+        among: look at these ids only; None for all.
+    """
+
+    block: Block
+    written: int
+    among: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbours:
-    """What is near; `degraded` says why the chosen index did not serve, None if it did."""
+    """What is near; `degraded` says why the chosen index did not serve, nothing if it did."""
 
     matches: list[Match]
-    degraded: str | None = None
+    degraded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,7 @@ class Nearest:
     """
 
     def __init__(
-        self, exact: Callable[[], VectorIndex], chosen: Callable[..., VectorIndex] | None = None
+        self, exact: Callable[[], ExactVectors], chosen: Callable[..., VectorIndex] | None = None
     ) -> None:
         """Indexes are made when first needed.
 
@@ -93,48 +107,56 @@ class Nearest:
         return self._make_chosen is not None
 
     @functools.cached_property
-    def _exact(self) -> VectorIndex:
+    def _exact(self) -> ExactVectors:
         return self._make_exact()
 
     async def search(
         self,
         connection: Transaction,
         query: Vector,
-        block: Block,
+        spaces: Sequence[Space],
         *,
-        written: int,
         caller_id: str,
         granted: Collection[str],
         limit: int,
-        among: Collection[str] | None = None,
     ) -> Neighbours:
-        """Return the nearest readable items; the arguments are the port's.
+        """Return the nearest readable items of all spaces, which are of one model.
 
-        Args:
-            written: revision of the namespace, as this transaction sees it.
+        The other arguments are the port's.
         """
-
-        async def found_in(index: VectorIndex) -> list[Match]:
-            return await index.search(
+        found: list[Match] = []
+        left, reasons = list(spaces), set()
+        if self.keeps_an_index:
+            left = []
+            for space in spaces:
+                try:
+                    async with self._watched(connection) as index:
+                        await self._catch_up(connection, index, space.block, space.written)
+                        found += await index.search(
+                            query,
+                            namespace=space.block.space,
+                            embedder_id=space.block.embedder,
+                            caller_id=caller_id,
+                            granted=granted,
+                            limit=limit,
+                            among=space.among,
+                        )
+                except TmwsError as error:
+                    reasons.add(error.message)
+                    left.append(space)
+        if left:
+            for space in left:
+                await self._load(connection, space.block, space.written)
+            found += await self._exact.search_all(
                 query,
-                namespace=block.space,
-                embedder_id=block.embedder,
+                {space.block.space: space.among for space in left},
+                embedder_id=left[0].block.embedder,
                 caller_id=caller_id,
                 granted=granted,
                 limit=limit,
-                among=among,
             )
-
-        reason = None
-        if self.keeps_an_index:
-            try:
-                async with self._watched(connection) as index:
-                    await self._catch_up(connection, index, block, written)
-                    return Neighbours(await found_in(index))
-            except TmwsError as error:
-                reason = error.message
-        await self._load(connection, block, written)
-        return Neighbours(await found_in(self._exact), reason)
+        nearest = sorted(found, key=lambda match: (-match.similarity, match.pattern_id))
+        return Neighbours(nearest[:limit], frozenset(reasons))
 
     async def feed(self, database: Database, block: Block) -> bool:
         """Have the chosen index take over some of what it lacks; say whether it did.

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from tmws.domain import analytics as figures
 from tmws.domain import recommendation as rules
@@ -24,9 +25,10 @@ from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts, Tried
 from tmws.services.search import Search
-from tmws.storage import analytics, patterns, recommendation
-from tmws.storage.database import Database, Transaction
+from tmws.storage import patterns, recommendation, trends
+from tmws.storage.database import Database
 from tmws.storage.documents import Kind
+from tmws.storage.prepared import Execute, at_once
 
 NEAREST_TOLD = 3
 
@@ -185,14 +187,17 @@ class Recommendation:
             )
             if not found.shown:
                 return _Answer((), asked, fits=False)
-            heard = await _heard(connection, caller, found.near)
-            fits = rules.fitting(_fused(found, heard, caller))
-            fitting = await _recorded(connection, caller, fits)
+            heard, fitting = await at_once(
+                connection, partial(_candidates, caller=caller, found=found)
+            )
             draws = luck.draws(fitting)
             ranked = rules.weighed(fitting, at=now, draws=draws)
             held = self._withheld(caller, ranked, luck.holdout)
             shown = [each for each in ranked if each.candidate.pattern_id not in held]
-            items = await _told(connection, caller, shown[: situation.limit], heard, now)
+            best = shown[: situation.limit]
+            items = await at_once(
+                connection, partial(_told, caller=caller, best=best, uses=heard, now=now)
+            )
         return _Answer(items, asked, tried=_tried(caller, ranked, held) if luck.holdout else None)
 
     def _withheld(self, caller: Agent, ranked: Sequence[Weighed], holdout: float) -> set[str]:
@@ -215,16 +220,22 @@ class Recommendation:
         }
 
 
-async def _heard(
-    connection: Transaction, caller: Agent, near: Sequence[past.NearUse]
-) -> list[past.NearUse]:
+def _candidates(
+    run: Execute, caller: Agent, found: Found
+) -> tuple[list[past.NearUse], list[Candidate]]:
+    """Return the past uses that are heard, and what fits, with the record of each."""
+    heard = _heard(run, caller, found.near)
+    return heard, _recorded(run, caller, rules.fitting(_fused(found, heard, caller)))
+
+
+def _heard(run: Execute, caller: Agent, near: Sequence[past.NearUse]) -> list[past.NearUse]:
     """Leave out owners' mere word on their own patterns: it says nothing to anybody else."""
     hearsay = {
         each.use.pattern_id
         for each in near
         if not each.use.proven and each.use.agent_id != caller.id
     }
-    owners = await recommendation.owners(connection, hearsay) if hearsay else {}
+    owners = recommendation.owners(run, hearsay) if hearsay else {}
     return [
         each
         for each in near
@@ -234,11 +245,11 @@ async def _heard(
     ]
 
 
-async def _recorded(connection: Transaction, caller: Agent, fits: Sequence[Fit]) -> list[Candidate]:
+def _recorded(run: Execute, caller: Agent, fits: Sequence[Fit]) -> list[Candidate]:
     """Return what fits with the record of each, as far as the caller may read it."""
     ids = [fit.pattern_id for fit in fits]
-    kept = {each.pattern_id: each for each in await recommendation.kept(connection, caller, ids)}
-    proofs = await recommendation.proofs(connection, ids)
+    kept = {each.pattern_id: each for each in recommendation.kept(run, caller, ids)}
+    proofs = recommendation.proofs(run, ids)
     return [
         Candidate(
             fit,
@@ -259,8 +270,8 @@ async def _recorded(connection: Transaction, caller: Agent, fits: Sequence[Fit])
     ]
 
 
-async def _told(
-    connection: Transaction,
+def _told(
+    run: Execute,
     caller: Agent,
     best: Sequence[Weighed],
     uses: Sequence[past.NearUse],
@@ -270,7 +281,7 @@ async def _told(
     ids = [each.candidate.pattern_id for each in best]
     if not ids:
         return ()
-    read = await patterns.readable(connection, caller, ids)
+    read = patterns.readable_now(run, caller, ids)
     near = {key: [use for use in uses if use.use.pattern_id == key] for key in ids}
     own = {
         each.use.use_id
@@ -278,12 +289,11 @@ async def _told(
         for each in every[:NEAREST_TOLD]
         if each.use.agent_id == caller.id
     }
-    words = await recommendation.words(connection, own, reporter_id=caller.id) if own else {}
-    span = figures.TREND_SPAN
-    seen = await analytics.windows_of(connection, ids, at=now, span=span)
-    trends = figures.trends(seen, tested=len(ids))
+    words = recommendation.words(run, own, reporter_id=caller.id) if own else {}
+    seen = trends.windows_of(run, ids, at=now, span=figures.TREND_SPAN)
+    moved = figures.trends(seen, tested=len(ids))
     return tuple(
-        _recommended(read[key], each, [_near(use, words) for use in near[key]], trends)
+        _recommended(read[key], each, [_near(use, words) for use in near[key]], moved)
         for key, each in zip(ids, best, strict=True)
         if key in read
     )
@@ -298,11 +308,11 @@ def _tried(caller: Agent, ranked: Sequence[Weighed], held: Collection[str]) -> T
 
 
 def _recommended(
-    pattern: Pattern, weighed: Weighed, nearest: Sequence[NearUse], trends: Sequence[Trend]
+    pattern: Pattern, weighed: Weighed, nearest: Sequence[NearUse], moved: Sequence[Trend]
 ) -> Recommended:
     falling = [
         each
-        for each in trends
+        for each in moved
         if each.pattern_id == pattern.id and each.direction is Direction.DECAYING
     ]
     return Recommended(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.patterns import Pattern
@@ -17,9 +17,10 @@ from tmws.indexes.uses import UseRow
 from tmws.services import nearest
 from tmws.services.models import Models
 from tmws.services.nearest import Nearest
-from tmws.storage import catalogue, documents, patterns
+from tmws.storage import catalogue, documents
 from tmws.storage.database import Transaction
 from tmws.storage.documents import Document, Ids, Kind
+from tmws.storage.prepared import at_once
 
 _ROWS_A_STEP = 2000
 
@@ -160,11 +161,10 @@ class Search:
         but: str | None = None,
     ) -> _Look:
         """Bring the namespaces that hold something for the caller up to date."""
-        held = await catalogue.namespaces_of(connection, caller)
-        granted = await patterns.granted_to(connection, caller.id) if kind is Kind.PATTERN else ()
+        held = await at_once(connection, partial(catalogue.open_to, caller=caller))
         among = None if wanted is None else await documents.ids(connection, wanted)
         parts = []
-        for name, revision in sorted(held.items()):
+        for name, revision in sorted(held.revisions.items()):
             if namespace is not None and name != namespace:
                 continue
             block = self._catalogue.block(f"{kind.value}/{name}")
@@ -172,6 +172,7 @@ class Search:
                 await self._catch_up(connection, block, kind, name)
                 block.seen_at = max(block.seen_at, revision)
             parts.append(_Part(name, revision, block, member=name in caller.namespaces))
+        granted = held.granted if kind is Kind.PATTERN else ()
         return _Look(kind, Caller(caller.id, granted), among, but, parts)
 
     async def _catch_up(
@@ -215,40 +216,33 @@ class Search:
     async def _near(
         self, connection: Transaction, asked: Asked, look: _Look
     ) -> dict[Arm, dict[str, float]]:
-        found: dict[Arm, dict[str, float]] = {arm: {} for arm in asked.vectors}
-        for part in look.parts:
-            # The index opens what is public to whoever asks; only members may.
-            among = look.among if part.member else look.view(part).ids
-            if among is not None and not among:
-                continue
-            for arm, vector in asked.vectors.items():
-                near = await self._nearest.search(
-                    connection,
-                    vector,
-                    nearest.Block(look.kind, part.namespace, asked.embedders[arm]),
-                    written=part.revision,
-                    caller_id=look.caller.id,
-                    granted=look.caller.granted,
-                    limit=CANDIDATES,
-                    among=among,
-                )
-                found[arm].update(
-                    {
-                        match.pattern_id: match.similarity
-                        for match in near.matches
-                        if match.pattern_id != look.but
-                    }
-                )
-                if near.degraded:
-                    asked.shortfalls.add(near.degraded)
-        return {arm: _first(scores) for arm, scores in found.items()}
-
-
-def _first(scores: dict[str, float]) -> dict[str, float]:
-    """Return the best candidates of all namespaces together."""
-    if len(scores) <= CANDIDATES:
-        return scores
-    return dict(heapq.nsmallest(CANDIDATES, scores.items(), key=lambda it: (-it[1], it[0])))
+        # The index opens what is public to whoever asks; only members may.
+        seen = [(part, look.among if part.member else look.view(part).ids) for part in look.parts]
+        found: dict[Arm, dict[str, float]] = {}
+        for arm, vector in asked.vectors.items():
+            near = await self._nearest.search(
+                connection,
+                vector,
+                [
+                    nearest.Space(
+                        nearest.Block(look.kind, part.namespace, asked.embedders[arm]),
+                        part.revision,
+                        among,
+                    )
+                    for part, among in seen
+                    if among is None or among
+                ],
+                caller_id=look.caller.id,
+                granted=look.caller.granted,
+                limit=CANDIDATES,
+            )
+            found[arm] = {
+                match.pattern_id: match.similarity
+                for match in near.matches
+                if match.pattern_id != look.but
+            }
+            asked.shortfalls.update(near.degraded)
+        return found
 
 
 def named_parts(result: Ranked) -> dict[str, float]:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Reader
-from tmws.domain.analytics import FEWEST_USES, WEEK, Outcomes, Span, Tally, Windows, week_of
+from tmws.domain.analytics import WEEK, Outcomes, Span, Tally, week_of
 from tmws.domain.usage import UseOutcome
 from tmws.storage.access import readable_patterns
-from tmws.storage.columns import DAY_MICROSECONDS
 from tmws.storage.tables import agents, patterns, use_weeks, uses
-
-_MOST_TRENDS = 40
-
-# Beyond this many standard deviations a change may be more than chance; what is nearer
-# cannot pass any test, so it is not fetched.
-_DEVIATIONS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +101,8 @@ async def over_time(
     if not of_most:
         return await _weekly(connection, span, _ids(scope))
     every = await _weekly(connection, span, None)
-    for number, others in (await _weekly(connection, span, _others(scope))).items():
-        every[number] -= others
+    for number, hidden in (await _weekly(connection, span, others(scope))).items():
+        every[number] -= hidden
     return every
 
 
@@ -157,99 +149,6 @@ async def reported_by(
     return Outcomes(successes, partials, failures)
 
 
-async def changed(
-    connection: AsyncConnection, scope: Scope, *, at: datetime, span: timedelta
-) -> tuple[dict[str, Windows], int]:
-    """Return the uses of patterns that may have changed, by id, and how many were looked at.
-
-    Two equal spans are compared: the last one and the one before. Whole weeks tell where
-    to look, the uses themselves what happened there.
-    """
-    rows = (await connection.execute(_moved(scope, at=at, span=span))).all()
-    if not rows:
-        return {}, 0
-    ids = [row.pattern_id for row in rows]
-    return await windows_of(connection, ids, at=at, span=span), rows[0].tested
-
-
-async def windows_of(
-    connection: AsyncConnection, ids: Sequence[str], *, at: datetime, span: timedelta
-) -> dict[str, Windows]:
-    """Return the uses of patterns in the last span and in the one before, by id.
-
-    Reports of a pattern's owner are left out. An agent counts once a day, as a success
-    where at least half of its reports were.
-    """
-    late = sa.case((uses.c.at > at - span, 1), else_=0).label("late")
-    succeeded = sa.func.count().filter(uses.c.outcome == UseOutcome.SUCCESS.value)
-    days = (
-        sa.select(
-            uses.c.pattern_id,
-            late,
-            sa.case((2 * succeeded >= sa.func.count(), 1), else_=0).label("well"),
-        )
-        .join_from(patterns, uses, uses.c.pattern_id == patterns.c.id)
-        .where(
-            uses.c.pattern_id.in_(ids),
-            uses.c.agent_id != patterns.c.owner_id,
-            uses.c.share >= 1.0,
-            uses.c.at > at - 2 * span,
-            uses.c.at <= at,
-        )
-        .group_by(
-            uses.c.pattern_id,
-            uses.c.agent_id,
-            sa.type_coerce(uses.c.at, sa.BigInteger) // DAY_MICROSECONDS,
-            late,
-        )
-        .subquery()
-    )
-    early = 1 - days.c.late
-    counted = await connection.execute(
-        sa.select(
-            days.c.pattern_id,
-            sa.func.sum(days.c.late),
-            sa.func.sum(days.c.late * days.c.well),
-            sa.func.sum(early),
-            sa.func.sum(early * days.c.well),
-        ).group_by(days.c.pattern_id)
-    )
-    return {key: Windows(*map(int, sums)) for key, *sums in counted}
-
-
-def _moved(scope: Scope, *, at: datetime, span: timedelta) -> sa.Select[Any]:
-    """Select the patterns that moved most, and how many had enough uses to tell."""
-    # As no bare column, so that SQLite walks pattern by pattern and has nothing to sort.
-    week, good = use_weeks.c.week + 0, use_weeks.c.successes
-    count = good + use_weeks.c.partials + use_weeks.c.failures
-    late = sa.case((week > week_of(at - span), 1), else_=0)
-    weekly = (
-        sa.select(
-            use_weeks.c.pattern_id,
-            _sum(count).label("count"),
-            _sum(count * late).label("late"),
-            _sum(good).label("good"),
-            _sum(good * late).label("late_good"),
-        )
-        .where(week >= week_of(at - 2 * span))
-        .group_by(use_weeks.c.pattern_id)
-        .having(sa.func.sum(count) >= FEWEST_USES)
-        .subquery()
-    )
-    tested = (
-        sa.select(weekly, sa.func.count().over().label("tested"))
-        .where(weekly.c.pattern_id.not_in(_others(scope)))
-        .subquery()
-    )
-    shift = _shift(tested)
-    return (
-        sa.select(tested.c.pattern_id, tested.c.tested)
-        .where(shift >= _DEVIATIONS**2)
-        .order_by(shift.desc(), tested.c.pattern_id)
-        .limit(_MOST_TRENDS)
-    )
-
-
 async def never_used(connection: AsyncConnection, scope: Scope, *, limit: int) -> list[Named]:
     """Return patterns without any use, the oldest first."""
     return await _named(
@@ -277,13 +176,9 @@ def _ids(scope: Scope) -> sa.Select[str]:
     return sa.select(patterns.c.id).where(*scope.conditions())
 
 
-def _others(scope: Scope) -> sa.Select[str]:
+def others(scope: Scope) -> sa.Select[str]:
     """Select the patterns that are not counted: the fewer, where there are many at all."""
     return sa.select(patterns.c.id).where(~sa.and_(*scope.conditions()))
-
-
-def _sum(count: sa.ColumnElement[int]) -> sa.Cast[float]:
-    return sa.cast(sa.func.sum(count), sa.Double)
 
 
 def _outcomes() -> list[sa.ColumnElement[int]]:
@@ -291,13 +186,3 @@ def _outcomes() -> list[sa.ColumnElement[int]]:
         sa.func.count().filter(uses.c.outcome == outcome.value)
         for outcome in (UseOutcome.SUCCESS, UseOutcome.PARTIAL, UseOutcome.FAILURE)
     ]
-
-
-def _shift(seen: sa.Subquery) -> sa.ColumnElement[Any]:
-    """Return how far use and success moved, as the sum of two squared normal deviates."""
-    count, late, good, late_good = seen.c["count"], seen.c.late, seen.c.good, seen.c.late_good
-    early, early_good = count - late, good - late_good
-    fall = early_good * late - late_good * early
-    spread = sa.func.nullif(late * early * good * (count - good), 0.0)
-    worse = sa.case((fall > 0.0, fall * fall * count / spread))
-    return (late - early) * (late - early) / count + sa.func.coalesce(worse, 0.0)

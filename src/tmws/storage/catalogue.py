@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.usage import UseOutcome
+from tmws.storage.access import Whoever, named, room_of, whoever
 from tmws.storage.documents import Kind
+from tmws.storage.prepared import Execute, Prepared
 from tmws.storage.tables import documents, namespaces, pattern_grants, use_vectors, uses
 
 
@@ -42,8 +45,28 @@ class StoredUse:
     vectors: dict[str, bytes]
 
 
-async def namespaces_of(connection: AsyncConnection, caller: Agent) -> dict[str, int]:
-    """Return the revision of each namespace that holds something for the caller.
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What of a store is open to a caller.
+
+    Attributes:
+        revisions: of each namespace that holds something for it.
+        granted: ids of the patterns that were shared with it by name.
+    """
+
+    revisions: dict[str, int]
+    granted: tuple[str, ...]
+
+
+def open_to(run: Execute, caller: Agent) -> Open:
+    """Return where a caller may find something."""
+    held = run(_held(room_of(caller)), named(caller))
+    granted = run(_GRANTED, named(caller))
+    return Open(dict(held), tuple(row[0] for row in granted))
+
+
+def namespaces_of(caller: Whoever) -> sa.Select[str, int]:
+    """Select name and revision of each namespace that holds something for the caller.
 
     Its own all do; of the others those with something of level `system`, something granted
     to the caller, or something that it left there: of any kind, which no index tells apart.
@@ -56,17 +79,24 @@ async def namespaces_of(connection: AsyncConnection, caller: Agent) -> dict[str,
 
     # One look at an index for each namespace: listing what somebody left takes far longer
     # where it is everything.
-    rows = await connection.execute(
-        sa.select(namespaces.c.name, namespaces.c.revision).where(
-            sa.or_(
-                namespaces.c.name.in_(caller.namespaces),
-                holds(table.level == AccessLevel.SYSTEM.value),
-                holds(table.owner_id == caller.id),
-                namespaces.c.name.in_(sa.select(table.namespace).where(table.item_id.in_(granted))),
-            )
+    return sa.select(namespaces.c.name, namespaces.c.revision).where(
+        sa.or_(
+            namespaces.c.name.in_(caller.namespaces),
+            holds(table.level == AccessLevel.SYSTEM.value),
+            holds(table.owner_id == caller.id),
+            namespaces.c.name.in_(sa.select(table.namespace).where(table.item_id.in_(granted))),
         )
     )
-    return {row.name: row.revision for row in rows}
+
+
+@functools.cache
+def _held(namespaces: int) -> Prepared:
+    return Prepared(namespaces_of(whoever(namespaces)))
+
+
+_GRANTED = Prepared(
+    sa.select(pattern_grants.c.pattern_id).where(pattern_grants.c.agent_id == whoever(0).id)
+)
 
 
 async def words_since(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,10 +16,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tmws.domain.agents import AccessLevel, Agent, Reader
 from tmws.domain.canonical import canonical_bytes
 from tmws.domain.patterns import Origin, Pattern, Provenance
-from tmws.storage.access import readable_patterns, removed_patterns
-from tmws.storage.columns import microseconds
+from tmws.storage.access import (
+    looked_up,
+    named,
+    readable_patterns,
+    removed_patterns,
+    room_of,
+    whoever,
+)
+from tmws.storage.columns import Moment, microseconds, moment
 from tmws.storage.ordering import older_than
-from tmws.storage.prepared import Execute, Value, inserted
+from tmws.storage.prepared import (
+    Execute,
+    Prepared,
+    Value,
+    at_once,
+    filling,
+    inserted,
+    room_for,
+    several,
+)
 from tmws.storage.tables import agents, namespaces, pattern_grants, pattern_tags, patterns
 from tmws.storage.usage import PRIOR, usage_of
 
@@ -32,9 +50,15 @@ _TAGS = (
     .where(pattern_tags.c.pattern_id == patterns.c.id)
     .scalar_subquery()
 )
+_MOMENTS = [column.name for column in patterns.c if isinstance(column.type, Moment)]
 _WHOLE = (
     sa.select(
-        patterns,
+        *(
+            sa.type_coerce(column, sa.BigInteger).label(column.name)
+            if column.name in _MOMENTS
+            else column
+            for column in patterns.c
+        ),
         agents.c.name.label("owner"),
         _AUTHOR.c.name.label("author"),
         _TAGS.label("tags"),
@@ -44,6 +68,8 @@ _WHOLE = (
     .join(_AUTHOR, _AUTHOR.c.id == patterns.c.author_id)
     .join(namespaces, namespaces.c.name == patterns.c.namespace)
 )
+_COLUMNS = tuple(_WHOLE.selected_columns.keys())
+_ID = "id"
 _NEWEST = (patterns.c.created_at.desc(), patterns.c.id.desc())
 
 
@@ -121,10 +147,25 @@ async def readable(
     connection: AsyncConnection, caller: Reader, ids: Sequence[str]
 ) -> dict[str, Pattern]:
     """Return those of the patterns that the caller may read, by id."""
-    if not ids:
-        return {}  # SQLite would walk all that the caller may read, to find none among them
+    if isinstance(caller, Agent):
+        return await at_once(connection, partial(readable_now, caller=caller, ids=ids))
     found = await _load(connection, patterns.c.id.in_(ids), readable_patterns(caller))
     return {pattern.id: pattern for pattern in found}
+
+
+def readable_now(run: Execute, caller: Agent, ids: Sequence[str]) -> dict[str, Pattern]:
+    """Return the same as a part of a step."""
+    if not ids:
+        return {}  # SQLite would walk all that the caller may read, to find none among them
+    rows = run(_readable(room_for(ids), room_of(caller)), filling(_ID, ids) | named(caller))
+    return {row[0]: _pattern(row) for row in rows}
+
+
+@functools.cache
+def _readable(ids: int, namespaces_of_caller: int) -> Prepared:
+    known = patterns.c.id.in_(several(_ID, ids))
+    readable_ones = readable_patterns(whoever(namespaces_of_caller))
+    return Prepared(_WHOLE.where(known, looked_up(readable_ones)))
 
 
 async def any_state(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Pattern]:
@@ -184,14 +225,6 @@ def matching_ids(caller: Agent, wanted: PatternFilter) -> sa.Select[str]:
     return sa.select(patterns.c.id).where(*_matching(caller, wanted))
 
 
-async def granted_to(connection: AsyncConnection, agent_id: str) -> list[str]:
-    """Return the ids of the patterns that were shared with an agent by name."""
-    rows = await connection.execute(
-        sa.select(pattern_grants.c.pattern_id).where(pattern_grants.c.agent_id == agent_id)
-    )
-    return list(rows.scalars())
-
-
 def _matching(caller: Agent, wanted: PatternFilter) -> list[sa.ColumnElement[bool]]:
     table = patterns.c
     count = table.successes + table.partials + table.failures
@@ -236,28 +269,33 @@ async def _load(
     return [_pattern(row) for row in rows]
 
 
-def _pattern(row: sa.Row[*tuple[Any, ...]]) -> Pattern:
+def _pattern(row: Sequence[Any]) -> Pattern:
+    known = dict(zip(_COLUMNS, row, strict=True))
+    for name in _MOMENTS:
+        if known[name] is not None:
+            known[name] = moment(known[name])
+    tags = known["tags"]
     return Pattern(
-        id=row.id,
-        namespace=row.namespace,
-        owner_id=row.owner_id,
-        owner=row.owner,
-        name=row.name,
-        category=row.category,
-        summary=row.summary,
-        data=json.loads(row.data),
-        tags=tuple(sorted(row.tags.split())) if row.tags else (),
-        level=AccessLevel(row.level),
-        version=row.version,
-        created_at=row.created_at,
-        usage=usage_of(row),
-        subcategory=row.subcategory,
-        complexity=row.complexity,
-        learning_weight=row.learning_weight,
-        provenance=Provenance(Origin(row.origin), row.source),
-        author_id=row.author_id,
-        author=row.author,
-        author_trust=row.author_trust,
-        written_at=row.written_at,
-        removed_at=row.removed_at,
+        id=known["id"],
+        namespace=known["namespace"],
+        owner_id=known["owner_id"],
+        owner=known["owner"],
+        name=known["name"],
+        category=known["category"],
+        summary=known["summary"],
+        data=json.loads(known["data"]),
+        tags=tuple(sorted(tags.split())) if tags else (),
+        level=AccessLevel(known["level"]),
+        version=known["version"],
+        created_at=known["created_at"],
+        usage=usage_of(known),
+        subcategory=known["subcategory"],
+        complexity=known["complexity"],
+        learning_weight=known["learning_weight"],
+        provenance=Provenance(Origin(known["origin"]), known["source"]),
+        author_id=known["author_id"],
+        author=known["author"],
+        author_trust=known["author_trust"],
+        written_at=known["written_at"],
+        removed_at=known["removed_at"],
     )

@@ -9,7 +9,7 @@ the same statements, one after another.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -68,6 +68,25 @@ class Upsert(Prepared):
 
 Execute = Callable[[Prepared, Mapping[str, Value]], Sequence[Any]]
 """Runs one statement with these values and returns all rows it gives."""
+
+
+def several(name: str, count: int) -> list[sa.BindParameter[str]]:
+    """Return parameters for a list with room for so many; see `room_for` and `filling`."""
+    return [
+        sa.bindparam(numbered(name, place), type_=sa.String, required=False)
+        for place in range(count)
+    ]
+
+
+def room_for(values: Collection[str]) -> int:
+    """Return a power of two, 0 for nothing: so few lengths of lists are compiled at all."""
+    return 1 << (len(values) - 1).bit_length() if values else 0
+
+
+def filling(name: str, values: Sequence[str]) -> dict[str, Value]:
+    """Return the values of a list; what room is left repeats the last one."""
+    room = room_for(values)
+    return {numbered(name, place): values[min(place, len(values) - 1)] for place in range(room)}
 
 
 def numbered(name: str, row: int) -> str:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Agent
 from tmws.domain.recommendation import MOST_ON_ONES_WORD, VOICES, Proof
 from tmws.domain.usage import Prior, UseOutcome
-from tmws.storage.access import readable_patterns
+from tmws.storage.access import looked_up, named, readable_patterns, room_of, whoever
+from tmws.storage.columns import moment
+from tmws.storage.prepared import Execute, Prepared, filling, room_for, several
 from tmws.storage.tables import agent_usage, evidence, namespaces, patterns, uses
 from tmws.storage.usage import PRIOR
 
 _PROOFS_OF_ONE = 12
 """How many of the newest uses that one agent proved are looked at, for each pattern."""
 
-_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_ID = "id"
+_GOOD = {each.value: each.good for each in UseOutcome}
 
 
-def _others() -> sa.Subquery:
+def _others(ids: int) -> sa.Subquery:
     """Add up what others than a pattern's owner reported, nobody's for more than a little."""
     table = agent_usage.c
     count = table.successes + table.partials + table.failures
@@ -42,35 +44,35 @@ def _others() -> sa.Subquery:
             sa.func.max(sa.type_coerce(table.last_used_at, sa.BigInteger)).label("used_at"),
         )
         .join_from(agent_usage, patterns, patterns.c.id == table.pattern_id)
-        .where(table.pattern_id.in_(_IDS), table.agent_id != patterns.c.owner_id)
+        .where(table.pattern_id.in_(several(_ID, ids)), table.agent_id != patterns.c.owner_id)
         .group_by(table.pattern_id)
         .subquery()
     )
 
 
-def _kept() -> sa.Select[Any]:
-    others = _others()
-    return (
+@functools.cache
+def _kept(ids: int, namespaces_of_caller: int) -> Prepared:
+    others = _others(ids)
+    return Prepared(
         sa.select(
             patterns.c.id,
             patterns.c.owner_id,
             patterns.c.author_trust,
-            patterns.c.written_at,
+            sa.type_coerce(patterns.c.written_at, sa.BigInteger),
             *PRIOR,
             others.c.good,
             others.c.bad,
-            sa.func.coalesce(others.c.voices, 0).label("voices"),
+            sa.func.coalesce(others.c.voices, 0),
             others.c.seconds,
-            sa.type_coerce(others.c.used_at, patterns.c.written_at.type).label("used_at"),
+            others.c.used_at,
         )
         .join_from(patterns, namespaces, namespaces.c.name == patterns.c.namespace)
         .outerjoin(others, others.c.pattern_id == patterns.c.id)
-        .where(patterns.c.id.in_(_IDS))
+        .where(
+            patterns.c.id.in_(several(_ID, ids)),
+            looked_up(readable_patterns(whoever(namespaces_of_caller))),
+        )
     )
-
-
-# Built once: that takes longer than to run it.
-_KEPT = _kept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,49 +96,73 @@ class Kept:
     fresh_at: datetime
 
 
-async def owners(connection: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
+def owners(run: Execute, ids: Collection[str]) -> dict[str, str]:
     """Return who owns these patterns, whoever may read them."""
-    rows = await connection.execute(
-        sa.select(patterns.c.id, patterns.c.owner_id).where(patterns.c.id.in_(ids))
-    )
-    return {row.id: row.owner_id for row in rows}
+    return dict(run(_owners(room_for(ids)), filling(_ID, sorted(ids))))
 
 
-async def kept(connection: AsyncConnection, caller: Agent, ids: Collection[str]) -> list[Kept]:
+def kept(run: Execute, caller: Agent, ids: Sequence[str]) -> list[Kept]:
     """Return the records of those of the patterns that the caller may read."""
-    rows = await connection.execute(
-        # In a case, so that SQLite looks these few up by their ids: by the condition alone it
-        # would walk all that the caller may read, to find these among them.
-        _KEPT.where(sa.case((readable_patterns(caller), 1), else_=0) == 1),
-        {"ids": list(ids)},
-    )
+    rows = run(_kept(room_for(ids), room_of(caller)), filling(_ID, ids) | named(caller))
     return [
         Kept(
-            pattern_id=row.id,
-            owner_id=row.owner_id,
-            author_trust=row.author_trust,
-            prior=Prior(row.prior_good, row.prior_bad),
-            word_good=max(0.0, row.good or 0.0),
-            word_bad=max(0.0, row.bad or 0.0),
-            voices=int(row.voices),
-            seconds=row.seconds,
-            fresh_at=max(row.written_at, row.used_at or row.written_at),
+            pattern_id=key,
+            owner_id=owner_id,
+            author_trust=author_trust,
+            prior=Prior(prior_good, prior_bad),
+            word_good=max(0.0, good or 0.0),
+            word_bad=max(0.0, bad or 0.0),
+            voices=int(voices),
+            seconds=seconds,
+            fresh_at=moment(max(written_at, used_at or written_at)),
         )
-        for row in rows
+        for (
+            key,
+            owner_id,
+            author_trust,
+            written_at,
+            prior_good,
+            prior_bad,
+            good,
+            bad,
+            voices,
+            seconds,
+            used_at,
+        ) in rows
     ]
 
 
-async def proofs(
-    connection: AsyncConnection, ids: Collection[str]
-) -> Mapping[str, Sequence[Proof]]:
+def proofs(run: Execute, ids: Sequence[str]) -> Mapping[str, Sequence[Proof]]:
     """Return the uses of each pattern that verdicts prove, of each agent the newest.
 
     What the trust model expected before the verdict comes with each; a verdict that was
     withdrawn proves nothing.
     """
+    found: dict[str, list[Proof]] = defaultdict(list)
+    for pattern_id, outcome, owner_id, step in run(_proofs(room_for(ids)), filling(_ID, ids)):
+        expected = json.loads(step)["probability"] if step else None
+        found[pattern_id].append(Proof(owner_id, _GOOD[outcome], expected))
+    return found
+
+
+def words(run: Execute, use_ids: Collection[str], *, reporter_id: str) -> dict[str, str]:
+    """Return what uses were for, in the words of the agent that reported them; its own only."""
+    values = {**filling(_ID, sorted(use_ids)), "reporter": reporter_id}
+    return dict(run(_words(room_for(use_ids)), values))
+
+
+@functools.cache
+def _owners(ids: int) -> Prepared:
+    return Prepared(
+        sa.select(patterns.c.id, patterns.c.owner_id).where(patterns.c.id.in_(several(_ID, ids)))
+    )
+
+
+@functools.cache
+def _proofs(ids: int) -> Prepared:
     place = sa.func.row_number().over(
         partition_by=(uses.c.pattern_id, evidence.c.owner_id),
-        order_by=(uses.c.at.desc(), uses.c.id),
+        order_by=(sa.type_coerce(uses.c.at, sa.BigInteger).desc(), uses.c.id),
     )
     proven = (
         sa.select(
@@ -148,28 +174,26 @@ async def proofs(
         )
         .join_from(uses, evidence, evidence.c.id == uses.c.claim_id)
         .where(
-            uses.c.pattern_id.in_(ids),
+            uses.c.pattern_id.in_(several(_ID, ids)),
             uses.c.claim_id.is_not(None),
             evidence.c.withdrawn.is_(None),
         )
         .subquery()
     )
-    rows = await connection.execute(sa.select(proven).where(proven.c.place <= _PROOFS_OF_ONE))
-    found: dict[str, list[Proof]] = defaultdict(list)
-    for row in rows:
-        expected = json.loads(row.step)["probability"] if row.step else None
-        good = UseOutcome(row.outcome).good
-        found[row.pattern_id].append(Proof(row.owner_id, good, expected))
-    return found
-
-
-async def words(
-    connection: AsyncConnection, use_ids: Collection[str], *, reporter_id: str
-) -> dict[str, str]:
-    """Return what uses were for, in the words of the agent that reported them; its own only."""
-    rows = await connection.execute(
-        sa.select(uses.c.id, uses.c.context).where(
-            uses.c.id.in_(use_ids), uses.c.agent_id == reporter_id, uses.c.context != ""
+    told = proven.c
+    return Prepared(
+        sa.select(told.pattern_id, told.outcome, told.owner_id, told.step).where(
+            told.place <= _PROOFS_OF_ONE
         )
     )
-    return {row.id: row.context for row in rows}
+
+
+@functools.cache
+def _words(use_ids: int) -> Prepared:
+    return Prepared(
+        sa.select(uses.c.id, uses.c.context).where(
+            uses.c.id.in_(several(_ID, use_ids)),
+            uses.c.agent_id == sa.bindparam("reporter", type_=sa.String),
+            uses.c.context != "",
+        )
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,9 +40,8 @@ class Locked:
     own: Usage | None
 
 
-def usage_of(row: sa.Row[*tuple[Any, ...]]) -> Usage:
-    """Return the statistics that a row holds, with the prior where it has one."""
-    known = row._mapping
+def usage_of(known: Mapping[str, Any]) -> Usage:
+    """Return the statistics among the columns of a row, with the prior where it has one."""
     prior = Prior(known["prior_good"], known["prior_bad"]) if "prior_good" in known else Prior()
     return Usage(**{name: known[name] for name in _COUNTS}, prior=prior)
 
@@ -57,7 +57,7 @@ async def lock(connection: AsyncConnection, pattern_id: str, agent_id: str) -> L
     own = await of_agent(connection, pattern_id, agent_id)
     # What is counted while nobody can read it moves nothing for others.
     level = row.level if row.removed_at is None else AccessLevel.PRIVATE.value
-    return Locked(row.namespace, level, usage_of(row), own)
+    return Locked(row.namespace, level, usage_of(row._asdict()), own)
 
 
 async def of_agent(connection: AsyncConnection, pattern_id: str, agent_id: str) -> Usage | None:
@@ -69,7 +69,7 @@ async def of_agent(connection: AsyncConnection, pattern_id: str, agent_id: str) 
             )
         )
     ).one_or_none()
-    return usage_of(row) if row else None
+    return usage_of(row._asdict()) if row else None
 
 
 async def keep(connection: AsyncConnection, pattern_id: str, usage: Usage) -> None:

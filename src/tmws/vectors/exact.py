@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
 from typing import Literal
 
@@ -21,6 +21,9 @@ from tmws.vectors.order import (
     require_alike,
     require_held,
 )
+
+Compared = tuple[Sequence[str], NDArray[np.int64], NDArray[np.float32]]
+"""The ids of a block, which places were compared, and how near they are."""
 
 _CODES = {level: code for code, level in enumerate(LEVELS)}
 _FIRST_OPEN = min(_CODES[level] for level in OPEN_LEVELS)
@@ -96,14 +99,37 @@ class ExactIndex:
             granted: ids of shared patterns that were opened to the caller.
             among: look at these ids only.
         """
+        return await self.search_all(
+            query,
+            {namespace: among},
+            embedder_id=embedder_id,
+            caller_id=caller_id,
+            granted=granted,
+            limit=limit,
+        )
+
+    async def search_all(
+        self,
+        query: Vector,
+        spaces: Mapping[str, Collection[str] | None],
+        *,
+        embedder_id: str,
+        caller_id: str,
+        granted: Collection[str],
+        limit: int,
+    ) -> list[Match]:
+        """Return the same of several namespaces together."""
         with self._lock:
-            block = self._blocks.get((namespace, embedder_id))
-            if block is None or limit < 1:
-                return []
-            readable = block.readable(caller_id, granted)
-            if among is not None:
-                readable &= block.mask(among)
-            return block.nearest(query, readable, limit)
+            compared = []
+            for namespace, among in spaces.items():
+                block = self._blocks.get((namespace, embedder_id))
+                if block is None:
+                    continue
+                readable = block.readable(caller_id, granted)
+                if among is not None:
+                    readable &= block.mask(among)
+                compared.append(block.compared(query, readable))
+            return _nearest(compared, limit)
 
     async def clear(self) -> None:
         """Forget every block."""
@@ -112,6 +138,25 @@ class ExactIndex:
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+
+def _nearest(compared: Sequence[Compared], limit: int) -> list[Match]:
+    """Return the nearest of all, equals by id."""
+    if limit < 1 or not compared:
+        return []
+    every = np.concatenate([similarities for _, _, similarities in compared])
+    edge = -np.inf
+    if limit < len(every):
+        edge = np.partition(every, len(every) - limit)[len(every) - limit] - 2 * 10.0**-DIGITS
+    found: list[tuple[str, float]] = []
+    for ids, places, similarities in compared:
+        near = np.flatnonzero(similarities >= edge)
+        found += zip(
+            (ids[place] for place in places[near].tolist()),
+            similarities[near].tolist(),
+            strict=True,
+        )
+    return nearest_first(found, limit)
 
 
 class _Block:
@@ -208,17 +253,11 @@ class _Block:
         chosen[places] = True
         return chosen
 
-    def nearest(self, query: Vector, readable: NDArray[np.bool_], limit: int) -> list[Match]:
+    def compared(self, query: Vector, readable: NDArray[np.bool_]) -> Compared:
+        """Return what of the block was compared, and how near it is."""
         places = np.flatnonzero(readable)
-        if not len(places):
-            return []
-        similarities = self._products(query, places)
-        if limit < len(places):
-            edge = np.partition(similarities, len(places) - limit)[len(places) - limit]
-            near = similarities >= edge - 2 * 10.0**-DIGITS
-            places, similarities = places[near], similarities[near]
-        ids = (self._ids[place] for place in places.tolist())
-        return nearest_first(zip(ids, similarities.tolist(), strict=True), limit)
+        similarities = self._products(query, places) if len(places) else np.empty(0, np.float32)
+        return self._ids, places, similarities
 
     def _products(self, query: Vector, places: NDArray[np.int64]) -> NDArray[np.float32]:
         axes = np.flatnonzero(query)
