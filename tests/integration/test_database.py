@@ -18,8 +18,12 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput, NotFound
 from tmws.storage import agents, artifacts
 from tmws.storage.database import Database
+from tmws.storage.prepared import Execute, Value, at_once, inserted
 from tmws.storage.tables import agents as agents_table
+from tmws.storage.tables import artifacts as artifacts_table
 from tmws.testing.clock import START
+
+LOOK = sa.text("SELECT 1")
 
 
 @pytest.fixture
@@ -32,6 +36,14 @@ async def database(app: App, installation: Installation) -> AsyncIterator[Databa
 
 def count() -> sa.Select[int]:
     return sa.select(sa.func.count()).select_from(agents_table)
+
+
+def put(run: Execute, *numbers: int) -> list[str]:
+    """Keep a few bytes for each number."""
+    return [
+        artifacts.put(run, f"bytes {number}".encode(), media_type="x", at=START)
+        for number in numbers
+    ]
 
 
 async def test_a_reader_sees_one_state_however_much_is_written_meanwhile(
@@ -74,6 +86,7 @@ async def test_a_transaction_cancelled_anywhere_leaves_none_open(
             await connection.scalar(count())
         async with database.glance() as connection:
             await connection.scalar(count())
+        await database.at_once(lambda run: put(run, number))
 
     async with installation.database() as database:
         for turns in range(30):
@@ -256,9 +269,62 @@ async def test_a_use_reported_while_its_claim_is_recorded_does_not_deadlock(
 
 async def test_the_same_bytes_are_kept_once(database: Database) -> None:
     async with database.write() as tx:
-        first = await artifacts.put(tx, b"bytes", media_type="x", at=START)
-        assert await artifacts.put(tx, b"bytes", media_type="y", at=START) == first
-        assert await artifacts.get(tx, first) == b"bytes"
+        first, again = await at_once(tx, lambda run: put(run, 1, 1))
+        assert again == first
+        assert await artifacts.get(tx, first) == b"bytes 1"
+
+
+async def test_a_step_that_is_a_transaction_is_kept_whole(database: Database) -> None:
+    digests = await database.at_once(lambda run: put(run, 1, 2))
+    async with database.read() as connection:
+        kept = [await artifacts.get(connection, digest) for digest in digests]
+    assert kept == [b"bytes 1", b"bytes 2"]
+
+
+async def test_a_step_that_fails_leaves_nothing_and_the_next_one_goes_on(
+    database: Database,
+) -> None:
+    row: dict[str, Value] = {
+        "digest": "ab" * 32,
+        "media_type": "x",
+        "content": b"",
+        "created_at": 0,
+    }
+    add = inserted(artifacts_table)
+    digests: list[str] = []
+
+    def refused(run: Execute) -> None:
+        digests.extend(put(run, 1))
+        raise InvalidInput("no")
+
+    def taken(run: Execute) -> None:
+        digests.extend(put(run, 2))
+        run(add, row)
+        run(add, row)
+
+    with pytest.raises(InvalidInput, match="no"):
+        await database.at_once(refused)
+    with pytest.raises(Conflict, match="Another writer"):
+        await database.at_once(taken)
+    async with database.read() as connection:
+        assert [await artifacts.get(connection, digest) for digest in digests] == [None, None]
+    assert len(await database.at_once(lambda run: put(run, 3))) == 1
+
+
+async def test_a_step_waits_for_another_process_and_says_so_when_it_takes_too_long(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmws.storage.database.SQLITE_BUSY_SECONDS", 0.2)
+    async with Installation(sqlite_url, tmp_path / "data").open():
+        pass
+    ours, theirs = Database(sqlite_url), Database(sqlite_url)
+    async with theirs.write() as tx:
+        await tx.execute(LOOK)
+        with pytest.raises(BackendUnavailable, match="locked"):
+            await ours.at_once(lambda run: put(run, 1))
+    assert len(await ours.at_once(lambda run: put(run, 1))) == 1
+    await ours.aclose()
+    await theirs.aclose()
 
 
 async def test_a_transaction_that_is_cancelled_leaves_nothing_open_and_nobody_waiting(
@@ -266,21 +332,25 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing_open_and_nobody_wa
 ) -> None:
     url = f"sqlite:///{tmp_path / 'tmws.db'}"
     ours, theirs = Database(url), Database(url)
-    async with ours.read(), theirs.read():
-        pass  # each has its connection now
+    for database in (ours, theirs):
+        async with database.read() as connection:
+            await connection.execute(LOOK)  # each has its connection now
     before = asyncio.all_tasks()
 
     async def write() -> None:
-        async with ours.write():
+        async with ours.write() as tx:
+            await tx.execute(LOOK)
             raise AssertionError("two wrote at once")
 
-    async with anyio.create_task_group() as group, theirs.write():
+    async with anyio.create_task_group() as group, theirs.write() as tx:
+        await tx.execute(LOOK)
         group.start_soon(write)
         await anyio.sleep(0.1)  # it waits for the file
         group.cancel_scope.cancel()  # it, and whom it waits for
 
-    async with theirs.write(), ours.read():
-        pass
+    async with theirs.write() as tx, ours.read() as connection:
+        await tx.execute(LOOK)
+        await connection.execute(LOOK)
     if closing := asyncio.all_tasks() - before:  # the end of the loop would wait for them
         _, waiting = await asyncio.wait(closing, timeout=10)
         assert not waiting

@@ -96,7 +96,7 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
     async with installation.open() as app:
         await app.workspaces.add("shop", installation.workspace(), by="test")
         alice, bob = await agent(app, "alice"), await agent(app, "bob")
-        kept = await learned(app, alice)
+        kept = await learned(app, alice, tags=("a", "b"))
         made = await verified(app, alice, confidence=0.9, effort_minutes=5.0)
         await verified(app, bob)
         for outcome in UseOutcome:

@@ -30,7 +30,6 @@ from tmws.signing.checkpoint_file import CheckpointFile
 from tmws.signing.keys import FileSigner
 from tmws.storage import agents
 from tmws.storage.database import Database
-from tmws.storage.prepared import at_once
 from tmws.vectors.exact import ExactIndex
 
 PATTERNS = 10_000
@@ -172,11 +171,9 @@ async def _recording(bench: Bench, folder: Path, agent: Agent) -> AsyncIterator[
         verdict = Verdict.SUPPORTED if number % 3 else Verdict.REFUTED
         claim = _claim(agent, number, now)
         judgement = Judgement(verdict, Reason.CHECK_PASSED, Level.REPRODUCED, "", {})
-        async with database.write() as tx:
-            await at_once(
-                tx,
-                lambda run: enter(run, notary, claim, judgement, evidence_digest="ab" * 32, at=now),
-            )
+        await database.at_once(
+            lambda run: enter(run, notary, claim, judgement, evidence_digest="ab" * 32, at=now)
+        )
 
     async def read() -> None:
         async with database.read() as connection:

@@ -6,10 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from tmws.domain.agents import Agent, require_member
-from tmws.domain.canonical import Json
+from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.claims import AddedCheck, Check, Judgement, Level, Reason, Verdict
 from tmws.domain.commands import PROFILES
 from tmws.domain.errors import InvalidInput
@@ -159,6 +160,12 @@ def profile_of(check: Check) -> str:
 def check_to_json(check: Check) -> dict[str, Json]:
     """Return the check as plain JSON; `check_from_json` reads it back."""
     return {"profile": profile_of(check), **dataclasses.asdict(check)}
+
+
+@lru_cache(256)
+def check_text(check: Check) -> str:
+    """Return the check in the form in which it is stored and found: canonical JSON."""
+    return canonical_bytes(check_to_json(check)).decode()
 
 
 def check_from_json(value: dict[str, Any]) -> Check:

@@ -11,6 +11,7 @@ from tmws.services.checking import require_modules
 from tmws.services.notary import Notary
 from tmws.storage import artifacts, trusted, workspaces
 from tmws.storage.database import Database, Transaction
+from tmws.storage.prepared import at_once
 from tmws.storage.trusted import Kept, Kind
 
 
@@ -53,7 +54,10 @@ class Checkers:
         kept = Kept(Kind.CHECKER, name, workspace, source, sha256_hex(module), now)
         async with self._database.write() as tx:
             await _require_free(tx, name, workspace)
-            await artifacts.put(tx, module, media_type=checkers.MEDIA_TYPE, at=now)
+            await at_once(
+                tx,
+                lambda run: artifacts.put(run, module, media_type=checkers.MEDIA_TYPE, at=now),
+            )
             await trusted.add(tx, kept)
             event = events.checker_registered(name, workspace, kept.digest, by=by, at=now)
             receipt = await self._notary.append(tx, event)

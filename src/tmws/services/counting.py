@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from tmws.domain.usage import Usage
 from tmws.storage import patterns, usage, uses
 from tmws.storage.database import Transaction
+from tmws.storage.prepared import Execute, at_once
 from tmws.storage.uses import Use
 
 
-async def count(tx: Transaction, reported: Sequence[Use]) -> dict[str, Usage]:
+def count(run: Execute, reported: Sequence[Use]) -> dict[str, Usage]:
     """Store uses of different patterns and return the statistics that include them.
 
     Patterns are locked in the order of their ids and namespaces written last, so that
@@ -21,22 +22,22 @@ async def count(tx: Transaction, reported: Sequence[Use]) -> dict[str, Usage]:
         InvalidInput: a duration breaks its rule.
     """
     ordered = sorted(reported, key=lambda use: use.pattern_id)
-    locked = {use.pattern_id: await usage.lock(tx, use.pattern_id, use.agent_id) for use in ordered}
+    locked = {use.pattern_id: usage.lock(run, use.pattern_id, use.agent_id) for use in ordered}
     counted: dict[str, Usage] = {}
     for use in ordered:
         before = locked[use.pattern_id]
         after = _after(before.usage, use, before.own)
-        await usage.keep(tx, use.pattern_id, after)
+        usage.keep(run, use.pattern_id, after)
         own = _after(before.own or Usage(), use, before.own)
-        await usage.keep_own(tx, use.pattern_id, use.agent_id, own, known=before.own is not None)
+        usage.keep_own(run, use.pattern_id, use.agent_id, own)
         counted[use.pattern_id] = after
     for use in sorted(ordered, key=lambda use: locked[use.pattern_id].namespace):
         before, after = locked[use.pattern_id], counted[use.pattern_id]
-        await uses.add(tx, use, namespace=before.namespace)
+        uses.add(run, use, namespace=before.namespace)
         # What only some may read must not move what everybody is shown.
         moves = before.level in usage.OPEN
-        prior = await usage.expect(
-            tx,
+        prior = usage.expect(
+            run,
             before.namespace,
             good=(after.evidence_good - before.usage.evidence_good) * moves,
             bad=(after.evidence_bad - before.usage.evidence_bad) * moves,
@@ -53,10 +54,14 @@ async def count_again(tx: Transaction, pattern_id: str) -> Usage:
         before = own.get(use.agent_id)
         overall = _after(overall, use, before)
         own[use.agent_id] = _after(before or Usage(), use, before)
-    await usage.keep(tx, pattern_id, overall)
     await usage.forget_own(tx, pattern_id)
-    for agent_id, counted in own.items():
-        await usage.keep_own(tx, pattern_id, agent_id, counted, known=False)
+
+    def keep(run: Execute) -> None:
+        usage.keep(run, pattern_id, overall)
+        for agent_id, counted in own.items():
+            usage.keep_own(run, pattern_id, agent_id, counted)
+
+    await at_once(tx, keep)
     await usage.expect_anew(tx, pattern_id)
     return overall
 

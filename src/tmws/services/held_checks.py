@@ -10,6 +10,7 @@ from tmws.ports import Chance, Clock
 from tmws.services.notary import Notary
 from tmws.storage import artifacts, trusted, workspaces
 from tmws.storage.database import Database
+from tmws.storage.prepared import at_once
 from tmws.storage.trusted import Kept, Kind
 
 _SALT_BYTES = 16
@@ -46,7 +47,10 @@ class HeldChecks:
                     f"Held check {name!r} is registered already. Choose another name, or remove "
                     f"it first: tmws held remove {name}."
                 )
-            await artifacts.put(tx, document, media_type=held.MEDIA_TYPE, at=now)
+            await at_once(
+                tx,
+                lambda run: artifacts.put(run, document, media_type=held.MEDIA_TYPE, at=now),
+            )
             await trusted.add(tx, kept)
             event = events.held_check_registered(name, workspace, kept.digest, by=by, at=now)
             receipt = await self._notary.append(tx, event)

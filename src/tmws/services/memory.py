@@ -21,7 +21,7 @@ from tmws.services.search import Search, named_parts
 from tmws.storage import documents, memories
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
-from tmws.storage.prepared import at_once
+from tmws.storage.prepared import Execute
 
 LONGEST_QUERY = 1000
 MOST_RESULTS = 50
@@ -100,9 +100,12 @@ class Memory:
             owner_id=caller.id,
             level=kept.level,
         )
-        async with self._database.write() as tx:
-            await memories.add(tx, kept)
-            await at_once(tx, lambda run: documents.add(run, document))
+
+        def put(run: Execute) -> None:
+            memories.add(run, kept)
+            documents.add(run, document)
+
+        await self._database.at_once(put)
         return kept
 
     async def recall(self, caller: Agent, query: MemoryQuery) -> RecalledMemories:

@@ -48,7 +48,7 @@ class Notary:
         self._signer = signer
         self._checkpoints = checkpoints
         self._chance = chance
-        # What this process promised last: its text need not be taken apart again.
+        # What was promised last: its text need not be taken apart again.
         self._promised: tuple[str, _Promise] | None = None
 
     @property
@@ -123,9 +123,9 @@ class Notary:
             )
 
     def _read(self, kept: str) -> _Promise:
-        if self._promised is not None and self._promised[0] == kept:
-            return self._promised[1]
-        return parse(kept)
+        if self._promised is None or self._promised[0] != kept:
+            self._promised = kept, parse(kept)
+        return self._promised[1]
 
     def _is_ours(self, promise: Checkpoint, signatures: Sequence[tuple[bytes, bytes]]) -> bool:
         body = promise.body().encode()

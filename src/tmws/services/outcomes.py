@@ -19,6 +19,7 @@ from tmws.services.receipts import Receipts
 from tmws.services.search import Search
 from tmws.storage import claims, patterns, trials, usage, uses
 from tmws.storage.database import Database, Transaction
+from tmws.storage.prepared import at_once
 from tmws.storage.uses import Use
 
 LONGEST_CONTEXT = 2000
@@ -104,7 +105,8 @@ class Outcomes:
                 receipt_id=report.receipt_id,
                 vectors=vectors,
             )
-            return (await count(tx, [use]))[report.pattern_id]
+            counted = await at_once(tx, lambda run: count(run, [use]))
+            return counted[report.pattern_id]
 
     async def credit(self, caller: Agent, report: CreditReport) -> Mapping[str, Usage]:
         """Split one use over what a receipt showed; return the statistics by pattern id.
@@ -129,26 +131,24 @@ class Outcomes:
             await trials.settle(tx, receipt.id, report.outcome.good)
             seen = await patterns.readable(tx, caller, list(receipt.shares))
             now = self._clock.now()
-            return await count(
-                tx,
-                [
-                    Use(
-                        id=self._id(),
-                        pattern_id=pattern_id,
-                        agent_id=caller.id,
-                        claim_id=None,
-                        outcome=report.outcome,
-                        duration_seconds=None,
-                        context=context,
-                        at=now,
-                        share=share,
-                        receipt_id=receipt.id,
-                        vectors=vectors,
-                    )
-                    for pattern_id, share in receipt.shares.items()
-                    if pattern_id in seen and share > 0
-                ],
-            )
+            shared = [
+                Use(
+                    id=self._id(),
+                    pattern_id=pattern_id,
+                    agent_id=caller.id,
+                    claim_id=None,
+                    outcome=report.outcome,
+                    duration_seconds=None,
+                    context=context,
+                    at=now,
+                    share=share,
+                    receipt_id=receipt.id,
+                    vectors=vectors,
+                )
+                for pattern_id, share in receipt.shares.items()
+                if pattern_id in seen and share > 0
+            ]
+            return await at_once(tx, lambda run: count(run, shared))
 
     async def by_owner(self, caller: Agent, pattern_id: str) -> Usage:
         """Return what the owner of a pattern reported of it.

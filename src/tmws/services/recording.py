@@ -26,10 +26,10 @@ from tmws.services.runs import Checked
 from tmws.services.scoring import Scored, TrustChange
 from tmws.services.search import Search
 from tmws.storage import artifacts, claims, memories
-from tmws.storage.database import Database, Transaction
+from tmws.storage.database import Database
 from tmws.storage.documents import Document, Kind
 from tmws.storage.documents import add as add_document
-from tmws.storage.prepared import Execute, at_once
+from tmws.storage.prepared import Execute
 from tmws.storage.uses import Use
 
 _log = structlog.get_logger()
@@ -51,6 +51,7 @@ class Recorded:
 class _Verified:
     """All that one transaction has to write."""
 
+    at: datetime
     claim: Claim
     envelope: bytes
     report: bytes | None
@@ -133,71 +134,64 @@ class Recorder:
         )
         vectors = await self._search.vectors(claim.statement) if claim.applied else {}
         report = _kept(checked.result.report)
-        return _Verified(closed, envelope, report, memory, document, vectors)
+        now = self._clock.now()
+        return _Verified(now, closed, envelope, report, memory, document, vectors)
 
     async def _write(self, verified: _Verified) -> Recorded:
-        now = self._clock.now()
+        uses = self._uses(verified)
+        recorded, receipt = await self._database.at_once(
+            lambda run: self._written(run, verified, uses)
+        )
+        self._announce(recorded.claim, receipt)
+        return recorded
+
+    def _written(
+        self, run: Execute, verified: _Verified, uses: Sequence[Use]
+    ) -> tuple[Recorded, Receipt]:
+        claim, judgement, now = verified.claim, verified.claim.judgement, verified.at
+        assert judgement is not None
+        # First, so that a late worker hears why instead of meeting what is there already.
+        if not claims.is_held(run, claim):
+            raise _taken_over(claim)
+        digest = artifacts.put(
+            run, verified.envelope, media_type=evidence.ENVELOPE_MEDIA_TYPE, at=now
+        )
+        if verified.report is not None:
+            artifacts.put(run, verified.report, media_type=evidence.REPORT_MEDIA_TYPE, at=now)
+        entered = enter(run, self._notary, claim, judgement, evidence_digest=digest, at=now)
+        closed = dataclasses.replace(
+            claim, evidence_digest=digest, ledger_index=entered.receipt.index, closed_at=now
+        )
+        if not claims.close(run, closed):
+            raise _taken_over(closed)
+        change = scoring.change(run, entered.scored)
+        # Before the document: writers take patterns first and namespaces last.
+        count(run, uses)
+        memories.add(run, verified.memory)
+        add_document(run, verified.document)
+        return Recorded(closed, change), entered.receipt
+
+    def _uses(self, verified: _Verified) -> list[Use]:
+        """Return how a verdict proves or disproves the patterns that led to the claim."""
         claim, judgement = verified.claim, verified.claim.judgement
         assert judgement is not None
-        async with self._database.write() as tx:
-            # First, so that a late worker hears why instead of meeting what is there already.
-            if not await claims.is_held(tx, claim):
-                raise _taken_over(claim)
-            digest = await artifacts.put(
-                tx, verified.envelope, media_type=evidence.ENVELOPE_MEDIA_TYPE, at=now
-            )
-            if verified.report is not None:
-                await artifacts.put(
-                    tx, verified.report, media_type=evidence.REPORT_MEDIA_TYPE, at=now
-                )
-            entered = await at_once(
-                tx,
-                lambda run: enter(
-                    run, self._notary, claim, judgement, evidence_digest=digest, at=now
-                ),
-            )
-            receipt = entered.receipt
-            closed = dataclasses.replace(
-                claim, evidence_digest=digest, ledger_index=receipt.index, closed_at=now
-            )
-            await self._close(tx, closed)
-            change = await scoring.change(tx, entered.scored)
-            # Before the document: writers take patterns first and namespaces last.
-            await self._count_uses(tx, closed, verified.statement_vectors)
-            await memories.add(tx, verified.memory)
-            await at_once(tx, lambda run: add_document(run, verified.document))
-        self._announce(closed, receipt)
-        return Recorded(closed, change)
-
-    async def _close(self, tx: Transaction, closed: Claim) -> None:
-        if not await claims.close(tx, closed):
-            raise _taken_over(closed)
-
-    async def _count_uses(
-        self, tx: Transaction, closed: Claim, vectors: Mapping[str, bytes]
-    ) -> None:
-        """Let a verdict prove or disprove the patterns that led to the claim."""
-        assert closed.judgement is not None and closed.closed_at is not None  # noqa: PT018
-        outcome = _USE_OF.get(closed.judgement.verdict)
+        outcome = _USE_OF.get(judgement.verdict)
         if outcome is None:
-            return
-        await count(
-            tx,
-            [
-                Use(
-                    id=self._id("use"),
-                    pattern_id=pattern_id,
-                    agent_id=closed.agent_id,
-                    claim_id=closed.id,
-                    outcome=outcome,
-                    duration_seconds=None,
-                    context=closed.statement,
-                    at=closed.closed_at,
-                    vectors=vectors,
-                )
-                for pattern_id in closed.applied
-            ],
-        )
+            return []
+        return [
+            Use(
+                id=self._id("use"),
+                pattern_id=pattern_id,
+                agent_id=claim.agent_id,
+                claim_id=claim.id,
+                outcome=outcome,
+                duration_seconds=None,
+                context=claim.statement,
+                at=verified.at,
+                vectors=verified.statement_vectors,
+            )
+            for pattern_id in claim.applied
+        ]
 
     def _announce(self, closed: Claim, receipt: Receipt) -> None:
         self._notary.publish(receipt)

@@ -18,6 +18,7 @@ from tmws.services.notary import Notary, Receipt
 from tmws.services.scoring import believed
 from tmws.storage import claims, evidence, reliances, trust
 from tmws.storage.database import Database, Transaction
+from tmws.storage.prepared import at_once
 
 _SAID = {
     Answer.GRANTED: "Its author carries the stake until the claim is checked. Have it checked.",
@@ -122,8 +123,9 @@ class Reliance:
         await _require_unchecked(tx, claim)
         at = self._clock.now()
         state = await trust.load_agent(tx, owner)
-        bound = (await believed(tx, state, owner, at=at)).standing.bound
-        seen = await exposure(tx, owner, bound=bound, at=at)
+        seen = await at_once(tx, lambda run: believed(run, state, owner, at=at))
+        bound = seen.standing.bound
+        load = await exposure(tx, owner, bound=bound, at=at)
         earlier = await reliances.of_claim(tx, claim.id)
         own = sum(each.stake for each in earlier if each.by == by and each.granted)
         risk = Risk(
@@ -132,9 +134,9 @@ class Reliance:
             # One draw for a claim: asking again, or by another, is no second chance.
             draw=earlier[0].draw if earlier else self._draw(),
             bound=bound,
-            carried=seen.carried - own,
-            budget=seen.budget,
-            owed=seen.owed,
+            carried=load.carried - own,
+            budget=load.budget,
+            owed=load.owed,
         )
         relied = Relied(claim, risk.answer(), risk)
         # What was given stands until the check: who asks for less, or in vain, may have

@@ -15,6 +15,7 @@ from tmws.services.search import Search
 from tmws.storage import batches, documents, lifecycle, patterns, usage, uses
 from tmws.storage.database import Database, Transaction
 from tmws.storage.lifecycle import ActKind
+from tmws.storage.prepared import at_once
 
 
 class Removal:
@@ -61,7 +62,7 @@ class Removal:
                 raise PermissionDenied(
                     f"An administrator removed {pattern_id}. Ask for it to be restored."
                 )
-            await shelf.require_free_name(acts.tx, found)
+            await at_once(acts.tx, lambda run: shelf.require_free_name(run, found))
             await lifecycle.remove(acts.tx, pattern_id, at=None)
             await usage.expect_anew(acts.tx, pattern_id)
             await documents.replace(acts.tx, document)

@@ -19,6 +19,7 @@ from tmws.services.scoring import reliance
 from tmws.services.search import Search
 from tmws.storage import documents, versions
 from tmws.storage.database import Database, Transaction
+from tmws.storage.prepared import Execute, at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,16 @@ class Revisions:
             tx = acts.tx
             before = await shelf.writable(tx, caller, pattern_id)
             _require_newest(before, version)
-            await shelf.require_free_name(tx, after)
+
+            def checked(run: Execute) -> float | None:
+                shelf.require_free_name(run, after)
+                return reliance(run, caller.id, at=now)
+
             after = replace(
                 after,
                 level=before.level,
                 usage=before.usage,
-                author_trust=await reliance(tx, caller.id, at=now),
+                author_trust=await at_once(tx, checked),
             )
             await versions.add(tx, before, versions.newest_of(after))
             await documents.replace(tx, replace(document, level=before.level))

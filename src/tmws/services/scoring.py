@@ -17,7 +17,6 @@ from tmws.domain.trust.score import Standing, standing
 from tmws.domain.trust.state import Model, Step
 from tmws.domain.verifications import Claim
 from tmws.storage import evidence, reliances, trust
-from tmws.storage.database import Transaction
 from tmws.storage.evidence import Entry
 from tmws.storage.prepared import Execute
 from tmws.storage.trust import State
@@ -117,9 +116,9 @@ def keep(run: Execute, scored: Scored, *, ledger_index: int) -> None:
     trust.save(run, scored.state, moved=scored.step is not None)
 
 
-async def change(tx: Transaction, scored: Scored) -> TrustChange:
+def change(run: Execute, scored: Scored) -> TrustChange:
     """Return what a verdict that was just kept did to the score."""
-    now = await trust.load_agent(tx, scored.owner)
+    now = trust.shown(run, scored.owner)
     after, then = now.model, scored.earlier
     moved = scored.state.model.beliefs.keys()
     before = Model(
@@ -135,18 +134,17 @@ async def change(tx: Transaction, scored: Scored) -> TrustChange:
     )
 
 
-async def reliance(tx: Transaction, agent_id: str, *, at: datetime) -> float | None:
+def reliance(run: Execute, agent_id: str, *, at: datetime) -> float | None:
     """Return what an agent can be relied on at least, None before its first decided claim."""
-    owner = await evidence.owner_of(tx, agent_id)
-    state = await trust.load_agent(tx, owner)
-    seen = (await believed(tx, state, owner, at=at)).standing
+    owner = evidence.owner_for(run, agent_id)
+    seen = believed(run, trust.shown(run, owner), owner, at=at).standing
     return seen.bound if seen.known else None
 
 
-async def believed(tx: Transaction, state: State, owner: str, *, at: datetime) -> Believed:
+def believed(run: Execute, state: State, owner: str, *, at: datetime) -> Believed:
     """Return an agent's standing, with the bound that others' verdicts allow it."""
     model, mix = state.model, state.reference.mix
-    share = await evidence.confirmed(tx, owner)
+    share = evidence.confirmed(run, owner)
     shown = standing(model, owner, mix, at)
     return Believed(held_back(shown, model, owner, mix, at, confirmed=share), share)
 

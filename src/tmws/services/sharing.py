@@ -15,6 +15,7 @@ from tmws.services.gate import Gate
 from tmws.storage import documents, lifecycle, usage
 from tmws.storage.database import Database, Transaction
 from tmws.storage.lifecycle import ActKind
+from tmws.storage.prepared import at_once
 
 
 class Sharing:
@@ -61,7 +62,7 @@ class Sharing:
                     f"Pattern {pattern.id} is {pattern.level.value}: nobody is named there. "
                     "Give it the level 'shared' together with the names."
                 )
-            await shelf.agent_ids(acts.tx, [*grant, *revoke])
+            await at_once(acts.tx, lambda run: shelf.agent_ids(run, [*grant, *revoke]))
             known = await lifecycle.granted(acts.tx, pattern_id)
             left = tuple(sorted((known.keys() | set(grant)) - set(revoke) - {pattern.owner}))
             if len(left) > MOST_GRANTS:
@@ -98,7 +99,8 @@ async def _become(
 ) -> None:
     """Give a pattern this level and these readers, one act for each kind of change."""
     tx = acts.tx
-    known, wanted = await lifecycle.granted(tx, pattern.id), await shelf.agent_ids(tx, names)
+    known = await lifecycle.granted(tx, pattern.id)
+    wanted = await at_once(tx, lambda run: shelf.agent_ids(run, names))
     gone = [known[name] for name in sorted(known.keys() - wanted.keys())]
     new = [wanted[name] for name in sorted(wanted.keys() - known.keys())]
     if gone:

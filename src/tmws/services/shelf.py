@@ -10,6 +10,7 @@ from tmws.domain.patterns import OWN, Origin, Pattern, PatternDraft, Provenance
 from tmws.domain.versions import may_write
 from tmws.storage import agents, patterns
 from tmws.storage.database import Transaction
+from tmws.storage.prepared import Execute
 
 
 async def visible(connection: Transaction, reader: Reader, pattern_id: str) -> Pattern:
@@ -20,9 +21,7 @@ async def visible(connection: Transaction, reader: Reader, pattern_id: str) -> P
     """
     found = await patterns.readable(connection, reader, [pattern_id])
     if pattern_id not in found:
-        raise NotFound(
-            f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
-        )
+        raise _not_visible(pattern_id)
     return found[pattern_id]
 
 
@@ -43,14 +42,14 @@ async def writable(tx: Transaction, caller: Agent, pattern_id: str) -> Pattern:
     return found
 
 
-async def require_free_name(tx: Transaction, pattern: Pattern) -> None:
+def require_free_name(run: Execute, pattern: Pattern) -> None:
     """Return if the owner has no other living pattern of this name in its namespace.
 
     Raises:
         Conflict: there is one.
     """
-    known = await patterns.id_of(
-        tx, namespace=pattern.namespace, owner_id=pattern.owner_id, name=pattern.name
+    known = patterns.id_of(
+        run, namespace=pattern.namespace, owner_id=pattern.owner_id, name=pattern.name
     )
     if known not in {None, pattern.id}:
         raise Conflict(
@@ -59,22 +58,20 @@ async def require_free_name(tx: Transaction, pattern: Pattern) -> None:
         )
 
 
-async def agent_ids(tx: Transaction, names: Sequence[str]) -> dict[str, str]:
+def agent_ids(run: Execute, names: Sequence[str]) -> dict[str, str]:
     """Return name to id of these agents.
 
     Raises:
         NotFound: one does not exist.
     """
-    if not names:
-        return {}
-    known = await agents.ids_of(tx, names)
+    known = agents.ids_of(run, names)
     missing = sorted(set(names) - known.keys())
     if missing:
         raise NotFound(f"No agent {missing[0][:64]!r}. Share with agents that exist.")
     return known
 
 
-async def provenance(connection: Transaction, author: Agent, draft: PatternDraft) -> Provenance:
+def provenance(run: Execute, author: Agent, draft: PatternDraft) -> Provenance:
     """Return what a new pattern is made from.
 
     Raises:
@@ -82,5 +79,13 @@ async def provenance(connection: Transaction, author: Agent, draft: PatternDraft
     """
     if draft.derived_from is None:
         return OWN
-    source = await visible(connection, author, draft.derived_from)
-    return Provenance(Origin.DERIVED, f"{source.id} version {source.version}")
+    version = patterns.readable_version(run, author, draft.derived_from)
+    if version is None:
+        raise _not_visible(draft.derived_from)
+    return Provenance(Origin.DERIVED, f"{draft.derived_from} version {version}")
+
+
+def _not_visible(pattern_id: str) -> NotFound:
+    return NotFound(
+        f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from tmws.domain import patterns as rules
 from tmws.domain.agents import Agent
@@ -70,9 +71,7 @@ class Storing:
         """
         made = self._made(author, Incoming(draft), 0)
         made = replace(made, document=await self._search.of_pattern(made.pattern))
-        async with self._database.write() as tx:
-            trust = await reliance(tx, author.id, at=made.pattern.created_at)
-            return await _write(tx, author, made, trust)
+        return await self._database.at_once(lambda run: _kept(run, author, made))
 
     async def all(
         self,
@@ -104,12 +103,8 @@ class Storing:
             await agents.lock(tx, author.id)
             if key and (known := await _known(tx, author, key, told)):
                 return known
-            if problems := await _problems(tx, author, made):
-                raise BatchRefused(problems, of=len(items))
             now = self._clock.now()
-            trust = await reliance(tx, author.id, at=now)
-            for item in sorted(made, key=lambda item: item.pattern.namespace):
-                await _write(tx, author, item, trust)
+            await at_once(tx, lambda run: _all_kept(run, author, made, at=now))
             ids = tuple(item.pattern.id for item in made)
             if key:
                 await batches.add(tx, author.id, key, fingerprint=told, pattern_ids=ids, at=now)
@@ -123,7 +118,7 @@ class Storing:
 
     async def _objections(self, author: Agent, made: Sequence[_Made]) -> list[Problem]:
         async with self._database.read() as connection:
-            return await _problems(connection, author, made)
+            return await at_once(connection, lambda run: _problems(run, author, made))
 
     def _all_made(
         self, author: Agent, items: Sequence[Incoming]
@@ -198,34 +193,41 @@ async def _known(connection: Transaction, author: Agent, key: str, told: str) ->
     return Stored(ids, repeated=True)
 
 
-async def _problems(connection: Transaction, author: Agent, made: Sequence[_Made]) -> list[Problem]:
+def _problems(run: Execute, author: Agent, made: Sequence[_Made]) -> list[Problem]:
     found = []
     for item in made:
         try:
-            await shelf.require_free_name(connection, item.pattern)
-            await shelf.agent_ids(connection, item.draft.shared_with)
-            await shelf.provenance(connection, author, item.draft)
+            shelf.require_free_name(run, item.pattern)
+            shelf.agent_ids(run, item.draft.shared_with)
+            shelf.provenance(run, author, item.draft)
         except TmwsError as refused:
             found.append(Problem(item.index, refused.message))
     return found
 
 
-async def _write(tx: Transaction, author: Agent, item: _Made, trust: float | None) -> Pattern:
-    await shelf.require_free_name(tx, item.pattern)
-    granted = await shelf.agent_ids(tx, item.draft.shared_with)
+def _kept(run: Execute, author: Agent, item: _Made) -> Pattern:
+    return _write(run, author, item, reliance(run, author.id, at=item.pattern.created_at))
+
+
+def _all_kept(run: Execute, author: Agent, made: Sequence[_Made], *, at: datetime) -> None:
+    if problems := _problems(run, author, made):
+        raise BatchRefused(problems, of=len(made))
+    trust = reliance(run, author.id, at=at)
+    for item in sorted(made, key=lambda item: item.pattern.namespace):
+        _write(run, author, item, trust)
+
+
+def _write(run: Execute, author: Agent, item: _Made, trust: float | None) -> Pattern:
+    shelf.require_free_name(run, item.pattern)
+    granted = shelf.agent_ids(run, item.draft.shared_with)
     pattern = replace(
         item.pattern,
-        provenance=item.imported or await shelf.provenance(tx, author, item.draft),
+        provenance=item.imported or shelf.provenance(run, author, item.draft),
         author_trust=trust,
     )
-    document = item.document
-    assert document is not None
-
-    def put(run: Execute) -> None:
-        patterns.add(run, pattern, list(granted.values()))
-        documents.add(run, document)
-
-    await at_once(tx, put)
+    assert item.document is not None
+    patterns.add(run, pattern, list(granted.values()))
+    documents.add(run, item.document)
     for version in item.earlier:
-        await versions.keep(tx, pattern.id, replace(version, author_trust=trust))
+        versions.keep(run, pattern.id, replace(version, author_trust=trust))
     return pattern

@@ -19,6 +19,7 @@ from tmws.services.storing import Storing
 from tmws.storage import lifecycle, patterns, versions
 from tmws.storage.database import Database, Transaction
 from tmws.storage.patterns import PatternFilter
+from tmws.storage.prepared import at_once
 
 MOST_IMPORTED = 10_000
 _PAGE = 200
@@ -176,7 +177,10 @@ async def _of_same_name(
     connection: Transaction, agent: Agent, draft: PatternDraft, words: Sequence[str]
 ) -> tuple[str, float] | None:
     namespace = draft.namespace or agent.home
-    key = await patterns.id_of(connection, namespace=namespace, owner_id=agent.id, name=draft.name)
+    key = await at_once(
+        connection,
+        lambda run: patterns.id_of(run, namespace=namespace, owner_id=agent.id, name=draft.name),
+    )
     if key is None:
         return None
     known = (await patterns.readable(connection, agent, [key]))[key]

@@ -25,6 +25,7 @@ from tmws.services.gate import Gate
 from tmws.services.scoring import believed
 from tmws.storage import agents, claims, evidence, reliances, trust
 from tmws.storage.database import Database, Transaction
+from tmws.storage.prepared import at_once
 
 MOST_COMPARED = 10
 _MOST_OPEN = 500
@@ -322,7 +323,7 @@ async def _shown(
     at: datetime,
 ) -> TrustView:
     model, mix = state.model, state.reference.mix
-    seen = await believed(connection, state, owner, at=at)
+    seen = await at_once(connection, lambda run: believed(run, state, owner, at=at))
     return TrustView(
         agent=subject.name,
         standing=seen.standing,

@@ -14,6 +14,7 @@ from tmws.ports import Clock, CommitReader, WorkspaceReader
 from tmws.services.notary import Notary
 from tmws.storage import artifacts, trusted, workspaces
 from tmws.storage.database import Database
+from tmws.storage.prepared import Execute, at_once
 from tmws.storage.trusted import Kept, Kind
 
 
@@ -143,10 +144,14 @@ class TrustedRefs:
                     f"Ref {name!r} is registered already. Choose another name (the newest ref of "
                     f"a workspace counts), or remove it first: tmws refs remove {name}."
                 )
-            for file in files:
-                media_type = trusted_refs.FILE_MEDIA_TYPE
-                await artifacts.put(tx, file.content, media_type=media_type, at=now)
-            await artifacts.put(tx, document, media_type=trusted_refs.MEDIA_TYPE, at=now)
+
+            def put(run: Execute) -> None:
+                for file in files:
+                    media_type = trusted_refs.FILE_MEDIA_TYPE
+                    artifacts.put(run, file.content, media_type=media_type, at=now)
+                artifacts.put(run, document, media_type=trusted_refs.MEDIA_TYPE, at=now)
+
+            await at_once(tx, put)
             await trusted.add(tx, kept)
             event = events.trusted_ref_registered(
                 name, workspace, source, kept.digest, by=by, at=now

@@ -30,6 +30,7 @@ from tmws.storage import agents, documents, lifecycle, patterns, trials, usage, 
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document
 from tmws.storage.lifecycle import Act, ActKind
+from tmws.storage.prepared import at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ async def _with_free_name(connection: Transaction, pattern: Pattern, step: Step)
     if step.kind is not StepKind.RESTORE or step.refused:
         return step
     try:
-        await shelf.require_free_name(connection, pattern)
+        await at_once(connection, lambda run: shelf.require_free_name(run, pattern))
     except Conflict as taken:
         return replace(step, refused=taken.message)
     return step

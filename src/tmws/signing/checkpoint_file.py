@@ -9,6 +9,8 @@ from pathlib import Path
 from tmws.domain.checkpoints import parse
 from tmws.domain.errors import BackendUnavailable, SignatureInvalid
 
+_LONGEST_BYTES = 64 * 1024
+
 
 class CheckpointFile:
     """Keeps one note; replaces it only by one of a tree that is at least as large."""
@@ -38,10 +40,15 @@ class CheckpointFile:
     def load(self) -> str | None:
         """Return the kept note, None before the first."""
         try:
-            # Whatever stands there is handed on: the reader refuses what is no checkpoint.
-            return self._path.read_text("utf-8", "replace")
+            handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        try:  # past Python's layers, which take longer than the rest: every act looks here
+            told = os.read(handle, _LONGEST_BYTES)
+        finally:
+            os.close(handle)
+        # Whatever stands there is handed on: the reader refuses what is no checkpoint.
+        return told.decode("utf-8", "replace")
 
     def _kept_size(self) -> int:
         try:

@@ -10,7 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import Agent, Role
+from tmws.storage.prepared import Execute, Prepared
 from tmws.storage.tables import agents, credentials, memberships, namespaces
+
+_ID = Prepared(sa.select(agents.c.id).where(agents.c.name == sa.bindparam("name", type_=sa.String)))
 
 
 async def add(connection: AsyncConnection, agent: Agent) -> None:
@@ -56,12 +59,10 @@ async def lock(connection: AsyncConnection, agent_id: str) -> None:
     )
 
 
-async def ids_of(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:
+def ids_of(run: Execute, names: Sequence[str]) -> dict[str, str]:
     """Return name to id of those that exist."""
-    rows = await connection.execute(
-        sa.select(agents.c.name, agents.c.id).where(agents.c.name.in_(names))
-    )
-    return {row.name: row.id for row in rows}
+    found = {name: run(_ID, {"name": name}) for name in names}
+    return {name: str(rows[0][0]) for name, rows in found.items() if rows}
 
 
 async def names_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:

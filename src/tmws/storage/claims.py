@@ -21,11 +21,33 @@ from tmws.domain.verifications import (
     ClaimState,
     Run,
     check_from_json,
-    check_to_json,
+    check_text,
     judgement_from_json,
     judgement_to_json,
 )
+from tmws.storage.columns import microseconds
+from tmws.storage.prepared import Execute, Prepared, Value, plain
 from tmws.storage.tables import agents, claims
+
+_PLAIN = plain(claims)
+_OURS = (
+    _PLAIN.c.id == sa.bindparam("of", type_=sa.String),
+    _PLAIN.c.state == ClaimState.OPEN.value,
+    _PLAIN.c.attempt == sa.bindparam("held", type_=sa.Integer),
+)
+_HELD = Prepared(sa.select(_PLAIN.c.id).where(*_OURS).with_for_update())
+_CLOSE = Prepared(
+    _PLAIN.update()
+    .where(*_OURS)
+    .values(
+        {
+            name: sa.bindparam(name, type_=_PLAIN.c[name].type)
+            for name in """state verdict judgement run evidence_digest ledger_index closed_at
+                lease_until""".split()
+        }
+    )
+    .returning(_PLAIN.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +76,7 @@ async def add(connection: AsyncConnection, claim: Claim) -> None:
             namespace=claim.namespace,
             statement=claim.statement,
             workspace=claim.workspace,
-            check=_check(claim),
+            check=check_text(claim.check),
             applied=json.dumps(claim.applied),
             confidence=claim.confidence,
             effort_minutes=claim.effort_minutes,
@@ -69,24 +91,21 @@ async def add(connection: AsyncConnection, claim: Claim) -> None:
     )
 
 
-async def close(connection: AsyncConnection, closed: Claim) -> bool:
+def close(run: Execute, closed: Claim) -> bool:
     """Write what a verdict added, if the claim's lease is still ours; say whether it was."""
     assert closed.judgement is not None and closed.run is not None  # noqa: PT018
-    result = await connection.execute(
-        claims.update()
-        .where(*_leased(closed))
-        .values(
-            state=ClaimState.CLOSED.value,
-            verdict=closed.judgement.verdict.value,
-            judgement=canonical_bytes(judgement_to_json(closed.judgement)).decode(),
-            run=canonical_bytes(dataclasses.asdict(closed.run)).decode(),
-            evidence_digest=closed.evidence_digest,
-            ledger_index=closed.ledger_index,
-            closed_at=closed.closed_at,
-            lease_until=None,
-        )
-    )
-    return bool(result.rowcount)
+    assert closed.closed_at is not None
+    added: dict[str, Value] = {
+        "verdict": closed.judgement.verdict.value,
+        "judgement": canonical_bytes(judgement_to_json(closed.judgement)).decode(),
+        "run": canonical_bytes(dataclasses.asdict(closed.run)).decode(),
+        "evidence_digest": closed.evidence_digest,
+        "ledger_index": closed.ledger_index,
+        "closed_at": microseconds(closed.closed_at),
+        "state": ClaimState.CLOSED.value,
+        "lease_until": None,
+    }
+    return bool(run(_CLOSE, {**added, **_lease(closed)}))
 
 
 async def abandon(connection: AsyncConnection, claim: Claim, *, at: datetime) -> bool:
@@ -99,10 +118,9 @@ async def abandon(connection: AsyncConnection, claim: Claim, *, at: datetime) ->
     return bool(result.rowcount)
 
 
-async def is_held(connection: AsyncConnection, claim: Claim) -> bool:
+def is_held(run: Execute, claim: Claim) -> bool:
     """Say whether the claim's lease is still ours, and keep it so until the transaction ends."""
-    held = sa.select(claims.c.id).where(*_leased(claim)).with_for_update()
-    return await connection.scalar(held) is not None
+    return bool(run(_HELD, _lease(claim)))
 
 
 async def renew(connection: AsyncConnection, claim: Claim, *, until: datetime) -> bool:
@@ -136,7 +154,7 @@ async def judgements_on(connection: AsyncConnection, claim: Claim) -> list[Judge
     found = await connection.scalars(
         sa.select(claims.c.judgement).where(
             claims.c.snapshot_digest == claim.snapshot_digest,
-            claims.c.check == _check(claim),
+            claims.c.check == check_text(claim.check),
             claims.c.judgement.is_not(None),
         )
     )
@@ -165,7 +183,7 @@ async def same(connection: AsyncConnection, claim: Claim) -> list[Claim]:
         connection,
         claims.c.agent_id == claim.agent_id,
         claims.c.snapshot_digest == claim.snapshot_digest,
-        claims.c.check == _check(claim),
+        claims.c.check == check_text(claim.check),
     )
 
 
@@ -235,8 +253,8 @@ def _leased(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _check(claim: Claim) -> str:
-    return canonical_bytes(check_to_json(claim.check)).decode()
+def _lease(claim: Claim) -> dict[str, Value]:
+    return {"of": claim.id, "held": claim.attempt}
 
 
 async def _select(

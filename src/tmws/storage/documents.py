@@ -70,7 +70,7 @@ class Document:
 
 def add(run: Execute, document: Document) -> None:
     """Make a thing findable, in the transaction that stores it."""
-    [(revision,)] = run(_NEXT_REVISION, {"of": document.namespace})
+    revision = count_write(run, document.namespace)
     [(row_id,)] = run(
         _ADD,
         {
@@ -177,13 +177,14 @@ async def _at(connection: AsyncConnection, item_id: str) -> tuple[int, int]:
     return row.id, await next_revision(connection, row.namespace)
 
 
-async def next_revision(connection: AsyncConnection, namespace: str) -> int:
+def count_write(run: Execute, namespace: str) -> int:
     """Count a write to a namespace; processes whose index is behind see it."""
+    return int(run(_NEXT_REVISION, {"of": namespace})[0][0])
 
-    def counted(run: Execute) -> int:
-        return int(run(_NEXT_REVISION, {"of": namespace})[0][0])
 
-    return await at_once(connection, counted)
+async def next_revision(connection: AsyncConnection, namespace: str) -> int:
+    """Do so between other statements of a transaction."""
+    return await at_once(connection, lambda run: count_write(run, namespace))
 
 
 async def _put_vector(

@@ -103,7 +103,8 @@ def append(run: Execute, tree: Tree, *, leaf: bytes, salt: bytes, payload: bytes
     run(_ENTRY, {"index": index, "leaf": leaf.decode(), "leaf_hash": hashed})
     run(_PAYLOAD, {"index": index, "salt": salt, "payload": payload.decode()})
     grown = tree.appended(hashed)
-    run(_GROW, {"grown": grown.size, "edge": json.dumps([peak.hex() for peak in grown.peaks])})
+    edge = ", ".join(f'"{peak.hex()}"' for peak in grown.peaks)
+    run(_GROW, {"grown": grown.size, "edge": f"[{edge}]"})
     return grown
 
 

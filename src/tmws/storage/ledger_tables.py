@@ -6,10 +6,13 @@ import sqlalchemy as sa
 
 from tmws.storage.columns import metadata
 
+# SQLite's INTEGER is the row's own number: no index of keys beside the rows.
+_INDEX = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 ledger_entries = sa.Table(
     "ledger_entries",
     metadata,
-    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("index", _INDEX, primary_key=True, autoincrement=False),
     sa.Column("leaf", sa.Text, nullable=False),
     sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
 )
@@ -18,7 +21,13 @@ ledger_entries = sa.Table(
 ledger_payloads = sa.Table(
     "ledger_payloads",
     metadata,
-    sa.Column("index", sa.ForeignKey("ledger_entries.index"), primary_key=True),
+    sa.Column(
+        "index",
+        _INDEX,
+        sa.ForeignKey("ledger_entries.index"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     sa.Column("salt", sa.LargeBinary, nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
 )

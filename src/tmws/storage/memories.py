@@ -14,8 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.memories import Memory, MemoryKind
 from tmws.storage.access import readable_memories
+from tmws.storage.columns import microseconds
 from tmws.storage.ordering import older_than
+from tmws.storage.prepared import Execute, inserted
 from tmws.storage.tables import agents, memories
+
+_ADD = inserted(memories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +33,21 @@ class Evidenced:
     tags: str
 
 
-async def add(connection: AsyncConnection, memory: Memory) -> None:
+def add(run: Execute, memory: Memory) -> None:
     """Store a new memory."""
-    await connection.execute(
-        memories.insert().values(
-            id=memory.id,
-            namespace=memory.namespace,
-            owner_id=memory.owner_id,
-            kind=memory.kind.value,
-            text=memory.text,
-            tags=json.dumps(memory.tags),
-            level=memory.level.value,
-            claim_id=memory.claim_id,
-            created_at=memory.created_at,
-        )
+    run(
+        _ADD,
+        {
+            "id": memory.id,
+            "namespace": memory.namespace,
+            "owner_id": memory.owner_id,
+            "kind": memory.kind.value,
+            "text": memory.text,
+            "tags": json.dumps(memory.tags),
+            "level": memory.level.value,
+            "claim_id": memory.claim_id,
+            "created_at": microseconds(memory.created_at),
+        },
     )
 
 

@@ -40,6 +40,14 @@ from tmws.storage.tables import agents, namespaces, pattern_grants, pattern_tags
 from tmws.storage.usage import PRIOR, usage_of
 
 _ADD, _ADD_TAG, _ADD_GRANT = inserted(patterns), inserted(pattern_tags), inserted(pattern_grants)
+_NAMED = Prepared(
+    sa.select(patterns.c.id).where(
+        patterns.c.namespace == sa.bindparam("namespace", type_=sa.String),
+        patterns.c.owner_id == sa.bindparam("owner", type_=sa.String),
+        patterns.c.name == sa.bindparam("name", type_=sa.String),
+        patterns.c.removed_at.is_(None),
+    )
+)
 _NEW: dict[str, Value] = {
     column.name: column.default.arg if isinstance(column.default, sa.ColumnDefault) else None
     for column in patterns.c
@@ -129,18 +137,19 @@ async def add_tags(connection: AsyncConnection, pattern_id: str, tags: Sequence[
         )
 
 
-async def id_of(
-    connection: AsyncConnection, *, namespace: str, owner_id: str, name: str
-) -> str | None:
+def id_of(run: Execute, *, namespace: str, owner_id: str, name: str) -> str | None:
     """Return the id of the owner's living pattern of this name."""
-    return await connection.scalar(
-        sa.select(patterns.c.id).where(
-            patterns.c.namespace == namespace,
-            patterns.c.owner_id == owner_id,
-            patterns.c.name == name,
-            patterns.c.removed_at.is_(None),
-        )
+    rows = run(_NAMED, {"namespace": namespace, "owner": owner_id, "name": name})
+    return str(rows[0][0]) if rows else None
+
+
+def readable_version(run: Execute, caller: Reader, pattern_id: str) -> int | None:
+    """Return the version of a pattern that the caller may read, None where there is none."""
+    seen = sa.select(patterns.c.version).where(
+        patterns.c.id == pattern_id, readable_patterns(caller)
     )
+    rows = run(Prepared(seen), {})
+    return int(rows[0][0]) if rows else None
 
 
 async def readable(

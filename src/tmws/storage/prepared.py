@@ -8,6 +8,7 @@ the same statements, one after another.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -15,8 +16,9 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.util import greenlet_spawn
 
 from tmws.storage.one_trip import SqliteConnection
 
@@ -64,6 +66,16 @@ class Upsert(Prepared):
         self.on_postgresql = post.on_conflict_do_update(
             index_elements=keys, set_={name: post.excluded[name] for name in others}
         )
+
+
+class FirstKept(Prepared):
+    """Stores a row unless there is one of its key, however many try at once."""
+
+    def __init__(self, table: sa.Table) -> None:
+        columns = plain(table)
+        values = {c.name: sa.bindparam(c.name, type_=c.type) for c in columns.c}
+        self._compile(sqlite.insert(columns).values(values).on_conflict_do_nothing())
+        self.on_postgresql = postgresql.insert(columns).values(values).on_conflict_do_nothing()
 
 
 Execute = Callable[[Prepared, Mapping[str, Value]], Sequence[Any]]
@@ -119,10 +131,35 @@ async def at_once(connection: AsyncConnection, work: Callable[[Execute], T]) -> 
     if connection.dialect.name != "sqlite":
         return await connection.run_sync(lambda sync: work(partial(_on_postgresql, sync)))
     driver: Any = (await connection.get_raw_connection()).dbapi_connection
+    return await _on_thread(driver, lambda raw: work(partial(_on_sqlite, raw)))
+
+
+async def at_once_and_kept(engine: AsyncEngine, work: Callable[[Execute], T]) -> T:
+    """Do so on SQLite as a transaction of its own, which begins and ends on that trip."""
+    pooled: Any = await engine.raw_connection()
     try:
-        return await SqliteConnection.on_thread(driver, lambda raw: work(partial(_on_sqlite, raw)))
+        return await _on_thread(pooled.dbapi_connection, partial(_kept, work=work))
+    finally:
+        # Giving it back may close it, which somebody who is cancelled has to let happen.
+        await asyncio.shield(asyncio.ensure_future(greenlet_spawn(pooled.close)))
+
+
+async def _on_thread(driver: SqliteConnection, work: Callable[[sqlite3.Connection], T]) -> T:
+    try:
+        return await driver.on_thread(work)
     except sqlite3.Error as error:
         raise sa.exc.DBAPIError.instance(None, None, error, sqlite3.Error) from error
+
+
+def _kept(connection: sqlite3.Connection, work: Callable[[Execute], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = work(partial(_on_sqlite, connection))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()  # SQLite ends some failed transactions itself: this minds neither
+        raise
+    return found
 
 
 def _on_sqlite(

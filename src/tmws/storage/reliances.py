@@ -8,8 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.domain.canonical import canonical_bytes
-from tmws.domain.verifications import Claim, check_to_json
+from tmws.domain.verifications import Claim, check_text
 from tmws.storage.columns import microseconds
 from tmws.storage.prepared import Execute, Prepared, plain
 from tmws.storage.tables import claims, links, reliances
@@ -115,5 +114,8 @@ def settle(run: Execute, claim: Claim, *, at: datetime) -> None:
 
 
 def _key(claim: Claim) -> dict[str, str]:
-    checked = canonical_bytes(check_to_json(claim.check)).decode()
-    return {"agent": claim.agent_id, "snapshot": claim.snapshot_digest, "checked": checked}
+    return {
+        "agent": claim.agent_id,
+        "snapshot": claim.snapshot_digest,
+        "checked": check_text(claim.check),
+    }

@@ -177,6 +177,7 @@ pattern_tags = sa.Table(
     sa.Column("pattern_id", sa.ForeignKey("patterns.id"), primary_key=True),
     sa.Column("tag", sa.String(50), primary_key=True),
     sa.Index(None, "tag", "pattern_id"),
+    sqlite_with_rowid=False,
 )
 
 pattern_grants = sa.Table(

@@ -18,7 +18,7 @@ evidence = sa.Table(
     sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
     sa.Column("at", Moment, nullable=False),
     sa.Column("verdict", sa.String(16), nullable=False),
-    sa.Column("task", sa.String(64), index=True),
+    sa.Column("task", sa.String(64)),
     sa.Column("type", sa.String(32), nullable=False),
     sa.Column("effort_minutes", sa.Double),
     sa.Column("author", sa.String(40)),
@@ -30,6 +30,8 @@ evidence = sa.Table(
     sa.Column("step", sa.Text),
     sa.Column("withdrawn", sa.Text),
     sa.Index(None, "owner_id", "at"),
+    # Whoever met a task first described it.
+    sa.Index(None, "task", "ledger_index"),
 )
 
 links = sa.Table(
@@ -65,4 +67,5 @@ trust_state = sa.Table(
     sa.Column("agent", sa.String(40), primary_key=True),
     sa.Column("topic", sa.String(64), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
 )

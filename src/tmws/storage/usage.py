@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.agents import AccessLevel
 from tmws.domain.usage import Prior, Usage
+from tmws.storage.columns import microseconds, moment
+from tmws.storage.prepared import Execute, Prepared, Upsert, Value, numbered, plain
 from tmws.storage.tables import agent_usage, namespaces, patterns
 
 _COUNTS = tuple(field.name for field in dataclasses.fields(Usage) if field.name != "prior")
@@ -23,6 +25,39 @@ PRIOR = (
     namespaces.c.evidence_bad.label("prior_bad"),
 )
 """Columns that `usage_of` needs beside those of a pattern."""
+
+_PATTERNS, _OF_AGENT, _NAMESPACES = plain(patterns), plain(agent_usage), plain(namespaces)
+_OF, _BY = (sa.bindparam(name, type_=sa.String) for name in ("of", "by"))
+_LOCK = Prepared(
+    sa.select(
+        _PATTERNS.c.namespace,
+        _PATTERNS.c.level,
+        _PATTERNS.c.removed_at,
+        *(_PATTERNS.c[name] for name in _COUNTS),
+    )
+    .where(_PATTERNS.c.id == _OF)
+    .with_for_update()
+)
+_OWN = Prepared(
+    sa.select(*(_OF_AGENT.c[name] for name in _COUNTS)).where(
+        _OF_AGENT.c.pattern_id == _OF, _OF_AGENT.c.agent_id == _BY
+    )
+)
+_KEEP = Prepared(
+    _PATTERNS.update()
+    .where(_PATTERNS.c.id == _OF)
+    .values({name: sa.bindparam(name, type_=_PATTERNS.c[name].type) for name in _COUNTS})
+)
+_KEEP_OWN = Upsert(agent_usage, rows=1)
+_EXPECT = Prepared(
+    _NAMESPACES.update()
+    .where(_NAMESPACES.c.name == _OF)
+    .values(
+        evidence_good=_NAMESPACES.c.evidence_good + sa.bindparam("good", type_=sa.Double),
+        evidence_bad=_NAMESPACES.c.evidence_bad + sa.bindparam("bad", type_=sa.Double),
+    )
+    .returning(_NAMESPACES.c.evidence_good, _NAMESPACES.c.evidence_bad)
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,18 +81,14 @@ def usage_of(known: Mapping[str, Any]) -> Usage:
     return Usage(**{name: known[name] for name in _COUNTS}, prior=prior)
 
 
-async def lock(connection: AsyncConnection, pattern_id: str, agent_id: str) -> Locked:
+def lock(run: Execute, pattern_id: str, agent_id: str) -> Locked:
     """Return the statistics of a pattern and keep others from changing them meanwhile."""
     # The namespace is not locked: writers take patterns first, namespaces last.
-    row = (
-        await connection.execute(
-            sa.select(patterns).where(patterns.c.id == pattern_id).with_for_update()
-        )
-    ).one()
-    own = await of_agent(connection, pattern_id, agent_id)
+    [(namespace, level, removed_at, *counts)] = run(_LOCK, {"of": pattern_id})
+    own = run(_OWN, {"of": pattern_id, "by": agent_id})
     # What is counted while nobody can read it moves nothing for others.
-    level = row.level if row.removed_at is None else AccessLevel.PRIVATE.value
-    return Locked(row.namespace, level, usage_of(row._asdict()), own)
+    seen_by = level if removed_at is None else AccessLevel.PRIVATE.value
+    return Locked(namespace, seen_by, _usage(counts), _usage(own[0]) if own else None)
 
 
 async def of_agent(connection: AsyncConnection, pattern_id: str, agent_id: str) -> Usage | None:
@@ -72,42 +103,21 @@ async def of_agent(connection: AsyncConnection, pattern_id: str, agent_id: str) 
     return usage_of(row._asdict()) if row else None
 
 
-async def keep(connection: AsyncConnection, pattern_id: str, usage: Usage) -> None:
+def keep(run: Execute, pattern_id: str, usage: Usage) -> None:
     """Store the new statistics of a locked pattern."""
-    await connection.execute(
-        patterns.update().where(patterns.c.id == pattern_id).values(_counts(usage))
-    )
+    run(_KEEP, {"of": pattern_id, **_counts(usage)})
 
 
-async def keep_own(
-    connection: AsyncConnection, pattern_id: str, agent_id: str, own: Usage, *, known: bool
-) -> None:
-    """Store what an agent reported of a locked pattern; `known` when it had before."""
+def keep_own(run: Execute, pattern_id: str, agent_id: str, own: Usage) -> None:
+    """Store what an agent reported of a locked pattern."""
     row = {"pattern_id": pattern_id, "agent_id": agent_id, **_counts(own)}
-    if not known:
-        await connection.execute(agent_usage.insert().values(row))
-        return
-    await connection.execute(
-        agent_usage.update()
-        .where(agent_usage.c.pattern_id == pattern_id, agent_usage.c.agent_id == agent_id)
-        .values(row)
-    )
+    run(_KEEP_OWN, {numbered(name, 0): value for name, value in row.items()})
 
 
-async def expect(connection: AsyncConnection, namespace: str, *, good: float, bad: float) -> Prior:
+def expect(run: Execute, namespace: str, *, good: float, bad: float) -> Prior:
     """Add evidence to what a namespace expects of its patterns, and return that."""
-    row = (
-        await connection.execute(
-            namespaces.update()
-            .where(namespaces.c.name == namespace)
-            .values(
-                evidence_good=namespaces.c.evidence_good + good,
-                evidence_bad=namespaces.c.evidence_bad + bad,
-            )
-            .returning(*PRIOR)
-        )
-    ).one()
-    return Prior(row.prior_good, row.prior_bad)
+    [(all_good, all_bad)] = run(_EXPECT, {"of": namespace, "good": good, "bad": bad})
+    return Prior(all_good, all_bad)
 
 
 async def expect_anew(connection: AsyncConnection, pattern_id: str) -> None:
@@ -144,5 +154,13 @@ async def forget_own(connection: AsyncConnection, pattern_id: str) -> None:
     await connection.execute(agent_usage.delete().where(agent_usage.c.pattern_id == pattern_id))
 
 
-def _counts(usage: Usage) -> dict[str, Any]:
-    return {name: getattr(usage, name) for name in _COUNTS}
+def _counts(usage: Usage) -> dict[str, Value]:
+    counts = {name: getattr(usage, name) for name in _COUNTS}
+    at = usage.last_used_at
+    return {**counts, "last_used_at": None if at is None else microseconds(at)}
+
+
+def _usage(stored: Sequence[Any]) -> Usage:
+    counts = dict(zip(_COUNTS, stored, strict=True))
+    at = counts["last_used_at"]
+    return Usage(**{**counts, "last_used_at": None if at is None else moment(at)})

@@ -10,8 +10,24 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.usage import UseOutcome
-from tmws.storage.documents import next_revision
+from tmws.storage.columns import microseconds
+from tmws.storage.documents import count_write, next_revision
+from tmws.storage.prepared import Execute, Prepared, Value, inserted, plain
 from tmws.storage.tables import claims, namespaces, patterns, use_vectors, uses
+
+_PLAIN = plain(uses)
+_NEWEST_VERSION = (
+    sa.select(patterns.c.version)
+    .where(patterns.c.id == sa.bindparam("of", type_=sa.String))
+    .scalar_subquery()
+)
+_ADD = Prepared(
+    _PLAIN.insert().values(
+        {column.name: sa.bindparam(column.name, type_=column.type) for column in _PLAIN.c}
+        | {"version": _NEWEST_VERSION}
+    )
+)
+_ADD_VECTOR = inserted(use_vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +54,30 @@ class Use:
     vectors: Mapping[str, bytes] = field(default_factory=dict)
 
 
-async def add(connection: AsyncConnection, use: Use, *, namespace: str) -> None:
+def add(run: Execute, use: Use, *, namespace: str) -> None:
     """Store a use of a pattern of this namespace, and make its context findable."""
-    await connection.execute(
-        uses.insert().values(
-            id=use.id,
-            pattern_id=use.pattern_id,
-            agent_id=use.agent_id,
-            claim_id=use.claim_id,
-            outcome=use.outcome.value,
-            duration_seconds=use.duration_seconds,
-            context=use.context,
-            at=use.at,
-            share=use.share,
-            receipt_id=use.receipt_id,
-            version=sa.select(patterns.c.version)
-            .where(patterns.c.id == use.pattern_id)
-            .scalar_subquery(),
-        )
+    run(
+        _ADD,
+        {
+            "id": use.id,
+            "pattern_id": use.pattern_id,
+            "agent_id": use.agent_id,
+            "claim_id": use.claim_id,
+            "outcome": use.outcome.value,
+            "duration_seconds": use.duration_seconds,
+            "context": use.context,
+            "at": microseconds(use.at),
+            "share": use.share,
+            "receipt_id": use.receipt_id,
+            "of": use.pattern_id,
+        },
     )
     if not use.vectors:
         return
-    revision = await next_revision(connection, namespace)
-    await connection.execute(
-        use_vectors.insert(),
-        [
-            {
-                "use_id": use.id,
-                "embedder": embedder,
-                "namespace": namespace,
-                "revision": revision,
-                "vector": vector,
-            }
-            for embedder, vector in use.vectors.items()
-        ],
-    )
+    row: dict[str, Value] = {"use_id": use.id, "namespace": namespace}
+    row["revision"] = count_write(run, namespace)
+    for embedder, vector in use.vectors.items():
+        run(_ADD_VECTOR, {**row, "embedder": embedder, "vector": vector})
 
 
 async def has_proof(connection: AsyncConnection, *, pattern_id: str, claim_id: str) -> bool:

@@ -15,28 +15,33 @@ from tmws.domain.canonical import canonical_bytes
 from tmws.domain.patterns import Pattern
 from tmws.domain.usage import UseOutcome
 from tmws.domain.versions import Content, Version, content_of
+from tmws.storage.columns import microseconds
 from tmws.storage.patterns import add_tags
+from tmws.storage.prepared import Execute, at_once, inserted
 from tmws.storage.tables import agents, pattern_tags, pattern_versions, patterns, uses
 
+_KEEP = inserted(pattern_versions)
 
-async def keep(connection: AsyncConnection, pattern_id: str, version: Version) -> None:
+
+def keep(run: Execute, pattern_id: str, version: Version) -> None:
     """Store a version that is not the newest."""
-    await connection.execute(
-        pattern_versions.insert().values(
-            pattern_id=pattern_id,
-            version=version.number,
+    run(
+        _KEEP,
+        {
+            "pattern_id": pattern_id,
+            "version": version.number,
             **_columns(version.content),
-            tags=json.dumps(version.content.tags),
-            author_id=version.author_id,
-            author_trust=version.author_trust,
-            written_at=version.written_at,
-        )
+            "tags": json.dumps(version.content.tags),
+            "author_id": version.author_id,
+            "author_trust": version.author_trust,
+            "written_at": microseconds(version.written_at),
+        },
     )
 
 
 async def add(connection: AsyncConnection, before: Pattern, after: Version) -> None:
     """Put a new version in the place of the newest, which is kept as it was."""
-    await keep(connection, before.id, newest_of(before))
+    await at_once(connection, lambda run: keep(run, before.id, newest_of(before)))
     await connection.execute(
         patterns.update()
         .where(patterns.c.id == before.id)

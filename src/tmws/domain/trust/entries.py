@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from tmws.domain.canonical import Json, digest
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     REFITTED = "trust_refitted"
 
 
+@lru_cache(256)
 def task_key(check: Check, workspace: str) -> str:
     """Return the name under which all who have this check of this workspace run share it.
 
