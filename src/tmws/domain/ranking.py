@@ -28,7 +28,7 @@ class Arm(StrEnum):
     USES = "uses"
 
 
-WEIGHTS: Mapping[Arm, float] = {Arm.WORDS: 0.45, Arm.CHARACTERS: 0.2, Arm.MEANING: 0.35}
+WEIGHTS: Mapping[Arm, float] = {Arm.WORDS: 0.55, Arm.CHARACTERS: 0.15, Arm.MEANING: 0.3}
 """What the arms weigh among each other; arms that are absent leave theirs to the rest."""
 
 CANDIDATES = 200
@@ -44,14 +44,15 @@ SHOWN_FROM = 0.35
 """Results that are less probably useful than this are not shown."""
 
 # Past uses outweigh every description, once there are enough of them and near ones.
-_USES_WEIGHT = 0.8
-_USES_FOR_HALF = 50
+_USES_WEIGHT = 0.85
+_USES_FOR_HALF = 100
 _USES_FROM, _USES_FULL = 0.2, 0.4
 _USES_SHARPNESS = 16.0
 
-# An arm speaks louder when its best stands out, up to six standard deviations above
-# its median; below about five candidates that says nothing and a common loudness is taken.
-_STANDS_OUT = 6.0
+# An arm speaks louder when its best stands out, up to ten standard deviations above
+# its median (words reach six as a rule); below about five candidates that says nothing
+# and a common loudness is taken.
+_STANDS_OUT = 10.0
 _COMMON_LOUDNESS = 0.6
 _FEW = 5
 
