@@ -130,8 +130,9 @@ def _shown_after(
 ) -> Standing:
     life = Life(fold.copy(), agent)
     if peers is None:
+        # Others met them first, so by the product's rules they are nobody's own picks.
         for claim in claims:
-            life.decide(people.tasks[claim], people.answers[agent][claim], own_pick=True)
+            life.decide(people.tasks[claim], people.answers[agent][claim])
         return fold.standing(life.model, agent, life.now)
     own = {claim: replace(people.tasks[claim], author=agent) for claim in claims}
     line = life.model.calibration
