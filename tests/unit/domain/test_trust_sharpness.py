@@ -155,3 +155,16 @@ def test_a_mix_is_as_sharp_as_its_claims() -> None:
 @given(logs())
 def test_a_fit_gives_the_same_sharpness_in_whatever_order_it_is_told(log: list[Evidence]) -> None:
     assert refit(log)[0].fingerprint() == refit(log[::-1])[0].fingerprint()
+
+
+def test_no_claim_counts_as_more_than_four_and_a_half_times_as_sharp_as_usual() -> None:
+    anything = Belief(0.0, 100.0)
+    sharp = learned(divided(0.3) * 8, difficulty=HARD, sharpness=anything, start=0.3)
+    assert sharp.mean == 1.5
+    against = [a._replace(supported=not a.supported) for a in divided(0.3) * 8]
+    assert learned(against, difficulty=HARD, sharpness=anything, start=0.3).mean == -1.5
+
+
+def test_the_search_takes_eight_steps_of_at_most_half_a_logit() -> None:
+    promised = (sharpness._NEWTON_STEPS, sharpness._LONGEST_STEP, sharpness._PRECISION)
+    assert promised == (8, 0.5, 1e-3)
