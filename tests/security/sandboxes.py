@@ -14,7 +14,7 @@ from tmws.sandbox.engine import Engine
 from tmws.sandbox.probes import quick
 from tmws.testing.sandbox_suite import silent
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 @asynccontextmanager

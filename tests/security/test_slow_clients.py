@@ -25,6 +25,8 @@ SERVER = """
 from tmws.faces.http import connections
 connections.REQUEST_SECONDS = connections.STALLED_SECONDS = 1.5
 connections.MOST_CONNECTIONS = 100
+from tmws.faces.mcp import shares
+shares.MOST_SESSIONS_OF_ONE = 5
 from tmws.faces.cli import main
 main()
 """
@@ -32,6 +34,11 @@ LIST = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": 
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "slow", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {}}}}).encode()  # fmt: skip
+
+
+INITIALIZE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+    "protocolVersion": "2025-11-25", "capabilities": {},
+    "clientInfo": {"name": "slow", "version": "1"}}}).encode()  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +228,32 @@ async def test_bodies_of_one_agent_are_few_at_once(served: Served) -> None:
     await served.require_service(agent=1)
     assert all(await asyncio.gather(*(client.ended() for client in large)))
     assert peaks.peak(served.process) - before < 48 * MIB
+
+
+async def initialized(served: Served, agent: int) -> tuple[bytes, bytes]:
+    """Open a session of the older era; return the first line of the answer, and its name."""
+    client = await served.connect()
+    head = served.head(len(INITIALIZE), agent=agent)
+    await client.send(head.replace(b"2026-07-28", b"2025-11-25") + INITIALIZE)
+    answer = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+    first, *lines = answer.split(b"\r\n")
+    named = (line.partition(b": ")[2] for line in lines if line.startswith(b"mcp-session-id"))
+    return first, next(named, b"")
+
+
+async def test_an_agent_has_a_share_of_sessions_and_ends_one_to_open_another(
+    served: Served,
+) -> None:
+    opened = [await initialized(served, agent=0) for _ in range(5)]
+    assert {first for first, _ in opened} == {b"HTTP/1.1 200 OK"}
+    assert len({name for _, name in opened}) == 5
+    first, _ = await initialized(served, agent=0)
+    assert first == b"HTTP/1.1 429 Too Many Requests"
+    assert (await initialized(served, agent=1))[0] == b"HTTP/1.1 200 OK"
+    await served.require_service(agent=0)  # the newer era has no sessions
+    client = await served.connect()
+    head = served.head(0).replace(b"POST", b"DELETE").replace(b"2026-07-28", b"2025-11-25")
+    named = b"Mcp-Session-Id: " + opened[0][1] + b"\r\n\r\n"
+    await client.send(head.removesuffix(b"\r\n") + named)
+    assert await client.reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert (await initialized(served, agent=0))[0] == b"HTTP/1.1 200 OK"

@@ -8,6 +8,7 @@ bounded by the kernel and killed at its deadline. Nothing ever runs in the serve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -62,7 +63,8 @@ class _Child:
     def kill(self) -> None:
         """End it, whatever it does; a second time changes nothing."""
         self.killed = True
-        signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def exchange(self, request: ExecutionRequest) -> _Seen:
         """Hand over the request, take at most so much of an answer, and see it end."""

@@ -22,7 +22,8 @@ TABLE_ELEMENTS = 100_000
 STACK_BYTES = MEBIBYTE // 2
 # Beside the module's memory: interpreter, engine (a library of 30 MiB), compiler, the bytes.
 OWN_ADDRESS_BYTES = 768 * MEBIBYTE
-DESCRIPTORS = 16  # the engine's library is opened once
+DESCRIPTORS = 16  # until the engine's library is loaded
+STANDARD_FILES = 3
 
 _SET_DEATH_SIGNAL = 1  # <linux/prctl.h>
 _SET_DUMPABLE = 4
@@ -82,6 +83,7 @@ def answer(module: bytes, content: bytes | None, request: Request) -> dict[str, 
         table_elements=TABLE_ELEMENTS,
         stack_bytes=STACK_BYTES,
     )
+    seal()
     value, ended, why = machine.run(module, content)
     return {
         "engine": machine.engine,
@@ -91,6 +93,11 @@ def answer(module: bytes, content: bytes | None, request: Request) -> dict[str, 
         "fuel_used": machine.fuel_used,
         "memory_bytes": machine.memory_used,
     }
+
+
+def seal() -> None:
+    """Open nothing from here on: who breaks out of the engine finds three files and no more."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (STANDARD_FILES, STANDARD_FILES))
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:
