@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.integration.services import Installation, agent, ended, timed_out, verified
+from tests.integration.services import (
+    Installation,
+    agent,
+    claim,
+    ended,
+    silent,
+    timed_out,
+    verified,
+)
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.execution import ExecutionResult
 from tmws.domain.trust.model import Part
 from tmws.domain.trust.reliance import Answer
 from tmws.services.reliance import Relied
-from tmws.storage import evidence, ledger, trust
+from tmws.storage import evidence, ledger, reliances, trust
+from tmws.storage.prepared import at_once
+from tmws.storage.reliances import Reliance
 
 
 @pytest.fixture
@@ -73,7 +85,9 @@ async def test_nobody_relies_on_a_newcomer_and_the_refusal_is_on_record(
     assert (said["claim"], said["agent"], said["by"]) == (claim_id, alice.id, bob.id)
     assert (said["answer"], said["bound"], said["stake"]) == ("bound_too_low", 0, 0.5)
     assert 0.0 <= said["draw"] < 1.0
-    assert (await app.audit.verify()).holds
+    report = await app.audit.verify()
+    assert report.holds
+    assert report.promised == report.size
 
 
 async def test_a_proven_agent_carries_what_its_record_allows_until_it_is_checked(
@@ -108,6 +122,73 @@ async def test_what_was_given_stands_though_more_is_refused_or_less_is_asked_for
     assert not (await asked(app, bob, claim_id, stake=100.0)).granted
     assert (await asked(app, bob, claim_id, stake=0.01)).granted
     assert (await app.trust.explain(bob, "alice")).exposure.carried == 0.5
+
+
+async def test_what_one_has_is_no_room_for_another_and_what_was_refused_is_none_for_oneself(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    await proven(app, installation, alice, bob)
+    carol = await agent(app, "carol")
+    budget = (await app.trust.explain(bob, "alice")).exposure.budget
+    claim_id = await claims(app, installation, alice, 36, held=None)
+    for share in (0.2, 0.4):  # more than before, in place of it
+        assert (await asked(app, bob, claim_id, stake=share * budget)).granted
+        seen = (await app.trust.explain(bob, "alice")).exposure
+        assert seen.carried == pytest.approx(share * budget)
+    for _ in range(2):
+        refused = await asked(app, carol, claim_id, stake=0.8 * budget)
+        assert refused.answer is Answer.OVER_BUDGET
+    assert (await asked(app, carol, claim_id, stake=0.5 * budget)).granted
+
+
+async def test_a_claim_that_is_checked_this_moment_can_be_asked_about(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    release = asyncio.Event()
+
+    async def slow() -> ExecutionResult:
+        await release.wait()
+        return ended(0)
+
+    installation.sandbox.will(slow)
+    handle = await app.verification.verify(alice, claim(), progress=silent, wait_seconds=0)
+    assert (await asked(app, bob, handle.claim.id)).answer is Answer.BOUND_TOO_LOW
+    release.set()
+
+
+async def test_stakes_are_counted_by_author_and_ended_by_the_very_claims_check(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    twin = await agent(app, "twin")
+    made = {}
+    for name, who, check, content in (
+        ("it", alice, 1, "one"),
+        ("another check", alice, 2, "one"),
+        ("another snapshot", alice, 1, "two"),
+        ("another's", bob, 1, "one"),
+        ("a twin's", twin, 3, "three"),
+    ):
+        installation.clock.advance(1)
+        installation.workspace(content=f"print('{content}')\n")
+        installation.sandbox.will(timed_out())
+        made[name] = (await verified(app, who, exit_code=check)).claim
+    now = installation.clock.now()
+    async with installation.database() as database, database.write() as tx:
+        for place, each in enumerate(made.values()):
+            given = Reliance(each.id, "x", 2.0**place, 0.1, 0.5, granted=True, at=now)
+            await reliances.put(tx, given)
+            refused = replace(given, by="y", stake=1000.0, granted=False)
+            await reliances.put(tx, refused)
+        assert await at_once(tx, lambda run: reliances.stakes(run, made["it"])) == [1.0]
+        assert await reliances.carried(tx, alice.id) == 1.0 + 2.0 + 4.0
+        assert await reliances.carried(tx, bob.id) == 8.0
+        await evidence.replace_owners(tx, {twin.id: alice.id})
+        assert await reliances.carried(tx, alice.id) == 1.0 + 2.0 + 4.0 + 16.0
+        assert await reliances.carried(tx, bob.id) == 8.0
+        await at_once(tx, lambda run: reliances.settle(run, made["it"], at=now))
+        assert await reliances.carried(tx, alice.id) == 2.0 + 4.0 + 16.0
+        assert await reliances.carried(tx, bob.id) == 8.0
+        assert await at_once(tx, lambda run: reliances.stakes(run, made["it"])) == []
 
 
 async def test_a_false_claim_that_others_built_on_costs_more_than_another(
@@ -160,6 +241,7 @@ async def test_asking_again_is_no_second_draw(
     said = await answers(installation)
     assert len({each["draw"] for each in said[:4]}) == 1
     assert len({each["answer"] for each in said[:4]}) == 1
+    assert max(each["draw"] for each in said) > 1 / 256  # all of the range is drawn from
     assert said[4]["draw"] != said[0]["draw"]
 
 
@@ -232,5 +314,9 @@ async def test_an_administrator_asks_about_any_claim(
     assert not relied.granted
     [said] = await answers(installation)
     assert said["by"] == "ann"
+    report = await app.audit.verify()
+    assert report.promised == report.size  # the answer is promised outside the database
+    with pytest.raises(InvalidInput, match="is refused"):
+        await app.reliance.allow(claim_id, stake=0.0, least=0.5, by="ann")
     with pytest.raises(NotFound, match="No claim"):
         await app.reliance.allow("claim_0", stake=1.0, least=0.5, by="ann")

@@ -58,16 +58,14 @@ async def exposure(tx: Transaction, owner: str, *, bound: float, at: datetime) -
 
 def _integrity(entries: Sequence[Entry], peers: Sequence[Entry]) -> Integrity:
     """Hold what the agent stated against its peers, or the model where nobody else spoke."""
-    said: dict[str, list[float]] = {}
+    said: dict[str | None, list[float]] = {}
     for peer in peers:
         if peer.evidence.stated_confidence is not None:
-            said.setdefault(peer.evidence.task.claim or "", []).append(
-                peer.evidence.stated_confidence
-            )
+            said.setdefault(peer.evidence.task.claim, []).append(peer.evidence.stated_confidence)
     integrity = NOTHING_STATED
     for entry in entries:
         if entry.step is not None:
-            others = said.get(entry.evidence.task.claim or "")
+            others = said.get(entry.evidence.task.claim)
             reference = fmean(others) if others else entry.step.probability
             integrity = integrity.after(entry.evidence, reference)
     return integrity
