@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.command import tmws
-from tests.integration.services import Installation, agent, claim, ended, silent, verified
+from tests.integration.services import (
+    Installation,
+    agent,
+    claim,
+    ended,
+    silent,
+    timed_out,
+    verified,
+)
 from tmws.app import App, open_app
 from tmws.config import Settings
 from tmws.domain.agents import Agent
+from tmws.domain.canonical import digest
 from tmws.domain.errors import Conflict, NotFound
+from tmws.domain.verifications import Claim
+from tmws.faces.cli.trust import feedback
 from tmws.offline_verifier import verify
 
 
@@ -36,6 +48,38 @@ async def test_an_exported_verdict_proves_itself_while_the_ledger_grows(
         assert proven.index == report.claim.ledger_index
         assert proven.has_report
     assert installation.sandbox.requests
+
+
+async def test_feedback_counts_the_evidence_that_exported_verdicts_prove_and_no_other(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    """Whoever is given an agent's feedback and its verdicts computes the digest again."""
+    installation.sandbox.will(ended(0), ended(1), ended(0), timed_out())
+    made = []
+    for number in range(4):
+        installation.clock.advance(1)
+        installation.workspace(content=f"print({number})\n")
+        made.append((await verified(app, alice)).claim)
+
+    async def fed_back() -> dict[str, Any]:
+        report = await app.audit.verify()
+        found = await app.trust.find("alice")
+        return dict(feedback(found, size=report.size, root=report.root)["tmws"])
+
+    async def digest_of(claims: list[Claim]) -> str:
+        files = [await app.exports.verdict(each.id) for each in claims]
+        proven = [verify(file, [app.exports.public_key]) for file in files]
+        ordered = sorted(proven, key=lambda each: each.index)
+        return digest([each.statement["predicate"]["tmws"]["claim"]["id"] for each in ordered])
+
+    told, decided = await fed_back(), made[:3]
+    assert told["evidence_sha256"] == await digest_of(decided)
+    assert told["evidence_sha256"] != await digest_of(made)  # nothing was decided by the last
+    assert told["evidence_sha256"] != await digest_of(decided[:2])
+    assert told["decided"] == 3
+    assert told["ledger"]["root"] == (await app.audit.verify()).root
+    await app.corrections.withdraw(decided[1].id, reason="the runner was broken", by="ann")
+    assert (await fed_back())["evidence_sha256"] == await digest_of([decided[0], decided[2]])
 
 
 async def test_what_has_no_verdict_is_not_exported(
