@@ -8,8 +8,9 @@ get wrong and everything that is signed or hashed stands on it.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring
+from operator import itemgetter
 from typing import NoReturn
 
 import rfc8785
@@ -29,7 +30,7 @@ def canonical_bytes(value: Json) -> bytes:
     """
     try:
         return _fast(value)
-    except _Other:
+    except (_Other, TypeError):  # keys of several types have no order
         pass
     except (UnicodeEncodeError, RecursionError) as error:
         raise _refused(error) from error
@@ -51,38 +52,43 @@ class _Other(Exception):
 
 
 def _fast(value: Json) -> bytes:
-    """Return the same bytes by Python's own encoder, which takes a fifth of the time.
+    """Return the same bytes in a fraction of the time, for what Python writes alike.
 
-    It sorts keys by code point instead of UTF-16 unit, and writes whole floats, very small
-    and very large ones in another way.
+    Other keys than ASCII are sorted in another way, and very small and very large numbers
+    are written in another way.
 
     Raises:
         _Other: there is something of the kind in the value.
     """
-    return _ENCODE(_alike(value)).encode()
+    return _text(value).encode()
 
 
-def _alike(value: Json) -> Json:
+def _text(value: Json) -> str:
     if isinstance(value, str):
-        return value
+        return _QUOTED(value)
     if isinstance(value, dict):
-        return {
-            # Most that is said is text, and a call would cost more than to see it here.
-            key if type(key) is str and key.isascii() else _refuse(): inner
-            if type(inner) is str
-            else _alike(inner)
-            for key, inner in value.items()
-        }
+        # Most that is said is text, and a call would cost more than to see it here.
+        told = [
+            f"{_QUOTED(key)}:{_QUOTED(inner) if type(inner) is str else _text(inner)}"
+            if type(key) is str and key.isascii()
+            else _refuse()
+            for key, inner in sorted(value.items(), key=_BY_KEY)
+        ]
+        return f"{{{','.join(told)}}}"
     if value is None or value is True or value is False:
-        return value
+        return _LITERALS[value]
+    if isinstance(value, _LISTS):
+        return f"[{','.join([_text(inner) for inner in value])}]"
+    return _number(value)
+
+
+def _number(value: Json) -> str:
     if isinstance(value, _NUMBERS):
         size = abs(value)
         if size < _LARGEST and value == (whole := int(value)):
-            return whole
+            return str(whole)
         if _SMALLEST <= size < _LARGEST:
-            return value
-    elif isinstance(value, _LISTS):
-        return [_alike(inner) for inner in value]
+            return float.__repr__(value)
     raise _Other
 
 
@@ -106,7 +112,9 @@ def _refuse() -> NoReturn:
     raise _Other
 
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_QUOTED: Callable[[str], str] = encode_basestring
+_BY_KEY = itemgetter(0)
+_LITERALS = {None: "null", True: "true", False: "false"}
 _LARGEST, _SMALLEST = 1e15, 1e-4
 _SAFE, _EXPONENT_FROM = 2**53 - 1, 10**21
 _NUMBERS, _LISTS = (int, float), (list, tuple)

@@ -86,7 +86,7 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
         judgement.level,
         repeated=owner in known,
         counted_today=_counted_today(run, counted),
-        own_pick=met is None or met.first == owner or met.again,
+        own_pick=met is None or met.own,
         probability=state.model.predict(owner, seen.task, at),
     )
     if known - {owner}:

@@ -101,13 +101,11 @@ class Met:
 
     Attributes:
         task: as whoever met it first described it.
-        first: for whom that counts.
-        again: the agent in question is one of them.
+        own: the agent in question met it first, or had an answer to it decided before.
     """
 
     task: Task
-    first: str
-    again: bool
+    own: bool
 
 
 def add(run: Execute, entry: Entry) -> None:
@@ -127,8 +125,8 @@ def met(run: Execute, task: str, owner: str) -> Met | None:
     if not rows:
         return None
     [(type, effort_minutes, author, first)] = rows
-    again = bool(run(_OWN, {"key": task, "owner": owner}))
-    return Met(Task(task, type, effort_minutes, author), first, again)
+    own = first == owner or bool(run(_OWN, {"key": task, "owner": owner}))
+    return Met(Task(task, type, effort_minutes, author), own)
 
 
 def answered(run: Execute, claim: Claim) -> frozenset[str]:

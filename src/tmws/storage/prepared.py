@@ -140,8 +140,11 @@ async def at_once_and_kept(engine: AsyncEngine, work: Callable[[Execute], T]) ->
     try:
         return await _on_thread(pooled.dbapi_connection, partial(_kept, work=work))
     finally:
-        # Giving it back may close it, which somebody who is cancelled has to let happen.
-        await asyncio.shield(asyncio.ensure_future(greenlet_spawn(pooled.close)))
+        pool: Any = engine.pool
+        if pool.checkedin() < pool.size():
+            pooled.close()
+        else:  # it is one too many: whoever is cancelled has to let it be closed
+            await asyncio.shield(asyncio.ensure_future(greenlet_spawn(pooled.close)))
 
 
 async def _on_thread(driver: SqliteConnection, work: Callable[[sqlite3.Connection], T]) -> T:

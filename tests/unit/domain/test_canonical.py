@@ -64,6 +64,7 @@ def test_the_example_of_the_rfc_comes_out_as_printed() -> None:
         {"\udfff": 1},
         {"a": object()},
         {1: 2},
+        {1: 2, "a": 3},
     ],
 )
 def test_what_json_cannot_say_alike_everywhere_is_refused(value: Json) -> None:
