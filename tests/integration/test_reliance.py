@@ -238,7 +238,11 @@ async def test_asking_again_is_no_second_draw(
     for who in (bob, carol, bob, bob):
         await asked(app, who, one, stake=0.01, least=bound)
     await asked(app, bob, two, stake=0.01, least=bound)
+    three = await claims(app, installation, alice, 42, held=None)
+    for _ in range(3):  # what is refused is drawn once, too
+        assert not (await asked(app, bob, three, stake=0.01, least=0.99)).granted
     said = await answers(installation)
+    assert len({each["draw"] for each in said[5:]}) == 1
     assert len({each["draw"] for each in said[:4]}) == 1
     assert len({each["answer"] for each in said[:4]}) == 1
     assert max(each["draw"] for each in said) > 1 / 256  # all of the range is drawn from
