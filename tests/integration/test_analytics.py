@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tmws.services.outcomes import OutcomeReport
 from tmws.storage import analytics, trends
 from tmws.storage.analytics import Scope
 from tmws.storage.database import Database
-from tmws.storage.tables import use_weeks, uses
+from tmws.storage.tables import class_weeks, patterns, use_spans, use_weeks, uses
 from tmws.testing.clock import START
 
 GOOD, BAD, HALF = UseOutcome.SUCCESS, UseOutcome.FAILURE, UseOutcome.PARTIAL
@@ -120,30 +121,51 @@ async def test_a_day_is_good_where_half_of_its_reports_are(
         await used(app, bob, kept.id, *outcomes)
     now = installation.clock.now()
     async with installation.database() as database, database.read() as connection:
-        seen, tested = await trends.changed(
-            connection, Scope(alice), at=now, span=timedelta(weeks=4)
-        )
+        seen, tested = await trends.changed(connection, Scope(alice), at=now)
     assert (seen, tested) == ({kept.id: Windows(recent=3, recent_good=2)}, 1)
 
 
-async def test_figures_are_the_same_counted_up_or_taken_away_from_all(
+async def test_uses_are_counted_for_whoever_may_read_the_pattern_now(
     app: App, installation: Installation
 ) -> None:
-    alice, bob = await agent(app, "alice"), await agent(app, "bob", "elsewhere")
-    for number, who in enumerate((alice, bob, alice)):
-        kept = await learned(app, who, f"pattern {number}")
-        await used(app, who, kept.id, GOOD, BAD)
-        installation.clock.advance(9 * 86400)
-    span = span_of(None, at=installation.clock.now())
-    async with installation.database() as database, database.read() as connection:
-        for who, uses_of in ((alice, 4), (bob, 2)):
-            ways = [
-                await analytics.over_time(connection, Scope(who), span, of_most=of_most)
-                for of_most in (False, True)
-            ]
-            told = [{number: each for number, each in way.items() if each.uses} for way in ways]
-            assert told[0] == told[1]
-            assert sum(each.uses for each in told[0].values()) == uses_of
+    """Sums of whole classes follow every change of what lies in them, and grants are added."""
+    alice, bob = await agent(app, "alice"), await agent(app, "bob")
+    carol = await agent(app, "carol", "elsewhere")
+    kept = (await learned(app, alice, level="public")).id
+    await used(app, alice, kept, GOOD, BAD)
+    installation.clock.advance(9 * 86400)
+    await used(app, alice, kept, HALF)
+
+    async def told() -> list[int]:
+        found = [
+            await figures(app, alice),
+            await figures(app, bob),
+            await figures(app, bob, agent="alice"),
+            await figures(app, carol),
+            await app.analytics.of_all(Administrator("ann"), StatsQuery()),
+        ]
+        for each in found:
+            over_time = sum((bucket.outcomes for bucket in each.over_time), Outcomes())
+            assert over_time.uses == each.total.uses
+        return [each.total.uses for each in found]
+
+    async def opened(level: str) -> None:
+        async with installation.database() as database, database.write() as tx:
+            await tx.execute(patterns.update().values(level=level))
+
+    assert await told() == [3, 3, 3, 0, 3]
+    await opened("shared")
+    await app.sharing.change(alice, kept, grant=["carol"])
+    assert await told() == [3, 0, 0, 3, 3]
+    await opened("private")
+    assert await told() == [3, 0, 0, 0, 3]
+    await opened("public")
+    await used(app, alice, kept, GOOD)
+    assert await told() == [4, 4, 4, 0, 4]
+    await app.removal.remove(alice, kept)
+    assert await told() == [0, 0, 0, 0, 0]
+    await app.removal.restore(alice, kept)
+    assert await told() == [4, 4, 4, 0, 4]
 
 
 async def test_figures_of_one_agent_are_of_what_it_wrote_and_what_it_reported(app: App) -> None:
@@ -214,17 +236,48 @@ async def test_weeks_follow_every_change_of_a_use(app: App, installation: Instal
         async with database.write() as tx:
             await tx.execute(uses.delete().where(uses.c.pattern_id == kept.id))
         assert await by_week(database) == await by_use(database) == {(other.id, "successes"): 3}
+        async with database.write() as tx:
+            await tx.execute(use_weeks.delete())
+        assert await added_up(database) == ({}, {})
 
 
 async def by_week(database: Database) -> dict[tuple[str, str], int]:
+    """Return the sums of each pattern; those that follow from them must agree."""
     async with database.read() as connection:
-        rows = (await connection.execute(sa.select(use_weeks))).mappings().all()
-    found: dict[tuple[str, str], int] = {}
-    for row in rows:
+        weeks = (await connection.execute(sa.select(use_weeks))).all()
+    classes: Counter[int] = Counter()
+    spans: Counter[tuple[str, int]] = Counter()
+    for row in weeks:
+        count = row.successes + row.partials + row.failures
+        classes[row.week] += count
+        for age in range(9):
+            spans[row.pattern_id, row.week + age] += 10 * count + (count if age < 4 else 0)
+            spans[row.pattern_id, row.week + age] += 1000 * row.successes * (10 + (age < 4))
+    assert await added_up(database) == (+classes, +spans)
+    found: Counter[tuple[str, str]] = Counter()
+    for row in weeks:
         for name in ("successes", "partials", "failures"):
-            key = row["pattern_id"], name
-            found[key] = found.get(key, 0) + row[name]
-    return {key: count for key, count in found.items() if count}
+            found[row.pattern_id, name] += row._mapping[name]
+    return +found
+
+
+async def added_up(database: Database) -> tuple[dict[int, int], dict[tuple[str, int], int]]:
+    """Return uses by week, and what the spans of each pattern hold as one number."""
+    async with database.read() as connection:
+        classes = (await connection.execute(sa.select(class_weeks))).all()
+        spans = (await connection.execute(sa.select(use_spans))).all()
+    uses_of: Counter[int] = Counter()
+    for row in classes:
+        uses_of[row.week] += row.successes + row.partials + row.failures
+    held = Counter(
+        {
+            (row.pattern_id, row.week): 10 * row.uses
+            + row.late
+            + 1000 * (10 * row.good + row.late_good)
+            for row in spans
+        }
+    )
+    return +uses_of, +held
 
 
 async def by_use(database: Database) -> dict[tuple[str, str], int]:
@@ -250,22 +303,19 @@ async def test_figures_are_read_from_indexes_alone(sqlite_url: str, tmp_path: Pa
         async with database.read() as connection:
             sa.event.listen(database.engine.sync_engine, "before_cursor_execute", note)
             await analytics.groups(connection, scope)
-            for of_most in (False, True):
-                span = span_of(None, at=now)
-                await analytics.over_time(connection, scope, span, of_most=of_most)
-            await trends.changed(connection, scope, at=now, span=timedelta(weeks=4))
+            await analytics.over_time(connection, scope, span_of(None, at=now))
+            await trends.changed(connection, scope, at=now)
             await analytics.never_used(connection, scope, limit=10)
             sa.event.remove(database.engine.sync_engine, "before_cursor_execute", note)
             for statement, values in asked:
                 rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
                 plans.append("\n".join(str(row.detail) for row in rows))
-    groups, few, every, others, moved, unused = plans
+    groups, classes, shared, moved, unused = plans
     assert "SCAN patterns USING COVERING INDEX ix_patterns_figures" in groups
-    assert "SEARCH use_weeks USING COVERING INDEX ix_use_weeks_week (week>?)" in every
-    for some in (few, others):
-        assert "SEARCH use_weeks USING PRIMARY KEY (pattern_id=? AND week>?)" in some
-    for plan in (groups, every, moved):
-        assert "GROUP BY" not in plan
+    assert "SEARCH class_weeks USING PRIMARY KEY (week>?)" in classes
+    assert "SEARCH use_weeks USING PRIMARY KEY (pattern_id=? AND week>?)" in shared
+    assert "SEARCH use_spans USING PRIMARY KEY (week=?)" in moved
+    assert "GROUP BY" not in groups
     assert "ix_patterns_last_used_at_created_at (last_used_at=?)" in unused
     for plan in plans:
         assert "SCAN patterns\n" not in plan

@@ -149,16 +149,14 @@ class Analytics:
                 reported = await analytics.reported_by(
                     connection, whole, agent.id, since=span.start
                 )
-            known = sum(each.tally.patterns for each in groups)
-            of_most = 2 * known > await analytics.count(connection)
-            counted = await analytics.over_time(connection, scope, span, of_most=of_most)
+            counted = await analytics.over_time(connection, scope, span)
         return groups, unused, reported, counted
 
     async def _compared(
         self, scope: Scope, now: datetime
     ) -> tuple[list[NamedTrend], list[NamedUplift]]:
         async with self._database.read() as connection:
-            seen, tested = await trends.changed(connection, scope, at=now, span=rules.TREND_SPAN)
+            seen, tested = await trends.changed(connection, scope, at=now)
             told = rules.trends(seen, tested=tested)
             names = await analytics.names(connection, {each.pattern_id for each in told})
             tried = await trials.by_pattern(connection, scope.conditions())

@@ -50,6 +50,26 @@ def readable_patterns(caller: Reader | Whoever) -> sa.ColumnElement[bool]:
     )
 
 
+def readable_classes(caller: Reader) -> sa.ColumnElement[bool]:
+    """Return the condition on `class_weeks` for all whose patterns the caller may read.
+
+    What was shared with it by name beyond these is `shared_patterns`.
+    """
+    if isinstance(caller, Administrator):
+        return sa.true()
+    return _readable(tables.class_weeks, caller)
+
+
+def shared_patterns(caller: Agent) -> sa.ColumnElement[bool]:
+    """Return the condition on `patterns` for what the caller may read by a grant alone."""
+    patterns = tables.patterns
+    return sa.and_(
+        patterns.c.removed_at.is_(None),
+        _granted(patterns, patterns.c.id, caller),
+        ~_readable(patterns, caller),
+    )
+
+
 def looked_up(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Return the same for rows that are named by their ids.
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.domain.agents import Reader
+from tmws.domain.agents import Agent, Reader
 from tmws.domain.analytics import WEEK, Outcomes, Span, Tally, week_of
 from tmws.domain.usage import UseOutcome
-from tmws.storage.access import readable_patterns
-from tmws.storage.tables import agents, patterns, use_weeks, uses
+from tmws.storage.access import readable_classes, readable_patterns, shared_patterns
+from tmws.storage.tables import agents, class_weeks, patterns, use_weeks, uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,15 @@ class Scope:
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """Return what holds for the patterns that are counted."""
-        wanted = [readable_patterns(self.reader)]
+        return [readable_patterns(self.reader), *self.within(patterns)]
+
+    def within(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+        """Return what holds for namespace and author alone."""
+        wanted = []
         if self.namespace is not None:
-            wanted.append(patterns.c.namespace == self.namespace)
+            wanted.append(table.c.namespace == self.namespace)
         if self.author_id is not None:
-            wanted.append(patterns.c.owner_id == self.author_id)
+            wanted.append(table.c.owner_id == self.author_id)
         return wanted
 
 
@@ -89,48 +94,30 @@ async def groups(connection: AsyncConnection, scope: Scope) -> list[Group]:
     ]
 
 
-async def over_time(
-    connection: AsyncConnection, scope: Scope, span: Span, *, of_most: bool
-) -> dict[int, Outcomes]:
-    """Return the uses since the span began, by the number of its stretch.
-
-    Args:
-        of_most: more than half of all patterns are counted. Then it is quicker to count all
-            of them and take away the others; the figures are the same.
-    """
-    if not of_most:
-        return await _weekly(connection, span, _ids(scope))
-    every = await _weekly(connection, span, None)
-    for number, hidden in (await _weekly(connection, span, others(scope))).items():
-        every[number] -= hidden
-    return every
-
-
-async def _weekly(
-    connection: AsyncConnection, span: Span, of: sa.Select[str] | None
-) -> dict[int, Outcomes]:
-    """Return the uses of these patterns, by the number of the stretch; None for all there are."""
-    week = use_weeks.c.week
-    number = ((week - week_of(span.start)) // (span.bucket // WEEK)).label("number")
-    counts = (use_weeks.c.successes, use_weeks.c.partials, use_weeks.c.failures)
-    wanted = sa.select(number, *(sa.func.sum(count) for count in counts)).where(
-        week >= week_of(span.start)
-    )
-    # Of all, week by week; of some, pattern by pattern, so that SQLite walks no other ones.
-    wanted = (
-        wanted.group_by(week)
-        if of is None
-        else wanted.where(use_weeks.c.pattern_id.in_(of)).group_by(number)
-    )
+async def over_time(connection: AsyncConnection, scope: Scope, span: Span) -> dict[int, Outcomes]:
+    """Return the uses since the span began, by the number of its stretch."""
     found: dict[int, Outcomes] = {}
-    for number, *sums in await connection.execute(wanted):
-        found[number] = found.get(number, Outcomes()) + Outcomes(*map(int, sums))
+    for wanted in _weekly(scope, span):
+        for number, *sums in await connection.execute(wanted):
+            found[number] = found.get(number, Outcomes()) + Outcomes(*map(int, sums))
     return found
 
 
-async def count(connection: AsyncConnection) -> int:
-    """Return how many patterns there are, removed ones too, for nobody's eyes."""
-    return await connection.scalar(sa.select(sa.func.count()).select_from(patterns)) or 0
+def _weekly(scope: Scope, span: Span) -> Iterator[sa.Select[Any]]:
+    """Yield the sums of whole classes of patterns, and of those shared with the reader alone."""
+    classes = readable_classes(scope.reader), *scope.within(class_weeks)
+    yield _by_number(class_weeks, span).where(*classes)
+    if isinstance(scope.reader, Agent):
+        shared = shared_patterns(scope.reader), *scope.within(patterns)
+        ids = sa.select(patterns.c.id).where(*shared)
+        yield _by_number(use_weeks, span).where(use_weeks.c.pattern_id.in_(ids))
+
+
+def _by_number(table: sa.Table, span: Span) -> sa.Select[Any]:
+    week, first = table.c.week, week_of(span.start)
+    number = ((week - first) // (span.bucket // WEEK)).label("number")
+    sums = (sa.func.sum(table.c[name]) for name in ("successes", "partials", "failures"))
+    return sa.select(number, *sums).where(week >= first).group_by(number)
 
 
 async def reported_by(

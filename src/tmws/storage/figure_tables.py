@@ -20,6 +20,35 @@ use_weeks = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# The same for all living patterns that the same agents may read, whoever they are shared
+# with: triggers on `use_weeks` and on `patterns` keep it.
+class_weeks = sa.Table(
+    "class_weeks",
+    metadata,
+    sa.Column("week", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("namespace", sa.String(64), primary_key=True),
+    sa.Column("level", sa.String(16), primary_key=True),
+    sa.Column("owner_id", sa.String(40), primary_key=True),
+    sa.Column("successes", sa.Integer, nullable=False),
+    sa.Column("partials", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The uses of each pattern in the nine weeks that end with this one, and in the last four of
+# them: what a trend is looked for by. Triggers on `use_weeks` keep it.
+use_spans = sa.Table(
+    "use_spans",
+    metadata,
+    sa.Column("week", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("pattern_id", sa.String(40), primary_key=True),
+    sa.Column("uses", sa.Integer, nullable=False),
+    sa.Column("late", sa.Integer, nullable=False),
+    sa.Column("good", sa.Integer, nullable=False),
+    sa.Column("late_good", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # The same counts as in `patterns`, for each agent that reported.
 agent_usage = sa.Table(
     "agent_usage",

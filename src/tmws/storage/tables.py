@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from tmws.storage.columns import Moment, metadata
-from tmws.storage.figure_tables import agent_usage, trials, use_weeks
+from tmws.storage.figure_tables import agent_usage, class_weeks, trials, use_spans, use_weeks
 from tmws.storage.ledger_tables import ledger_entries, ledger_head, ledger_payloads
 from tmws.storage.model_tables import serving
 from tmws.storage.trust_tables import evidence, links, reliances, trust_state
@@ -13,6 +13,7 @@ from tmws.storage.trust_tables import evidence, links, reliances, trust_state
 __all__ = [
     "Moment",
     "agent_usage",
+    "class_weeks",
     "evidence",
     "ledger_entries",
     "ledger_head",
@@ -23,6 +24,7 @@ __all__ = [
     "serving",
     "trials",
     "trust_state",
+    "use_spans",
     "use_weeks",
 ]
 

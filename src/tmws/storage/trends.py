@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.domain.analytics import FEWEST_USES, Windows, week_of
+from tmws.domain.analytics import FEWEST_USES, TREND_SPAN, Windows, week_of
 from tmws.domain.usage import UseOutcome
 from tmws.storage.analytics import Scope, others
 from tmws.storage.columns import DAY_MICROSECONDS, microseconds
 from tmws.storage.prepared import Execute, Prepared, at_once, filling, plain, room_for, several
-from tmws.storage.tables import patterns, use_weeks, uses
+from tmws.storage.tables import patterns, use_spans, uses
 
 _MOST_TRENDS = 40
 
@@ -26,21 +26,18 @@ _DEVIATIONS = 1.5
 
 
 async def changed(
-    connection: AsyncConnection, scope: Scope, *, at: datetime, span: timedelta
+    connection: AsyncConnection, scope: Scope, *, at: datetime
 ) -> tuple[dict[str, Windows], int]:
     """Return the uses of patterns that may have changed, by id, and how many were looked at.
 
     Two equal spans are compared: the last one and the one before. Whole weeks tell where
     to look, the uses themselves what happened there.
     """
-    rows = (await connection.execute(_moved(scope, at=at, span=span))).all()
+    rows = (await connection.execute(_moved(scope, at=at))).all()
     if not rows:
         return {}, 0
-    ids = [row.pattern_id for row in rows]
-    return (
-        await at_once(connection, partial(windows_of, ids=ids, at=at, span=span)),
-        rows[0].tested,
-    )
+    step = partial(windows_of, ids=[row.pattern_id for row in rows], at=at, span=TREND_SPAN)
+    return await at_once(connection, step), rows[0].tested
 
 
 def windows_of(
@@ -98,46 +95,38 @@ def _windows(ids: int) -> Prepared:
     )
 
 
-def _moved(scope: Scope, *, at: datetime, span: timedelta) -> sa.Select[Any]:
+def _moved(scope: Scope, *, at: datetime) -> sa.Select[Any]:
     """Select the patterns that moved most, and how many had enough uses to tell."""
-    # As no bare column, so that SQLite walks pattern by pattern and has nothing to sort.
-    week, good = use_weeks.c.week + 0, use_weeks.c.successes
-    count = good + use_weeks.c.partials + use_weeks.c.failures
-    late = sa.case((week > week_of(at - span), 1), else_=0)
-    weekly = (
-        sa.select(
-            use_weeks.c.pattern_id,
-            _sum(count).label("count"),
-            _sum(count * late).label("late"),
-            _sum(good).label("good"),
-            _sum(good * late).label("late_good"),
-        )
-        .where(week >= week_of(at - 2 * span))
-        .group_by(use_weeks.c.pattern_id)
-        .having(sa.func.sum(count) >= FEWEST_USES)
-        .subquery()
+    spans = use_spans.c
+    count, late, good, late_good = (
+        sa.cast(column, sa.Double)
+        for column in (spans.uses, spans.late, spans.good, spans.late_good)
     )
     tested = (
-        sa.select(weekly, sa.func.count().over().label("tested"))
-        .where(weekly.c.pattern_id.not_in(others(scope)))
-        .subquery()
+        sa.select(spans.pattern_id, _shift(count, late, good, late_good).label("shift"))
+        .where(
+            spans.week == week_of(at),
+            spans.uses >= FEWEST_USES,
+            spans.pattern_id.not_in(others(scope)),
+        )
+        .cte()
     )
-    shift = _shift(tested)
+    number = sa.select(sa.func.count()).select_from(tested).scalar_subquery()
     return (
-        sa.select(tested.c.pattern_id, tested.c.tested)
-        .where(shift >= _DEVIATIONS**2)
-        .order_by(shift.desc(), tested.c.pattern_id)
+        sa.select(tested.c.pattern_id, number.label("tested"))
+        .where(tested.c.shift >= _DEVIATIONS**2)
+        .order_by(tested.c.shift.desc(), tested.c.pattern_id)
         .limit(_MOST_TRENDS)
     )
 
 
-def _sum(count: sa.ColumnElement[int]) -> sa.Cast[float]:
-    return sa.cast(sa.func.sum(count), sa.Double)
-
-
-def _shift(seen: sa.Subquery) -> sa.ColumnElement[Any]:
+def _shift(
+    count: sa.ColumnElement[float],
+    late: sa.ColumnElement[float],
+    good: sa.ColumnElement[float],
+    late_good: sa.ColumnElement[float],
+) -> sa.ColumnElement[float]:
     """Return how far use and success moved, as the sum of two squared normal deviates."""
-    count, late, good, late_good = seen.c["count"], seen.c.late, seen.c.good, seen.c.late_good
     early, early_good = count - late, good - late_good
     fall = early_good * late - late_good * early
     spread = sa.func.nullif(late * early * good * (count - good), 0.0)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.uplift import UNTRIED, Trials, Uplift
+from tmws.storage.access import looked_up
 from tmws.storage.columns import DAY_MICROSECONDS
 from tmws.storage.tables import patterns, trials
 
@@ -85,7 +86,8 @@ async def by_pattern(
             sa.func.avg(trials.c.good).label("good"),
         )
         .join_from(trials, patterns, patterns.c.id == trials.c.pattern_id)
-        .where(*conditions)
+        # Few patterns were tried, if any; by the conditions alone SQLite would walk them all.
+        .where(looked_up(sa.and_(*conditions)))
         .group_by(trials.c.pattern_id, patterns.c.name, trials.c.shown, trials.c.agent_id, day)
         .subquery()
     )
