@@ -10,6 +10,7 @@ _TESTS = "tests/unit/domain/test_trust"
 _SAME = "both halves of the formula give the same, up to the last bit, about zero"
 _POWER = "a number to the power of one is itself, to the bit"
 _STOP = "a step of exactly this size does not come up; the quadrature corrects what is left"
+_STRIDE = "longer steps towards the difficulty end at the same one"
 _BOUND = "at its bound the value is the bound"
 _NOW = "when no time has passed, nothing has faded"
 _ZIP = "both sides are made from the same parts, so they are equally long"
@@ -47,6 +48,10 @@ TARGET = Target(
         f"{_MODEL}/logistic.py _mode: slope > 0.0 → slope >= 0.0": _STOP,
         f"{_MODEL}/logistic.py _mode: "
         f"abs(x - previous) < _NEWTON_PRECISION → abs(x - previous) <= _NEWTON_PRECISION": _STOP,
+        f"{_MODEL}/sharpness.py learned: 2.0 * _LONGEST_STEP → 2.0 / _LONGEST_STEP": _STRIDE,
+        f"{_MODEL}/sharpness.py learned: 2.0 → 3.0": _STRIDE,
+        f"{_MODEL}/sharpness.py learned: max(abs(step), abs(further)) < _PRECISION → "
+        "max(abs(step), abs(further)) <= _PRECISION": "no step is exactly that long",
         f"{_MODEL}/model.py Calibration.after: "
         f"0.0 → 1.0": "information begins at 50 and only grows",
         f"{_MODEL}/model.py _within: value > most → value >= most": _BOUND,
