@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.integration.services import Installation, claim, silent, timed_out
+from tests.integration.services import Installation, agent, claim, silent, timed_out
 from tests.security.test_access import CANARY, READABLE, RELATIONS, World, world
+from tmws.app import App
 from tmws.domain.batches import Incoming
 from tmws.domain.errors import NotFound
 from tmws.domain.patterns import PatternDraft
@@ -62,6 +63,27 @@ async def test_an_author_reads_its_claim_where_it_is_no_member_any_more(world: W
     made = await world.app.verification.verify(owner, claim(), progress=silent)
     left = replace(owner, namespaces=("elsewhere",))
     assert (await world.app.verification.get(left, made.claim.id)).claim == made.claim
+
+
+async def test_of_anothers_history_only_claims_of_shared_namespaces_are_named(
+    app: App, installation: Installation
+) -> None:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    author, peer = await agent(app, "author", "team", "vault"), await agent(app, "peer", "team")
+    made = {}
+    for space in ("team", "vault"):
+        installation.clock.advance(1)
+        installation.workspace(content=f"print('{space}')\n")
+        made[space] = await app.verification.verify(author, claim(namespace=space), progress=silent)
+    told, kept = made["team"].claim.id, made["vault"].claim.id
+    for who, hears_all in ((author, True), (peer, False)):
+        points, readable = await app.trust.newest(who, "author", limit=9)
+        assert (await app.trust.newest(who, "author", limit=1))[1] == ({kept} & readable)
+        explained = await app.trust.explain(who, "author")
+        assert {point.claim_id for point in points} == {told, kept}
+        assert readable == ({told, kept} if hears_all else {told})
+        assert explained.named(told) == told
+        assert explained.named(kept) == (kept if hears_all else None)
 
 
 async def test_what_comes_in_is_likened_to_what_its_owner_reads_and_to_nothing_else(
