@@ -9,6 +9,7 @@ its own. Only what runs in the process of the tests is counted; what they start 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -101,7 +102,7 @@ PARTS = {
                 f"tests/unit/domain/test_trust_{name}.py"
                 for name in (
                     "confirmation", "edges", "entries", "figures", "history", "log", "model",
-                    "reference", "reliance", "rules", "score",
+                    "reference", "reliance", "rules", "score", "sharpness",
                 )
             ),
         ),
@@ -143,15 +144,18 @@ def main() -> int:
     unknown = set(sys.argv[1:]) - PARTS.keys()
     if unknown:
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")
-    well = True
-    for name in sys.argv[1:] or PARTS:
-        taken, promised = measured(PARTS[name]), PARTS[name].least_percent
-        print(
-            f"{name}: {taken.branches:.1f} % of branches, promised {promised:g}; "
-            f"{taken.lines:.1f} % of lines"
-        )
-        well &= taken.branches >= promised
-    return 0 if well else 1
+    chosen = sys.argv[1:] or list(PARTS)
+    if len(chosen) > 1:
+        # A process each: what another part has loaded before would count as never run.
+        command = [sys.executable, "-m", "tests.coverage"]
+        return max(subprocess.run([*command, name], check=False).returncode for name in chosen)
+    [name] = chosen
+    taken, promised = measured(PARTS[name]), PARTS[name].least_percent
+    print(
+        f"{name}: {taken.branches:.1f} % of branches, promised {promised:g}; "
+        f"{taken.lines:.1f} % of lines"
+    )
+    return 0 if taken.branches >= promised else 1
 
 
 if __name__ == "__main__":
