@@ -54,9 +54,9 @@ PARTS = {
                 f"services/{name}.py"
                 for name in (
                     "acts", "analytics", "batches", "counting", "gate", "learning", "memory",
-                    "models", "nearest", "outcomes", "pauses", "receipts", "recommendation",
-                    "removal", "retirement", "revisions", "search", "sharing", "shelf", "storing",
-                    "transfer", "undo", "upkeep",
+                    "models", "nearest", "outcomes", "pages", "pauses", "receipts",
+                    "recommendation", "removal", "retirement", "revisions", "search", "sharing",
+                    "shelf", "storing", "transfer", "undo", "upkeep",
                 )
             ),
             *(
@@ -81,6 +81,7 @@ PARTS = {
             ),
             "tests/unit/indexes",
             "tests/unit/test_gate.py",
+            "tests/unit/test_pages.py",
             *(
                 f"tests/integration/test_{name}.py"
                 for name in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from tmws.domain.actions import Action
 from tmws.domain.agents import AccessLevel, Agent
@@ -14,7 +15,7 @@ from tmws.domain.errors import InvalidInput
 from tmws.domain.patterns import Pattern, PatternDraft
 from tmws.domain.wording import require_text
 from tmws.ports import Clock
-from tmws.services import shelf
+from tmws.services import pages, shelf
 from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
 from tmws.services.search import Search, named_parts
@@ -200,7 +201,7 @@ class Learning:
         self, caller: Agent, query: PatternQuery, wanted: PatternFilter, text: str
     ) -> FoundPatterns:
         mark = _mark(query)
-        start = _offset(place_of(query.cursor, query=mark)) if query.cursor else 0
+        start = pages.offset(place_of(query.cursor, query=mark)) if query.cursor else 0
         asked = await self._search.asked(text)
         async with self._database.read() as connection:
             wanted, namespace = replace(wanted, namespace=None), wanted.namespace
@@ -214,15 +215,11 @@ class Learning:
                 but=query.similar_to,
             )
             ranked = found.ranked if found.shown else ()
-            page = ranked[start : start + query.limit]
-            stored = await patterns.readable(connection, caller, [hit.item_id for hit in page])
-        end = start + query.limit
-        following = cursor_at(end, query=mark) if len(ranked) > end else None
-        items = tuple(
-            FoundPattern(stored[hit.item_id], hit.score, named_parts(hit))
-            for hit in page
-            if hit.item_id in stored
-        )
+            page = await pages.filled(
+                ranked, start, query.limit, partial(patterns.readable, connection, caller)
+            )
+        items = tuple(FoundPattern(kept, hit.score, named_parts(hit)) for hit, kept in page.hits)
+        following = cursor_at(page.end, query=mark) if page.end else None
         return FoundPatterns(items, following, asked.embedder, degraded=asked.degraded)
 
     def _with_receipt(self, caller: Agent, found: FoundPatterns, *, request: str) -> FoundPatterns:
@@ -248,9 +245,3 @@ def _mark(query: PatternQuery) -> Json:
         "least_age_days": query.least_age_days,
         "most_age_days": query.most_age_days,
     }
-
-
-def _offset(place: Json) -> int:
-    if not isinstance(place, int) or place < 0:
-        raise InvalidInput("The cursor is refused. Use next_cursor exactly as it was returned.")
-    return place

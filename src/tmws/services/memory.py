@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tmws.domain import memories as rules
 from tmws.domain.actions import Action
@@ -16,6 +17,7 @@ from tmws.domain.memories import Memory as Kept
 from tmws.domain.memories import MemoryDraft, MemoryKind
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
+from tmws.services import pages
 from tmws.services.gate import Gate
 from tmws.services.search import Search, named_parts
 from tmws.storage import documents, memories
@@ -138,9 +140,7 @@ class Memory:
     async def _best(self, caller: Agent, query: MemoryQuery, text: str) -> RecalledMemories:
         text = require_text(text, what="Query", longest=LONGEST_QUERY, multiline=True)
         mark = _mark(query)
-        place = place_of(query.cursor, query=mark) if query.cursor else 0
-        if not isinstance(place, int) or place < 0:
-            raise InvalidInput("The cursor is refused. Use next_cursor exactly as it was returned.")
+        start = pages.offset(place_of(query.cursor, query=mark)) if query.cursor else 0
         asked = await self._search.asked(text)
         async with self._database.read() as connection:
             found = await self._search.ranked(
@@ -151,16 +151,12 @@ class Memory:
                 wanted=memories.matching_ids(caller, kind=query.kind) if query.kind else None,
             )
             ranked = found.ranked if found.shown else ()
-            page = ranked[place : place + query.limit]
-            stored = await memories.readable(connection, caller, [hit.item_id for hit in page])
-        end = place + query.limit
+            page = await pages.filled(
+                ranked, start, query.limit, partial(memories.readable, connection, caller)
+            )
         return RecalledMemories(
-            tuple(
-                RecalledMemory(stored[hit.item_id], hit.score, named_parts(hit))
-                for hit in page
-                if hit.item_id in stored
-            ),
-            cursor_at(end, query=mark) if len(ranked) > end else None,
+            tuple(RecalledMemory(kept, hit.score, named_parts(hit)) for hit, kept in page.hits),
+            cursor_at(page.end, query=mark) if page.end else None,
             asked.embedder,
             asked.degraded,
         )
