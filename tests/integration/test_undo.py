@@ -49,6 +49,10 @@ async def test_everything_an_agent_did_is_taken_back(app: App, installation: Ins
         await app.learning.get(eve, new.id)
     with pytest.raises(PermissionDenied, match="administrator removed"):
         await app.removal.restore(eve, new.id)
+    # Whoever owns the store still reads what was the newest before.
+    for moment in (since, installation.clock.now()):
+        _, then = await app.revisions.read(ANN, new.id, at=moment)
+        assert then.content.name == "new"
     assert (await app.learning.get(eve, gone.id)).name == "gone"
     assert (await app.learning.get(eve, opened.id)).level is AccessLevel.PRIVATE
     assert await app.sharing.shared_with(eve, closed.id) == ("bob",)
@@ -83,17 +87,49 @@ async def test_what_changed_since_the_plan_is_refused(
     assert (await app.learning.get(eve, kept.id)).name == "b"
 
 
-async def test_what_cannot_be_taken_back_is_said(
+async def test_what_cannot_be_taken_back_is_said(app: App, installation: Installation) -> None:
+    one, two = [await agent(app, name, "home", role=Role.ADMIN) for name in ("one", "two")]
+    gone = await learned(app, one, "gone", level="system")
+    named = await learned(app, one, "named", level="system")
+    since = installation.clock.advance(1)
+    await app.removal.remove(two, gone.id)
+    await app.revisions.revise(two, named.id, Revision(name="other"), version=1)
+    new = {name: await learned(app, one, name) for name in ("gone", "named")}
+    plan = await app.undo.plan("two", since, with_uses=False)
+    assert {step.kind: step.refused for step in plan.steps} == {
+        StepKind.RESTORE: f"{new['gone'].id} has its name now",
+        StepKind.REVISE: f"{new['named'].id} has its name now",
+    }
+    await app.undo.apply(plan, by=ANN)
+    assert (await app.learning.get(one, named.id)).name == "other"
+
+
+async def test_names_that_were_passed_on_come_back_to_whom_they_belonged(
     app: App, installation: Installation, eve: Agent
 ) -> None:
-    kept = await learned(app, eve, "a")
-    since = installation.clock.advance(1)
-    await app.removal.remove(eve, kept.id)
-    other = await learned(app, eve, "a")
+    """The attack: names in a ring, so that none is free for any step of the undoing."""
+    names = ("a", "b", "c", "gone", "passed on")
+    kept = {name: await learned(app, eve, name, summary=f"says {name}") for name in names}
+    since = installation.clock.advance(60)
+    for name, version, new in [("a", 1, "x"), ("c", 1, "a"), ("b", 1, "c"), ("a", 2, "b")]:
+        await app.revisions.revise(eve, kept[name].id, Revision(name=new), version=version)
+    await app.removal.remove(eve, kept["gone"].id)
+    await app.revisions.revise(
+        eve, kept["passed on"].id, Revision(name="gone", summary="y"), version=1
+    )
+    new = await learned(app, eve, "passed on")
     plan = await app.undo.plan("eve", since, with_uses=False)
-    refused = [step.refused for step in plan.steps if step.kind is StepKind.RESTORE]
-    assert refused[0] is not None
-    assert other.id in refused[0]
+    assert [step.refused for step in plan.steps] == [None] * 6
+    await app.undo.apply(plan, by=ANN)
+    for name, pattern in kept.items():
+        now = await app.learning.get(eve, pattern.id)
+        assert (now.name, now.summary) == (name, f"says {name}")
+        assert await found(app, eve, f"says {name}") >= {name}
+    told = [version.content.name for version in await app.revisions.history(eve, kept["a"].id)]
+    assert told == ["a", "b", "x", "a"]
+    with pytest.raises(NotFound):
+        await app.learning.get(eve, new.id)
+    assert (await app.undo.plan("eve", since, with_uses=False)).steps == ()
 
 
 async def test_what_was_opened_or_brought_back_is_closed_and_taken_away_again(

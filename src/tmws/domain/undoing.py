@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -46,6 +46,21 @@ class Step:
     level: AccessLevel | None = None
     version: Version | None = None
     uses: tuple[str, ...] = ()
+
+    @property
+    def renames(self) -> bool:
+        """Whether the pattern gets another name than it has."""
+        return self.version is not None and self.version.content.name != self.name
+
+    @property
+    def takes_a_name(self) -> bool:
+        """Whether the name it has then must be free."""
+        return self.kind is StepKind.RESTORE or self.renames
+
+    @property
+    def gives_up_its_name(self) -> bool:
+        """Whether others can have the name that the pattern has now."""
+        return not self.refused and (self.kind is StepKind.REMOVE or self.renames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +179,51 @@ def uses_steps(said: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> l
 
 
 def ordered(steps: Iterable[Step]) -> list[Step]:
-    """Return the steps in an order in which each can be taken."""
+    """Return the steps pattern by pattern, in an order in which each can be taken."""
     places = {kind: place for place, kind in enumerate(StepKind)}
     return sorted(steps, key=lambda step: (step.pattern_id, places[step.kind]))
+
+
+def names_wanted(steps: Iterable[Step]) -> set[tuple[str, str]]:
+    """Return pattern and name for every name that a pattern may get by these steps."""
+    every = list(steps)
+    again = {(step.pattern_id, step.name) for step in every if step.kind is StepKind.RESTORE}
+    then = {
+        (step.pattern_id, step.version.content.name)
+        for step in every
+        if step.version is not None and step.renames
+    }
+    return again | then
+
+
+def with_free_names(
+    steps: Sequence[Step], holders: Mapping[tuple[str, str], str]
+) -> tuple[Step, ...]:
+    """Refuse what would give a pattern a name that another one keeps.
+
+    A name is free that the steps themselves free, in whatever order: who swaps the names of
+    two patterns, or gives an old one's to a new one, keeps nobody from taking that back.
+
+    Args:
+        holders: which other pattern has a name now, by pattern and `names_wanted`.
+    """
+    while True:
+        going = [step for step in steps if not step.refused]
+        freed = {step.pattern_id for step in going if step.gives_up_its_name}
+        names = {step.pattern_id: step.version.content.name for step in going if step.version}
+        taken = {
+            step.pattern_id: holder
+            for step in going
+            if step.takes_a_name
+            and (holder := holders.get((step.pattern_id, names.get(step.pattern_id, step.name))))
+            and holder not in freed
+        }
+        if not taken:
+            return tuple(steps)
+        steps = [_without_name(step, taken.get(step.pattern_id)) for step in steps]
+
+
+def _without_name(step: Step, holder: str | None) -> Step:
+    if holder is None or step.refused or not step.takes_a_name:
+        return step
+    return replace(step, refused=f"{holder} has its name now")

@@ -130,7 +130,7 @@ class Revisions:
         """
         await self._may_look(reader)
         async with self._database.read() as connection:
-            pattern = await shelf.visible(connection, reader, pattern_id)
+            pattern = await shelf.kept(connection, reader, pattern_id)
             every = await versions.every(connection, pattern)
         if at is not None:
             return pattern, _as_of(every, at)
@@ -160,7 +160,7 @@ class Revisions:
 
 
 async def _every(connection: Transaction, reader: Reader, pattern_id: str) -> list[Version]:
-    return await versions.every(connection, await shelf.visible(connection, reader, pattern_id))
+    return await versions.every(connection, await shelf.kept(connection, reader, pattern_id))
 
 
 def _require_newest(pattern: Pattern, version: int) -> None:

@@ -25,6 +25,20 @@ async def visible(connection: Transaction, reader: Reader, pattern_id: str) -> P
     return found[pattern_id]
 
 
+async def kept(connection: Transaction, reader: Reader, pattern_id: str) -> Pattern:
+    """Return the same; for whoever owns the store also what was removed and can be restored.
+
+    Raises:
+        NotFound: there is none; one that is hidden looks the same.
+    """
+    if isinstance(reader, Agent):
+        return await visible(connection, reader, pattern_id)
+    found = await patterns.any_state(connection, [pattern_id])
+    if pattern_id not in found:
+        raise _not_visible(pattern_id)
+    return found[pattern_id]
+
+
 async def writable(tx: Transaction, caller: Agent, pattern_id: str) -> Pattern:
     """Return a pattern that the caller may write, and keep others from changing it meanwhile.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from tmws.domain import events
@@ -18,11 +19,12 @@ from tmws.domain.undoing import (
     access_steps,
     content_step,
     created_step,
+    names_wanted,
     ordered,
     uses_steps,
+    with_free_names,
 )
 from tmws.domain.versions import Version
-from tmws.services import shelf
 from tmws.services.acts import Acts, Recording
 from tmws.services.counting import count_again
 from tmws.services.search import Search
@@ -30,7 +32,7 @@ from tmws.storage import agents, documents, lifecycle, patterns, trials, usage, 
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document
 from tmws.storage.lifecycle import Act, ActKind
-from tmws.storage.prepared import at_once
+from tmws.storage.prepared import Execute, at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,14 @@ class Undo:
             await acts.append(event)
             if with_uses:
                 await trials.take_back(acts.tx, plan.agent.id, plan.since)
+            # What goes first gives its name up; what changes its name then waits without one.
             for step in taken:
-                await _take(acts, by, step, found.get(step.pattern_id))
+                if step.kind is StepKind.REMOVE:
+                    await _take(acts, by, step, None)
+            await lifecycle.unname(acts.tx, [step.pattern_id for step in taken if step.renames])
+            for step in taken:
+                if step.kind is not StepKind.REMOVE:
+                    await _take(acts, by, step, found.get(step.pattern_id))
         return plan
 
     async def _findable(self, plan: Plan) -> dict[str, Document]:
@@ -131,28 +139,38 @@ async def _plan(
         if key in done:
             steps += await _access(connection, pattern, done[key])
     steps += uses_steps(said, {key: pattern.name for key, pattern in stored.items()})
-    return Plan(agent, since, tuple(ordered(step for step in steps if step)))
+    found = ordered(step for step in steps if step)
+    return Plan(agent, since, with_free_names(found, await _holders(connection, found, stored)))
 
 
 async def _access(connection: Transaction, pattern: Pattern, done: Sequence[Act]) -> list[Step]:
     removed = pattern.removed_at is not None
-    steps = access_steps(
+    return access_steps(
         pattern,
         [_done(act) for act in done],
         granted=(await lifecycle.granted(connection, pattern.id)).values(),
         moderated=removed and await lifecycle.was_moderated(connection, pattern.id),
     )
-    return [await _with_free_name(connection, pattern, step) for step in steps]
 
 
-async def _with_free_name(connection: Transaction, pattern: Pattern, step: Step) -> Step:
-    if step.kind is not StepKind.RESTORE or step.refused:
-        return step
-    try:
-        await at_once(connection, lambda run: shelf.require_free_name(run, pattern))
-    except Conflict as taken:
-        return replace(step, refused=taken.message)
-    return step
+async def _holders(
+    connection: Transaction, steps: Sequence[Step], stored: Mapping[str, Pattern]
+) -> dict[tuple[str, str], str]:
+    """Return which other pattern has each name that one may get by these steps."""
+    restored = {step.pattern_id for step in steps if step.kind is StepKind.RESTORE}
+    found = {}
+    for key, name in sorted(names_wanted(steps)):
+        pattern = stored[key]
+        if pattern.removed_at is not None and key not in restored:
+            continue  # it stays removed, and needs none
+        holder = await at_once(connection, partial(_holder, pattern=pattern, name=name))
+        if holder not in {None, key}:
+            found[key, name] = holder
+    return found
+
+
+def _holder(run: Execute, pattern: Pattern, name: str) -> str | None:
+    return patterns.id_of(run, namespace=pattern.namespace, owner_id=pattern.owner_id, name=name)
 
 
 def _done(act: Act) -> Done:
@@ -202,7 +220,8 @@ async def _take(acts: Recording, by: Administrator, step: Step, document: Docume
 async def _revise(acts: Recording, by: Administrator, step: Step, document: Document) -> None:
     """Write what an earlier version said as the newest, in the name of who wrote that."""
     assert step.version is not None
-    before = (await patterns.any_state(acts.tx, [step.pattern_id]))[step.pattern_id]
+    stored = (await patterns.any_state(acts.tx, [step.pattern_id]))[step.pattern_id]
+    before = replace(stored, name=step.name)
     after = _with(before, step.version, before.version + 1)
     again = replace(versions.newest_of(after), written_at=acts.at)
     await versions.add(acts.tx, before, again)

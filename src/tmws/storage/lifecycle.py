@@ -146,6 +146,16 @@ async def remove(connection: AsyncConnection, pattern_id: str, *, at: datetime |
     )
 
 
+async def unname(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    """Free the names of patterns that get others within this transaction.
+
+    Each stands under its id behind a sign that no name may hold.
+    """
+    await connection.execute(
+        patterns.update().where(patterns.c.id.in_(ids)).values(name="\x01" + patterns.c.id)
+    )
+
+
 async def was_moderated(connection: AsyncConnection, pattern_id: str) -> bool:
     """Say whether the last to remove a pattern was the administrator of the store."""
     acts = pattern_acts.c

@@ -186,6 +186,7 @@ def _row(pattern: Pattern) -> dict[str, object]:
         "origin": pattern.provenance.origin.value,
         "source": pattern.provenance.source,
         "created_at": pattern.created_at,
+        "removed_at": pattern.removed_at,
     }
 
 
