@@ -238,6 +238,54 @@ class TestAClaimAsProof:
                 alice, OutcomeReport(kept.id, UseOutcome.FAILURE, claim_id=made.claim.id)
             )
 
+    async def test_proves_no_other_pattern_than_it_named(
+        self, app: App, installation: Installation, alice: Agent, claimed: str
+    ) -> None:
+        """The attack: one verdict, and a good record for whatever one likes."""
+        named, other = await learned(app, alice, "named"), await learned(app, alice, "other")
+        installation.sandbox.will(ended(3))
+        made = (await verified(app, alice, exit_code=3, applied=(named.id,))).claim
+        report = OutcomeReport(other.id, UseOutcome.SUCCESS, claim_id=made.id)
+        with pytest.raises(InvalidInput, match="was not among it"):
+            await app.outcomes.report(alice, report)
+        named_none = OutcomeReport(other.id, UseOutcome.SUCCESS, claim_id=claimed)
+        assert (await app.outcomes.report(alice, named_none)).proven == 1
+
+    async def test_proves_nothing_that_was_learned_later(
+        self, app: App, installation: Installation, alice: Agent, claimed: str
+    ) -> None:
+        installation.clock.advance(1)
+        new = await learned(app, alice, "new")
+        with pytest.raises(InvalidInput, match="is older than"):
+            await app.outcomes.report(
+                alice, OutcomeReport(new.id, UseOutcome.SUCCESS, claim_id=claimed)
+            )
+
+    async def test_that_is_withdrawn_proves_nothing_any_more(
+        self, app: App, alice: Agent, claimed: str
+    ) -> None:
+        kept = {name: await learned(app, alice, name, level="public") for name in "abc"}
+        said = OutcomeReport(kept["a"].id, UseOutcome.SUCCESS, 4.0)
+        told = await app.outcomes.report(alice, said)
+        proven = await app.outcomes.report(
+            alice, OutcomeReport(kept["b"].id, UseOutcome.SUCCESS, 4.0, claim_id=claimed)
+        )
+        assert (proven.proven, proven.evidence_good) == (1, 1.0)
+        await app.corrections.withdraw(claimed, reason="the image was broken", by="ann")
+        for name in "ab":
+            now = (await app.learning.get(alice, kept[name].id)).usage
+            assert now == told
+            assert await app.outcomes.by_owner(alice, kept[name].id) == told
+            # Two words of one agent are all that the namespace has heard.
+            assert (now.prior.good, now.prior.bad) == (2 * told.evidence_good, 0.0)
+        for name in "bc":
+            with pytest.raises(InvalidInput, match="was withdrawn and proves nothing"):
+                await app.outcomes.report(
+                    alice, OutcomeReport(kept[name].id, UseOutcome.SUCCESS, claim_id=claimed)
+                )
+        report = await app.audit.verify()
+        assert report.holds, report.problems
+
 
 async def test_the_administrator_lists_what_everybody_learned(
     app: App, installation: Installation, alice: Agent

@@ -61,7 +61,8 @@ async def test_everything_an_agent_did_is_taken_back(app: App, installation: Ins
     _, then = await app.revisions.read(eve, revised.id, at=since)
     assert then.content.summary == "bad yak"
     assert before[revised.id].summary == now.summary
-    assert (await app.learning.get(bob, bobs.id)).usage == usage
+    counted = (await app.learning.get(bob, bobs.id)).usage
+    assert (counted, counted.prior) == (usage, usage.prior)
     assert (await app.undo.plan("eve", since, with_uses=True)).steps == ()
     report = await app.audit.verify()
     assert report.holds, report.problems
@@ -111,8 +112,8 @@ async def test_names_that_were_passed_on_come_back_to_whom_they_belonged(
     names = ("a", "b", "c", "gone", "passed on")
     kept = {name: await learned(app, eve, name, summary=f"says {name}") for name in names}
     since = installation.clock.advance(60)
-    for name, version, new in [("a", 1, "x"), ("c", 1, "a"), ("b", 1, "c"), ("a", 2, "b")]:
-        await app.revisions.revise(eve, kept[name].id, Revision(name=new), version=version)
+    for name, version, to in [("a", 1, "x"), ("c", 1, "a"), ("b", 1, "c"), ("a", 2, "b")]:
+        await app.revisions.revise(eve, kept[name].id, Revision(name=to), version=version)
     await app.removal.remove(eve, kept["gone"].id)
     await app.revisions.revise(
         eve, kept["passed on"].id, Revision(name="gone", summary="y"), version=1
@@ -121,9 +122,9 @@ async def test_names_that_were_passed_on_come_back_to_whom_they_belonged(
     plan = await app.undo.plan("eve", since, with_uses=False)
     assert [step.refused for step in plan.steps] == [None] * 6
     await app.undo.apply(plan, by=ANN)
-    for name, pattern in kept.items():
-        now = await app.learning.get(eve, pattern.id)
-        assert (now.name, now.summary) == (name, f"says {name}")
+    for name, each in kept.items():
+        back = await app.learning.get(eve, each.id)
+        assert (back.name, back.summary) == (name, f"says {name}")
         assert await found(app, eve, f"says {name}") >= {name}
     told = [version.content.name for version in await app.revisions.history(eve, kept["a"].id)]
     assert told == ["a", "b", "x", "a"]
@@ -225,6 +226,20 @@ async def test_uses_that_were_taken_back_lead_nowhere_in_any_process(
         )
         for app in (one, other):
             assert "praised" in await found(app, bob, "which discount is running out")
+
+
+async def test_nothing_is_expected_of_what_was_taken_back(
+    app: App, installation: Installation, eve: Agent
+) -> None:
+    """The attack: praise for one pattern, which lifts what is expected of all for good."""
+    praised = await learned(app, eve, "praised", level="public")
+    new = await learned(app, eve, "new")
+    before = await app.learning.get(eve, new.id)
+    since = installation.clock.advance(60)
+    await app.outcomes.report(eve, OutcomeReport(praised.id, UseOutcome.SUCCESS))
+    assert (await app.learning.get(eve, new.id)).usage.confidence > before.usage.confidence
+    await app.undo.apply(await app.undo.plan("eve", since, with_uses=True), by=ANN)
+    assert (await app.learning.get(eve, new.id)).usage.prior == before.usage.prior
 
 
 async def test_what_was_forgotten_is_led_to_in_no_process(installation: Installation) -> None:

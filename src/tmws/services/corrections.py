@@ -26,8 +26,9 @@ from tmws.domain.trust.nightly import is_due
 from tmws.domain.trust.reference import drawn
 from tmws.domain.wording import require_text
 from tmws.ports import Clock
+from tmws.services.counting import count_again
 from tmws.services.notary import Notary
-from tmws.storage import agents, evidence, ledger, trust
+from tmws.storage import agents, claims, evidence, ledger, trust, uses
 from tmws.storage.database import Database, Transaction
 from tmws.storage.evidence import Entry
 from tmws.storage.turns import turn
@@ -47,7 +48,9 @@ class Corrections:
         self._clock = clock
 
     async def withdraw(self, claim_id: str, *, reason: str, by: str) -> None:
-        """Take one verdict out of what scores are computed from.
+        """Take one verdict out of what scores are computed from, and out of what it proved.
+
+        What was reported of patterns by this claim is its agent's word from then on.
 
         Raises:
             InvalidInput: there is no reason.
@@ -63,6 +66,9 @@ class Corrections:
             if not any(e.evidence.id == claim_id and e.withdrawn is None for e in entries):
                 raise NotFound(f"No verdict of claim {claim_id[:40]!r} counts. See: tmws claims.")
             await self._fit(tx, entries, Correction(claim_id, reason, by, now))
+            await claims.lock(tx, claim_id)
+            for pattern_id in await uses.unprove(tx, claim_id):
+                await count_again(tx, pattern_id)
         self._notary.publish(receipt)
 
     async def link(self, agent_name: str, owner_name: str, *, reason: str, by: str) -> None:

@@ -49,7 +49,7 @@ def count(run: Execute, reported: Sequence[Use]) -> dict[str, Usage]:
 async def count_again(tx: Transaction, pattern_id: str) -> Usage:
     """Compute the statistics of a pattern anew from the uses that are left, and keep them."""
     overall, own = Usage(), dict[str, Usage]()
-    await patterns.lock(tx, pattern_id)
+    namespace = await patterns.lock(tx, pattern_id)
     for use in await uses.of_pattern(tx, pattern_id):
         before = own.get(use.agent_id)
         overall = _after(overall, use, before)
@@ -62,7 +62,8 @@ async def count_again(tx: Transaction, pattern_id: str) -> Usage:
             usage.keep_own(run, pattern_id, agent_id, counted)
 
     await at_once(tx, keep)
-    await usage.expect_anew(tx, pattern_id)
+    assert namespace is not None
+    await usage.expect_of(tx, namespace)
     return overall
 
 

@@ -10,14 +10,16 @@ from tmws.domain.agents import Agent
 from tmws.domain.claims import Verdict
 from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.domain.patterns import Pattern
 from tmws.domain.usage import Usage, UseOutcome
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
+from tmws.services import shelf
 from tmws.services.counting import count
 from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
 from tmws.services.search import Search
-from tmws.storage import claims, patterns, trials, usage, uses
+from tmws.storage import claims, evidence, patterns, trials, usage, uses
 from tmws.storage.database import Database, Transaction
 from tmws.storage.prepared import at_once
 from tmws.storage.uses import Use
@@ -87,9 +89,9 @@ class Outcomes:
         await self._gate.require(Action.REPORT_OUTCOME)
         context, vectors = await self._context(caller, report.context, report.receipt_id)
         async with self._database.write() as tx:
-            await _require_readable(tx, caller, report.pattern_id)
+            applied = await shelf.visible(tx, caller, report.pattern_id)
             if report.claim_id is not None:
-                await _require_proof(tx, caller, report.claim_id, report)
+                await _require_proof(tx, caller, report.claim_id, report, applied)
             if report.receipt_id is not None:
                 await self._require_shown(tx, caller, report.receipt_id, report.pattern_id)
                 await trials.settle(tx, report.receipt_id, report.outcome.good)
@@ -158,10 +160,7 @@ class Outcomes:
         """
         await self._gate.require(Action.GET_PATTERN)
         async with self._database.read() as connection:
-            found = await patterns.readable(connection, caller, [pattern_id])
-            if pattern_id not in found:
-                raise _no_pattern(pattern_id)
-            owner = found[pattern_id].owner_id
+            owner = (await shelf.visible(connection, caller, pattern_id)).owner_id
             return await usage.of_agent(connection, pattern_id, owner) or Usage()
 
     async def _context(
@@ -197,23 +196,27 @@ class Outcomes:
         return new_id("use", at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
 
 
-async def _require_readable(tx: Transaction, caller: Agent, pattern_id: str) -> None:
-    if pattern_id not in await patterns.readable(tx, caller, [pattern_id]):
-        raise _no_pattern(pattern_id)
-
-
-def _no_pattern(pattern_id: str) -> NotFound:
-    return NotFound(
-        f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
-    )
-
-
 async def _require_proof(
-    tx: Transaction, caller: Agent, claim_id: str, report: OutcomeReport
+    tx: Transaction, caller: Agent, claim_id: str, report: OutcomeReport, applied: Pattern
 ) -> None:
     claim = await claims.readable(tx, caller, claim_id)
     if claim is None or claim.agent_id != caller.id:
         raise NotFound(f"No verification {claim_id[:40]!r} of yours. Leave claim_id out.")
+    await claims.lock(tx, claim_id)
+    if await evidence.is_withdrawn(tx, claim_id):
+        raise InvalidInput(
+            f"The verdict of {claim.id} was withdrawn and proves nothing. Leave claim_id out."
+        )
+    if claim.applied and applied.id not in claim.applied:
+        raise InvalidInput(
+            f"Claim {claim.id} said what it applied, and {applied.id} was not among it. Leave "
+            "claim_id out, and name the pattern in the next claim."
+        )
+    if claim.created_at < applied.created_at:
+        raise InvalidInput(
+            f"Claim {claim.id} is older than {applied.id}, which it cannot have applied. Leave "
+            "claim_id out."
+        )
     decided = _OUTCOMES.get(claim.judgement.verdict) if claim.judgement else None
     if decided is not report.outcome:
         verdict = claim.judgement.verdict.value if claim.judgement else "still open"

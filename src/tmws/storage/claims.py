@@ -167,6 +167,13 @@ async def readable(connection: AsyncConnection, caller: Agent, claim_id: str) ->
     return found[0] if found else None
 
 
+async def lock(connection: AsyncConnection, claim_id: str) -> None:
+    """Make others wait who count a use by the same claim, or withdraw its verdict."""
+    await connection.execute(
+        sa.select(claims.c.id).where(claims.c.id == claim_id).with_for_update(key_share=True)
+    )
+
+
 async def readable_ids(
     connection: AsyncConnection, caller: Agent, claim_ids: Collection[str]
 ) -> frozenset[str]:

@@ -182,6 +182,14 @@ def confirmed(run: Execute, owner: str) -> float:
     return confirmed_share(Answered(*row) for row in run(_CONFIRMED, {"owner": owner}))
 
 
+async def is_withdrawn(connection: AsyncConnection, claim_id: str) -> bool:
+    """Say whether the verdict of a claim was withdrawn."""
+    found = await connection.scalar(
+        sa.select(evidence.c.withdrawn).where(evidence.c.id == claim_id)
+    )
+    return found is not None
+
+
 async def owner_of(connection: AsyncConnection, agent_id: str) -> str:
     """Return whom an agent's verdicts count for: itself, unless it was linked."""
     owner = await connection.scalar(sa.select(links.c.owner_id).where(links.c.agent_id == agent_id))

@@ -191,10 +191,14 @@ async def removed(
     return await _load(connection, named, removed_patterns(caller))
 
 
-async def lock(connection: AsyncConnection, pattern_id: str) -> None:
-    """Make others who change the same pattern wait until the transaction ends."""
-    await connection.execute(
-        sa.select(patterns.c.id).where(patterns.c.id == pattern_id).with_for_update()
+async def lock(connection: AsyncConnection, pattern_id: str) -> str | None:
+    """Make others who change the same pattern wait until the transaction ends.
+
+    Returns:
+        Its namespace, which never changes; None where there is no such pattern.
+    """
+    return await connection.scalar(
+        sa.select(patterns.c.namespace).where(patterns.c.id == pattern_id).with_for_update()
     )
 
 

@@ -122,17 +122,26 @@ def expect(run: Execute, namespace: str, *, good: float, bad: float) -> Prior:
 
 async def expect_anew(connection: AsyncConnection, pattern_id: str) -> None:
     """Let a namespace expect what its open patterns show, after one was opened or closed."""
+    known = patterns.c
     changed = (
-        await connection.execute(sa.select(patterns).where(patterns.c.id == pattern_id))
+        await connection.execute(
+            sa.select(known.namespace, known.evidence_good, known.evidence_bad).where(
+                known.id == pattern_id
+            )
+        )
     ).one()
-    if not changed.evidence_good and not changed.evidence_bad:
-        return
+    if changed.evidence_good or changed.evidence_bad:
+        await expect_of(connection, changed.namespace)
+
+
+async def expect_of(connection: AsyncConnection, namespace: str) -> None:
+    """Let a namespace expect what its open patterns show."""
 
     def total(column: sa.Column[float]) -> sa.ScalarSelect[float]:
         return (
             sa.select(sa.func.coalesce(sa.func.sum(column), 0.0))
             .where(
-                patterns.c.namespace == changed.namespace,
+                patterns.c.namespace == namespace,
                 patterns.c.level.in_(OPEN),
                 patterns.c.removed_at.is_(None),
             )
@@ -141,7 +150,7 @@ async def expect_anew(connection: AsyncConnection, pattern_id: str) -> None:
 
     await connection.execute(
         namespaces.update()
-        .where(namespaces.c.name == changed.namespace)
+        .where(namespaces.c.name == namespace)
         .values(
             evidence_good=total(patterns.c.evidence_good),
             evidence_bad=total(patterns.c.evidence_bad),

@@ -88,6 +88,22 @@ async def has_proof(connection: AsyncConnection, *, pattern_id: str, claim_id: s
     return found is not None
 
 
+async def unprove(connection: AsyncConnection, claim_id: str) -> list[str]:
+    """Leave uses to their reporters' word that a withdrawn verdict proved; return whose.
+
+    Indexes begin anew, and the statistics of these patterns have to be counted again.
+    """
+    proven = uses.c.claim_id == claim_id
+    rows = await connection.execute(
+        sa.select(uses.c.pattern_id).where(proven).order_by(uses.c.pattern_id)
+    )
+    ids = list(rows.scalars())
+    for pattern_id in ids:
+        await _begin_anew(connection, pattern_id)
+    await connection.execute(uses.update().where(proven).values(claim_id=None))
+    return ids
+
+
 async def of_receipt(connection: AsyncConnection, receipt_id: str) -> set[str]:
     """Return the ids of the patterns that a receipt was counted for already."""
     rows = await connection.execute(
@@ -174,16 +190,7 @@ async def said_since(
 
 async def take_back(connection: AsyncConnection, pattern_id: str, use_ids: Sequence[str]) -> None:
     """Delete uses of a pattern: indexes begin anew, the statistics have to be counted again."""
-    namespace = await connection.scalar(
-        sa.select(patterns.c.namespace).where(patterns.c.id == pattern_id)
-    )
-    assert namespace is not None
-    await next_revision(connection, namespace)
-    await connection.execute(
-        namespaces.update()
-        .where(namespaces.c.name == namespace)
-        .values(uses_undone=namespaces.c.uses_undone + 1)
-    )
+    await _begin_anew(connection, pattern_id)
     for table, column in ((use_vectors, use_vectors.c.use_id), (uses, uses.c.id)):
         await connection.execute(table.delete().where(column.in_(use_ids)))
 
@@ -208,3 +215,17 @@ async def of_pattern(connection: AsyncConnection, pattern_id: str) -> list[Use]:
         )
         for row in rows
     ]
+
+
+async def _begin_anew(connection: AsyncConnection, pattern_id: str) -> None:
+    """Have every index read the uses of a pattern's namespace again, from the first on."""
+    namespace = await connection.scalar(
+        sa.select(patterns.c.namespace).where(patterns.c.id == pattern_id)
+    )
+    assert namespace is not None
+    await next_revision(connection, namespace)
+    await connection.execute(
+        namespaces.update()
+        .where(namespaces.c.name == namespace)
+        .values(uses_undone=namespaces.c.uses_undone + 1)
+    )
