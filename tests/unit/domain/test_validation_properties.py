@@ -30,6 +30,7 @@ ALICE = Agent("agent_1", "alice", Role.AGENT, ("home",), START)
 RESERVED = {"system", "admin", "tmws", "all", "everyone", "me", "self", "unknown"}
 OLD = Content("old", "build", None, "", {}, (), None, 1.0)
 HIDING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+FOR_IDEOGRAPHS = {chr(code) for code in range(0xE0100, 0xE01F0)}
 JOINERS, BREAKS = set("\u200c\u200d"), set("\n\r\t")
 
 texts = st.text(st.characters(), max_size=80) | st.text(
@@ -55,7 +56,42 @@ def test_of_all_characters_there_are_those_that_hide_or_reorder_are_refused() ->
 
 @given(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]))
 def test_of_the_others_none_is(character: str) -> None:
+    assume(character not in FOR_IDEOGRAPHS)
     require_printable(character, what="Text")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👁️\u200d🗨️",
+        "❤️\u200d🔥",
+        "1\ufe0f\u20e3",
+        "葛\U000e0100城",
+        "نمی\u200cشود",
+        "क्\u200dष",
+        "한\u1160글",
+    ],
+)
+def test_scripts_and_emoji_may_hold_what_nobody_sees(text: str) -> None:
+    assert require_text(text, what="Text", longest=20) == text
+
+
+@given(st.binary(min_size=3, max_size=40), st.sampled_from(["a{}b", "👍{}", "{}"]))
+def test_words_are_not_hidden_in_what_nobody_sees(words: bytes, around: str) -> None:
+    """The attack: a byte in each variation selector, behind a harmless sign."""
+    hidden = "".join(chr(0xFE00 + byte if byte < 16 else 0xE0100 + byte - 16) for byte in words)
+    bits = "".join("\u200c\u200d"[byte & 1] for byte in words)
+    for each in (hidden, bits):
+        with pytest.raises(InvalidInput, match="which is not printable text"):
+            require_printable(around.format(each), what="Text")
+
+
+@pytest.mark.parametrize(
+    "text", ["\u3164", "\u2800 \u2800", "\u200d", "\ufe0f", "\u115f\u1160", "\u00a0"]
+)
+def test_a_text_that_nobody_sees_is_empty(text: str) -> None:
+    with pytest.raises(InvalidInput, match="is empty"):
+        require_text(text, what="Text", longest=20)
 
 
 Keep = Callable[[str], str]
