@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from tests.integration.command import tmws
 from tests.integration.services import Installation, agent, learned, pattern, silent
 from tmws.app import App
-from tmws.domain.agents import Agent
+from tmws.domain.agents import Agent, Role
 from tmws.domain.batches import BatchRefused, Incoming
 from tmws.domain.errors import InvalidInput
 from tmws.domain.patterns import Origin
 from tmws.domain.versions import Revision
 from tmws.exchange import front_matter, lines, markdown, memory_server
 from tmws.exchange.found import Found, Unreadable
+from tmws.testing.clock import START
 
+ANN = Agent("agent_1", "ann", Role.AGENT, ("home",), START)
 CHANGING = {"id", "created_at", "written_at", "usage"}
 
 
@@ -44,7 +46,7 @@ def said(rows: list[str]) -> list[Any]:
 
 
 async def taken(app: App, who: Agent, rows: list[str]) -> Any:
-    found = [each for each in lines.read(rows, importer=who.name) if isinstance(each, Found)]
+    found = [each for each in lines.read(rows, importer=who) if isinstance(each, Found)]
     assert len(found) == len(rows) - 1
     return await app.transfer.take(who, [each.incoming for each in found], progress=silent)
 
@@ -98,17 +100,38 @@ async def test_what_others_wrote_comes_in_as_imported(app: App) -> None:
     assert arrival.duplicates[0].like == kept.id
 
 
+async def test_whatever_an_agent_exported_comes_in_again(app: App) -> None:
+    """Others' things come home as private, where nobody else was meant to read them."""
+    root = await agent(app, "root", "home", "far", role=Role.ADMIN)
+    bob, eve = await agent(app, "bob", "home", "far"), await agent(app, "eve", "home")
+    await learned(app, root, "system", level="system", namespace="far")
+    await learned(app, bob, "public", level="public")
+    await learned(app, bob, "shared", level="shared", shared_with=("eve",))
+    await learned(app, bob, "from afar", level="shared", shared_with=("eve",), namespace="far")
+    mine = await learned(app, eve, "mine", level="shared", shared_with=("bob",))
+    arrival = await taken(app, eve, await exported(app, eve))
+    assert [each.like for each in arrival.duplicates if each.same_name] == [mine.id]
+    stored = [await app.learning.get(eve, key) for key in arrival.ids.values()]
+    assert {(each.name, each.level.value, each.namespace) for each in stored} == {
+        ("system", "private", "home"),
+        ("public", "public", "home"),
+        ("shared", "private", "home"),
+        ("from afar", "private", "home"),
+    }
+    assert {each.provenance.origin for each in stored} == {Origin.IMPORTED}
+
+
 async def test_one_item_that_cannot_come_in_keeps_all_out(app: App) -> None:
     alice = await agent(app, "alice", "home")
     await learned(app, alice, "a"), await learned(app, alice, "b")
     rows = [row.replace('"home"', '"foreign"') for row in await exported(app, alice)]
-    carol = await agent(app, "carol", "home")
+    before = await exported(app, alice)
     with pytest.raises(BatchRefused, match="2 of 2 items"):
-        await taken(app, carol, rows)
-    found = [each for each in lines.read(rows, importer="carol") if isinstance(each, Found)]
-    seen = await app.transfer.examine(carol, [each.incoming for each in found])
+        await taken(app, alice, rows)
+    found = [each for each in lines.read(rows, importer=alice) if isinstance(each, Found)]
+    seen = await app.transfer.examine(alice, [each.incoming for each in found])
     assert [problem.index for problem in seen.problems] == [0, 1]
-    assert await exported(app, carol) == [lines.header("carol")]
+    assert await exported(app, alice) == before
 
 
 async def test_an_item_that_breaks_a_rule_keeps_all_out_whatever_it_resembles(app: App) -> None:
@@ -133,12 +156,12 @@ async def test_an_export_of_nothing_comes_in_as_nothing(app: App) -> None:
 
 def test_lines_of_another_form_are_named() -> None:
     rows = [lines.header("x"), "{", '{"id": 1}', ""]
-    found = list(lines.read(rows, importer="x"))
+    found = list(lines.read(rows, importer=ANN))
     assert [each.where for each in found] == ["line 2", "line 3"]
     assert all(isinstance(each, Unreadable) for each in found)
     with pytest.raises(InvalidInput, match="version '9'"):
-        list(lines.read(['{"format": "tmws-patterns", "version": 9}'], importer="x"))
-    assert not lines.is_ours("nonsense")
+        list(lines.read(['{"format": "tmws-patterns", "version": 9}'], importer=ANN))
+    assert not any(lines.is_ours(line) for line in ("nonsense", "[" * 100_000, "[]", "1"))
 
 
 def test_entities_of_the_memory_server_become_patterns() -> None:
@@ -226,3 +249,52 @@ def test_files_go_out_and_come_in_at_the_command_line(tmp_path: Path) -> None:
     again = tmws("patterns", "import", str(file), "--json", data=data).document()
     assert again[0]["like"] == stored[0]["id"]
     assert tmws("patterns", "export", str(file), "--agent", "nobody", data=data).status == 3
+
+
+def test_files_that_attack_their_reader_are_told_of_and_steer_nothing(tmp_path: Path) -> None:
+    """The attack: words for the terminal, half characters, depth, marks, folders in disguise."""
+    entity = '{"type":"entity","name":"%s","entityType":"x","observations":["o"]}'
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    (tmp_path / "half.jsonl").write_text(
+        "\n".join(entity % name for name in ("a\\ud800", "b\\u001b[31m", "c\\u202e"))
+    )
+    notes = tmp_path / "notes"
+    (notes / "folder.md").mkdir(parents=True)
+    (notes / "loop").symlink_to(notes)
+    (notes / "elsewhere.md").symlink_to("/etc/passwd")
+    (notes / "e\x1b[31mvil.md").write_text("says\x1b[2Jnothing")
+    (notes / "large.md").write_text("x" * 70_000)
+    (notes / "binary.md").write_bytes(b"\xff\x00\xfe")
+    for name in ("deep.jsonl", "half.jsonl", "notes"):
+        told = tmws("patterns", "import", str(tmp_path / name), "--dry-run", data=tmp_path)
+        assert told.status == 0, told.errors
+        assert not {"\x1b", "\u202e"} & set(told.output + told.errors)
+    half = tmws("patterns", "import", str(tmp_path / "half.jsonl"), "--json", data=tmp_path)
+    assert (half.status, half.document()[0]["name"]) == (2, "a\ud800")
+    rows = tmws("patterns", "import", str(notes), "--dry-run", "--json", data=tmp_path).document()
+    assert {row["where"]: row["problem"] is None for row in rows} == {
+        "e\x1b[31mvil.md": False,
+        "large.md": False,
+        "binary.md": False,
+    }
+
+
+def test_files_that_windows_wrote_are_read_like_others(tmp_path: Path) -> None:
+    entity = '{"type":"entity","name":"Ann","entityType":"x","observations":["o"]}'
+    (tmp_path / "memory.jsonl").write_bytes(f"\ufeff{entity}\r\n".encode())
+    (tmp_path / "plain.md").write_bytes("\ufeffBe brief.\r\nBe kind.".encode())
+    for name, said in (
+        ("memory.jsonl", {"observations": ["o"]}),
+        ("plain.md", {"body": "Be brief.\nBe kind."}),
+    ):
+        [row] = tmws("patterns", "import", str(tmp_path / name), "--json", data=tmp_path).document()
+        assert row["problem"] is None
+        assert (
+            tmws("patterns", "show", row["id"], "--json", data=tmp_path).document()["data"] == said
+        )
+
+
+def test_a_stream_without_an_end_is_left(tmp_path: Path) -> None:
+    endless = tmws("patterns", "import", "/dev/zero", "--dry-run", data=tmp_path)
+    assert endless.status == 2
+    assert "more than 67108864 bytes" in endless.errors

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from tmws.domain.agents import AccessLevel
+from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.batches import Incoming
 from tmws.domain.errors import InvalidInput
 from tmws.domain.patterns import Origin, Pattern, PatternDraft, Provenance
@@ -113,15 +114,17 @@ def is_ours(first: str) -> bool:
     """Say whether a file that begins with this line is in our form, of any version."""
     try:
         told = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(told, dict) and told.get("format") == FORMAT
 
 
-def read(lines: Iterable[str], *, importer: str) -> Iterator[Found | Unreadable]:
+def read(lines: Iterable[str], *, importer: Agent) -> Iterator[Found | Unreadable]:
     """Yield what each line after the header holds.
 
-    What the importer wrote itself keeps its provenance; the rest was imported.
+    What the importer wrote itself keeps its provenance and level; the rest was imported. Of
+    that, what was not open to a whole namespace comes in as private, because its readers are
+    not the importer's to choose; and what stood in a namespace of others comes home.
 
     Raises:
         InvalidInput: the header names a version that this TMWS cannot read.
@@ -138,23 +141,34 @@ def read(lines: Iterable[str], *, importer: str) -> Iterator[Found | Unreadable]
             yield _found(f"line {number}", line, importer)
 
 
-def _found(where: str, line: str, importer: str) -> Found | Unreadable:
+def _found(where: str, line: str, importer: Agent) -> Found | Unreadable:
     try:
         record = _Record.model_validate_json(line)
     except ValidationError as broken:
         first = broken.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "line"
         return Unreadable(where, f"{place}: {first['msg']}")
-    if record.owner == importer:
-        provenance = Provenance(record.origin, record.source)
-    else:
-        source = f"{record.owner}: {record.id} version {record.version}"
-        provenance = Provenance(Origin.IMPORTED, source)
+    provenance = Provenance(record.origin, record.source)
     draft = PatternDraft(
         level=record.level,
         shared_with=record.shared_with,
         namespace=record.namespace,
         **{name: getattr(record, name) for name in _Content.model_fields},
     )
+    if record.owner != importer.name:
+        source = f"{record.owner}: {record.id} version {record.version}"
+        provenance = Provenance(Origin.IMPORTED, source)
+        draft = _taken_over(draft, importer)
     earlier = tuple(version.content() for version in record.earlier)
     return Found(where, Incoming(draft, provenance, earlier))
+
+
+def _taken_over(draft: PatternDraft, importer: Agent) -> PatternDraft:
+    public = draft.level is AccessLevel.PUBLIC
+    at_home = draft.namespace in importer.namespaces
+    return replace(
+        draft,
+        level=AccessLevel.PUBLIC if public and at_home else AccessLevel.PRIVATE,
+        shared_with=(),
+        namespace=draft.namespace if at_home else None,
+    )

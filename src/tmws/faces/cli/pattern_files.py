@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from tmws.app import App
-from tmws.domain.agents import AccessLevel
+from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.batches import BatchRefused, Problem
 from tmws.domain.errors import InvalidInput
+from tmws.domain.patterns import LARGEST_DATA_BYTES
 from tmws.exchange import lines, markdown, memory_server
 from tmws.exchange.found import Found, Unreadable
 from tmws.faces.cli.printing import Printer
@@ -20,7 +21,7 @@ from tmws.ports import Progress
 from tmws.services.transfer import Arrival
 
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
-LARGEST_NOTE_BYTES = 256 * 1024
+LARGEST_NOTE_BYTES = LARGEST_DATA_BYTES
 MOST_FILES = 10_000
 
 
@@ -71,7 +72,7 @@ async def import_file(
     taken name are left out, those that say nearly the same are stored.
     """
     agent = await acting(app, name)
-    read = list(_found(source, agent.name))
+    read = list(_found(source, agent))
     found = [_placed(each, namespace, level) for each in read if isinstance(each, Found)]
     unreadable = [each for each in read if isinstance(each, Unreadable)]
     items = [each.incoming for each in found]
@@ -134,7 +135,7 @@ def _placed(found: Found, namespace: str | None, level: str | None) -> Found:
     return Found(found.where, replace(found.incoming, draft=draft))
 
 
-def _found(source: Path, importer: str) -> Iterator[Found | Unreadable]:
+def _found(source: Path, importer: Agent) -> Iterator[Found | Unreadable]:
     if source.is_dir():
         yield from _in_folder(source)
         return
@@ -154,7 +155,7 @@ def _in_folder(folder: Path) -> Iterator[Found | Unreadable]:
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix in markdown.SUFFIXES and path.is_file() and not path.is_symlink()
+        if path.suffix in markdown.SUFFIXES and _may_be_a_note(path)
     )
     if len(paths) > MOST_FILES:
         raise InvalidInput(f"{folder} holds {len(paths)} files; the limit is {MOST_FILES}.")
@@ -166,13 +167,23 @@ def _in_folder(folder: Path) -> Iterator[Found | Unreadable]:
     yield from (replace(text, where=where) for where, text in texts if isinstance(text, Unreadable))
 
 
-def _text(path: Path, largest: int) -> str | Unreadable:
+def _may_be_a_note(path: Path) -> bool:
     try:
-        size = path.stat().st_size
-        if size > largest:
-            return Unreadable(path.name, f"it has {size} bytes; the limit is {largest}")
-        return path.read_text("utf-8")
-    except UnicodeDecodeError:
-        return Unreadable(path.name, "it is not UTF-8")
+        return path.is_file() and not path.is_symlink()
+    except OSError:
+        return True  # why it cannot be looked at is told when it cannot be read
+
+
+def _text(path: Path, largest: int) -> str | Unreadable:
+    """Return what a file says, a mark at its beginning left out; at most so much is read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
     except OSError as error:
         return Unreadable(path.name, str(error.strerror))
+    if len(content) > largest:
+        return Unreadable(path.name, f"it has more than {largest} bytes, which is the limit")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        return Unreadable(path.name, "it is not UTF-8")

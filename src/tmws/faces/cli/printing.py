@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tmws.domain.wording import shown
+
 
 class Printer:
     """Prints tables and sentences, or one JSON document when that was asked for."""
@@ -34,7 +36,7 @@ class Printer:
         for column in columns:
             table.add_column(column.replace("_", " "), overflow="fold")
         for row in rows:
-            table.add_row(*(Text(_shown(row[column])) for column in columns))
+            table.add_row(*(Text(_told(row[column])) for column in columns))
         self._console.print(table)
 
     def record(self, record: Mapping[str, Any]) -> None:
@@ -44,18 +46,19 @@ class Printer:
             return
         width = max(len(name) for name in record)
         for name, value in record.items():
-            label = Text(f"{name.replace('_', ' '):<{width}}  ", style="bold")
-            self._console.print(label.append(_shown(value), style="not bold"))
+            label = Text(shown(f"{name.replace('_', ' '):<{width}}  "), style="bold")
+            self._console.print(label.append(_told(value), style="not bold"))
 
     def say(self, sentence: str) -> None:
         """Print a sentence for people; programs do not need it."""
         if not self.as_json:
-            self._console.print(Text(sentence))
+            self._console.print(Text(shown(sentence)))
 
 
 def _dump(value: Any) -> None:
-    json.dump(value, sys.stdout, default=_plain, ensure_ascii=False)
-    sys.stdout.write("\n")
+    text = json.dumps(value, default=_plain, ensure_ascii=False)
+    # Half a character, from a file that is no text, is written by its code, as JSON may.
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -64,7 +67,8 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _shown(value: Any) -> str:
+def _told(value: Any) -> str:
+    """Return a value for a terminal, which nothing in it can steer."""
     match value:
         case None:
             return "-"
@@ -75,6 +79,6 @@ def _shown(value: Any) -> str:
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S")
         case list() | tuple():
-            return ", ".join(map(str, value)) or "-"
+            return shown(", ".join(map(str, value))) or "-"
         case _:
-            return str(value)
+            return shown(str(value))
