@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mcp import Client
 
+from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, agent, ended, learned, verified
 from tmws.app import App
 from tmws.domain.agents import AccessLevel, Administrator, Agent, Role
@@ -17,6 +19,9 @@ from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenie
 from tmws.domain.patterns import Origin
 from tmws.domain.usage import UseOutcome
 from tmws.domain.versions import Revision
+from tmws.faces.mcp import identity
+from tmws.faces.mcp.server import McpServer
+from tmws.faces.mcp.tools import REGISTRY
 from tmws.services.learning import PatternQuery
 from tmws.services.outcomes import OutcomeReport
 from tmws.storage import tables
@@ -362,3 +367,18 @@ class TestForgetting:
 async def forgetting(app: App, key: str) -> Any:
     await app.removal.forget(ANN, key)
     return ended(0)
+
+
+async def test_who_is_let_in_and_out_at_once_is_not_guessed(
+    app: App, alice: Agent, bob: Agent
+) -> None:
+    """A revocation that is passed over in silence would leave a reader where none should be."""
+    kept = await learned(app, alice, "kept")
+    async with Client(McpServer(app, identity.always(alice), REGISTRY)) as client:
+        asked = {"pattern_id": kept.id, "level": "shared", "grant": ["bob"]}
+        refused = await client.call_tool("share_pattern", {**asked, "revoke": ["bob"]})
+        assert refused.is_error
+        assert "Leave `revoke` out" in text_of(refused)
+        assert await found(app, bob) == []
+        assert not (await client.call_tool("share_pattern", asked)).is_error
+    assert await found(app, bob) == ["kept"]

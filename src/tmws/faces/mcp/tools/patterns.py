@@ -8,6 +8,7 @@ from pydantic import Field, WithJsonSchema
 
 from tmws.domain.agents import AccessLevel
 from tmws.domain.batches import LONGEST_KEY, MOST_ITEMS
+from tmws.domain.errors import InvalidInput
 from tmws.domain.patterns import LONGEST_NAME, LONGEST_SUMMARY, MOST_COMPLEX
 from tmws.domain.versions import Revision
 from tmws.faces.mcp.drafts import LearnPattern
@@ -75,6 +76,8 @@ async def share_pattern(call: Call, wanted: SharePattern) -> dict[str, Any]:
     Level shared needs names in `grant`.
     """
     sharing, caller, key = call.app.sharing, call.caller, wanted.pattern_id
+    if wanted.level is not None and wanted.revoke:
+        raise InvalidInput("A new level begins with the readers in `grant`. Leave `revoke` out.")
     if wanted.level is not None:
         names = await sharing.relevel(caller, key, wanted.level, wanted.grant)
     else:
@@ -92,10 +95,6 @@ async def remove_pattern(call: Call, wanted: RemovePattern) -> dict[str, Any]:
     acts = {"remove": removal.remove, "restore": removal.restore, "forget": removal.forget}
     await acts[wanted.act](caller, key)
     return {"id": key, "done": wanted.act}
-
-
-# Told by name: models have just read these fields in learn_pattern.
-Item = Annotated[LearnPattern, WithJsonSchema({"type": "object", "maxProperties": 12})]
 
 
 class LearnPatterns(Arguments):
