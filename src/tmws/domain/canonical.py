@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from json.encoder import encode_basestring
-from operator import itemgetter
-from typing import NoReturn
+from types import NoneType
+from typing import Any
 
 import rfc8785
 
@@ -64,31 +65,45 @@ def _fast(value: Json) -> bytes:
 
 
 def _text(value: Json) -> str:
-    if isinstance(value, str):
-        return _QUOTED(value)
-    if isinstance(value, dict):
-        # Most that is said is text, and a call would cost more than to see it here.
-        told = [
-            f"{_QUOTED(key)}:{_QUOTED(inner) if type(inner) is str else _text(inner)}"
-            if type(key) is str and key.isascii()
-            else _refuse()
-            for key, inner in sorted(value.items(), key=_BY_KEY)
-        ]
-        return f"{{{','.join(told)}}}"
-    if value is None or value is True or value is False:
-        return _LITERALS[value]
-    if isinstance(value, _LISTS):
-        return f"[{','.join([_text(inner) for inner in value])}]"
-    return _number(value)
+    told = _TOLD_BY.get(type(value))
+    return told(value) if told else _of_kind(value)
 
 
-def _number(value: Json) -> str:
-    if isinstance(value, _NUMBERS):
-        size = abs(value)
-        if size < _LARGEST and value == (whole := int(value)):
-            return str(whole)
-        if _SMALLEST <= size < _LARGEST:
-            return float.__repr__(value)
+def _of_kind(value: Json) -> str:
+    """Tell what is of a type derived from one that JSON has."""
+    for kind, told in _TOLD_BY.items():
+        if isinstance(value, kind):
+            return told(value)
+    raise _Other
+
+
+def _object(value: Mapping[str, Json]) -> str:
+    # Most that is said is text, and a call would cost more than to see it here.
+    told = [
+        name + (_QUOTED(inner) if type(inner := value[key]) is str else _text(inner))
+        for key, name in _names(tuple(value))
+    ]
+    return f"{{{','.join(told)}}}"
+
+
+@lru_cache(256)
+def _names(keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the keys in order, each with what is written of it: events repeat the same few."""
+    if any(type(key) is not str or not key.isascii() for key in keys):
+        raise _Other
+    return [(key, f"{_QUOTED(key)}:") for key in sorted(keys)]
+
+
+def _list(value: Sequence[Json]) -> str:
+    return f"[{','.join([_text(inner) for inner in value])}]"
+
+
+def _number(value: float) -> str:
+    size = abs(value)
+    if size < _LARGEST and value == (whole := int(value)):
+        return str(whole)
+    if _SMALLEST <= size < _LARGEST:
+        return float.__repr__(value)
     raise _Other
 
 
@@ -108,16 +123,20 @@ def _as_doubles(value: Json) -> Json:
     return value
 
 
-def _refuse() -> NoReturn:
-    raise _Other
-
-
 _QUOTED: Callable[[str], str] = encode_basestring
-_BY_KEY = itemgetter(0)
-_LITERALS = {None: "null", True: "true", False: "false"}
+_TOLD_BY: dict[type, Callable[[Any], str]] = {
+    str: _QUOTED,
+    dict: _object,
+    NoneType: lambda _: "null",
+    bool: lambda value: "true" if value else "false",
+    list: _list,
+    tuple: _list,
+    float: _number,
+    int: _number,
+}
 _LARGEST, _SMALLEST = 1e15, 1e-4
 _SAFE, _EXPONENT_FROM = 2**53 - 1, 10**21
-_NUMBERS, _LISTS = (int, float), (list, tuple)
+_LISTS = (list, tuple)
 
 
 def sha256_hex(data: bytes) -> str:

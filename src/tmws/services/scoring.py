@@ -92,15 +92,17 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
     if known - {owner}:
         weight *= KNOWN_ANSWER
     model = state.model
-    earlier = replace(
-        model,
-        beliefs=dict(model.beliefs),
-        records=dict(model.records),
-        tallies=dict(model.tallies),
+    earlier = Model(
+        model.scales,
+        model.calibration,
+        dict(model.beliefs),
+        dict(model.records),
+        dict(model.tallies),
     )
-    step = model.record(replace(counted, weight=weight))
+    weighed = replace(seen, weight=weight)
+    step = model.record(weighed if owner == seen.agent else replace(weighed, agent=owner))
     return Scored(
-        evidence=replace(seen, weight=weight),
+        evidence=weighed,
         owner=owner,
         step=step,
         state=state,

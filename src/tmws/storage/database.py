@@ -171,6 +171,8 @@ def _engine(url: sa.URL) -> AsyncEngine:
         # Every way out of `read` and `write` ends the transaction; a second rollback on
         # return to the pool would be one more trip.
         pool_reset_on_return=None,
+        # The one that was used last has the most of the file's pages at hand.
+        pool_use_lifo=True,
     )
     sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)

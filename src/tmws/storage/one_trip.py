@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -122,6 +122,12 @@ class SqliteConnection(AsyncAdapt_aiosqlite_connection):
         async with self._execute_mutex:
             found: T = await connection._execute(self.begun(partial(work, connection._conn)))
         return found
+
+    def alone(self, work: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+        """Do so for the only user of this connection, who has begun nothing on it."""
+        connection: Any = self._connection
+        trip: Awaitable[T] = connection._execute(work, connection._conn)
+        return trip
 
 
 class OneTripDriver(AsyncAdapt_aiosqlite_dbapi):

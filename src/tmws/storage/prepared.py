@@ -9,9 +9,11 @@ the same statements, one after another.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -19,8 +21,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import greenlet_spawn
-
-from tmws.storage.one_trip import SqliteConnection
 
 Value = str | int | float | bytes | None
 T = TypeVar("T")
@@ -40,6 +40,7 @@ class Prepared:
         assert isinstance(compiled, SQLCompiler)
         self.on_sqlite = str(compiled)
         self.order = tuple(compiled.positiontup or ())
+        self.in_order = _in_order(self.order)
         self.fixed = {n: value for n, value in compiled.params.items() if value is not None}
 
 
@@ -78,7 +79,17 @@ class FirstKept(Prepared):
         self.on_postgresql = postgresql.insert(columns).values(values).on_conflict_do_nothing()
 
 
-Execute = Callable[[Prepared, Mapping[str, Value]], Sequence[Any]]
+def _in_order(names: Sequence[str]) -> Callable[[Mapping[str, Value]], Sequence[Value]]:
+    """Return what takes the values of these names out of a mapping, in this order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: [values[name] for name in names]
+
+
+Values = Mapping[str, Value] | tuple[Value, ...]
+"""By name, or in the order of the statement, which saves many rows their names."""
+
+Execute = Callable[[Prepared, Values], Sequence[Any]]
 """Runs one statement with these values and returns all rows it gives."""
 
 
@@ -131,14 +142,14 @@ async def at_once(connection: AsyncConnection, work: Callable[[Execute], T]) -> 
     if connection.dialect.name != "sqlite":
         return await connection.run_sync(lambda sync: work(partial(_on_postgresql, sync)))
     driver: Any = (await connection.get_raw_connection()).dbapi_connection
-    return await _on_thread(driver, lambda raw: work(partial(_on_sqlite, raw)))
+    return await _answered(driver.on_thread(lambda raw: work(partial(_on_sqlite, raw.cursor()))))
 
 
 async def at_once_and_kept(engine: AsyncEngine, work: Callable[[Execute], T]) -> T:
     """Do so on SQLite as a transaction of its own, which begins and ends on that trip."""
-    pooled: Any = await engine.raw_connection()
+    pooled = await _checked_out(engine)
     try:
-        return await _on_thread(pooled.dbapi_connection, partial(_kept, work=work))
+        return await _answered(pooled.dbapi_connection.alone(partial(_kept, work=work)))
     finally:
         pool: Any = engine.pool
         if pool.checkedin() < pool.size():
@@ -147,9 +158,18 @@ async def at_once_and_kept(engine: AsyncEngine, work: Callable[[Execute], T]) ->
             await asyncio.shield(asyncio.ensure_future(greenlet_spawn(pooled.close)))
 
 
-async def _on_thread(driver: SqliteConnection, work: Callable[[sqlite3.Connection], T]) -> T:
+async def _checked_out(engine: AsyncEngine) -> Any:
+    """Return a connection of the pool: one that is open there is taken without a detour."""
+    pool: Any = engine.pool
+    if pool.checkedin():
+        with contextlib.suppress(sa.exc.MissingGreenlet):  # it has to be opened again
+            return engine.sync_engine.raw_connection()
+    return await engine.raw_connection()
+
+
+async def _answered(trip: Awaitable[T]) -> T:
     try:
-        return await driver.on_thread(work)
+        return await trip
     except sqlite3.Error as error:
         raise sa.exc.DBAPIError.instance(None, None, error, sqlite3.Error) from error
 
@@ -157,7 +177,7 @@ async def _on_thread(driver: SqliteConnection, work: Callable[[sqlite3.Connectio
 def _kept(connection: sqlite3.Connection, work: Callable[[Execute], T]) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = work(partial(_on_sqlite, connection))
+        found = work(partial(_on_sqlite, connection.cursor()))
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()  # SQLite ends some failed transactions itself: this minds neither
@@ -165,15 +185,15 @@ def _kept(connection: sqlite3.Connection, work: Callable[[Execute], T]) -> T:
     return found
 
 
-def _on_sqlite(
-    connection: sqlite3.Connection, prepared: Prepared, values: Mapping[str, Value]
-) -> Sequence[Any]:
-    given = {**prepared.fixed, **values} if prepared.fixed else values
-    return connection.execute(prepared.on_sqlite, [given[n] for n in prepared.order]).fetchall()
+def _on_sqlite(cursor: sqlite3.Cursor, prepared: Prepared, values: Values) -> Sequence[Any]:
+    if not isinstance(values, tuple):
+        named = {**prepared.fixed, **values} if prepared.fixed else values
+        return cursor.execute(prepared.on_sqlite, prepared.in_order(named)).fetchall()
+    return cursor.execute(prepared.on_sqlite, values).fetchall()
 
 
-def _on_postgresql(
-    connection: sa.Connection, prepared: Prepared, values: Mapping[str, Value]
-) -> Sequence[Any]:
+def _on_postgresql(connection: sa.Connection, prepared: Prepared, values: Values) -> Sequence[Any]:
+    if isinstance(values, tuple):
+        values = dict(zip(prepared.order, values, strict=True))
     found = connection.execute(prepared.on_postgresql, values)
     return found.all() if found.returns_rows else ()

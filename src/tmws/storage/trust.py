@@ -6,11 +6,11 @@ Whoever writes holds the ledger's head, so that state and ledger move in the sam
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import chain
 from typing import Any, NamedTuple, get_args
 
@@ -40,6 +40,9 @@ class Key(NamedTuple):
 
 
 _MODEL, _MIX = Key("model"), Key("mix")
+# Without the detour over keywords: each verdict makes a dozen of either.
+_key: Callable[[tuple[str, str, str]], Key] = partial(tuple.__new__, Key)
+_part: Callable[[tuple[str, str, str]], Part] = partial(tuple.__new__, Part)
 _BELIEFS = frozenset(get_args(parts.Kind))
 _OF_AN_AGENT = (*parts.PERSONAL, "record", "tally")
 _OF_ALL = ("choice", "level", "type", "claim", "effort", "sharpness", "task")
@@ -78,14 +81,15 @@ def load_for(run: Execute, evidence: Evidence) -> State:
     """Return what one verdict reads and writes; the mix itself stays where it is."""
     agent, task = evidence.agent, evidence.task
     part = roles(agent, task, relied_on=evidence.relied_on)
-    keys = [_MODEL, Key("record", agent), Key("task", "", _digest(task))]
-    keys += [Key(*each) for each in part.parts]
+    named = [_MODEL, ("record", agent, ""), ("task", "", _digest(task)), *part.parts]
     if part.sharpness is not None:
-        keys.append(Key(*part.sharpness))
+        named.append(part.sharpness)
     if task.type:
-        keys.append(Key("tally", agent, task.type))
-    found = run(_named(len(keys)), _numbered(keys))
-    return _read({Key(kind, own, topic): value for kind, own, topic, value in found})
+        named.append(("tally", agent, task.type))
+    [values] = run(_looked_up(len(named)), tuple(chain.from_iterable(named)))
+    return _read(
+        {_key(k): value for k, value in zip(named, values, strict=True) if value is not None}
+    )
 
 
 async def load_tasks(connection: AsyncConnection, agent: str, tasks: Iterable[Task]) -> State:
@@ -174,13 +178,13 @@ def told(state: State) -> dict[Key, str]:
 
 
 def _of_model(model: Model) -> dict[Key, str]:
-    rows = {Key(*part): f"[{m!r},{v!r}]" for part, (m, v) in model.beliefs.items()}
+    rows = {_key(part): f"[{m!r},{v!r}]" for part, (m, v) in model.beliefs.items()}
     for agent, record in model.records.items():
-        rows[Key("record", agent)] = _record(record)
+        rows[_key(("record", agent, ""))] = _record(record)
     for part, tally in model.tallies.items():
-        rows[Key("tally", part.agent, part.topic)] = _tally(tally)
+        rows[_key(("tally", part.agent, part.topic))] = _tally(tally)
     for task, count in model.census.items():
-        rows[Key("task", "", _digest(task))] = f"{_told(task)[:-1]},{count}]"
+        rows[_key(("task", "", _digest(task)))] = f"{_told(task)[:-1]},{count}]"
     return rows
 
 
@@ -208,33 +212,22 @@ def _changed(state: State, rows: dict[Key, str]) -> list[tuple[Key, str]]:
 def _upsert(run: Execute, rows: Sequence[tuple[Key, str]]) -> None:
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         batch = rows[start : start + _ROWS_AT_ONCE]
-        values = _numbered([key for key, _ in batch])
-        values |= {numbered("value", n): value for n, (_, value) in enumerate(batch)}
-        run(_stored(len(batch)), values)
-
-
-def _numbered(keys: Sequence[Key]) -> dict[str, str]:
-    return dict(zip(_names(len(keys)), chain.from_iterable(keys), strict=True))
+        told = tuple(chain.from_iterable([(*key, value) for key, value in batch]))
+        run(_stored(len(batch)), told)
 
 
 @cache
-def _names(rows: int) -> tuple[str, ...]:
-    return tuple(numbered(name, n) for n in range(rows) for name in Key._fields)
-
-
-@cache
-def _named(rows: int) -> Prepared:
-    """Return how so many rows are read by their keys."""
+def _looked_up(rows: int) -> Prepared:
+    """Return how the values of so many keys are read as one row, None where there is none."""
     columns = trust_state.c
     return Prepared(
-        sa.select(columns.kind, columns.agent, columns.topic, columns.value).where(
-            sa.or_(
-                *(
-                    sa.and_(
-                        *(columns[name] == sa.bindparam(numbered(name, n)) for name in Key._fields)
-                    )
-                    for n in range(rows)
-                )
+        sa.select(
+            *(
+                sa.select(columns.value)
+                .where(*(columns[name] == sa.bindparam(numbered(name, n)) for name in Key._fields))
+                .scalar_subquery()
+                .label(numbered("value", n))
+                for n in range(rows)
             )
         )
     )
@@ -264,13 +257,14 @@ def _read(stored: Mapping[Key, str]) -> State:
         f"[{','.join(stored.values())}]"
     )  # at once: one by one takes four times as long
     for key, value in zip(stored, values, strict=True):
-        if key.kind in _BELIEFS:
-            model.beliefs[Part(key.kind, key.agent, key.topic)] = Belief(*value)  # type: ignore[arg-type]  # one of the kinds
-        elif key.kind == "record":
-            model.records[key.agent] = _record_from(value)
-        elif key.kind == "tally":
-            model.tallies[Part("affinity", key.agent, key.topic)] = _tally_from(value)
-        elif key.kind == "task":
+        kind, agent, topic = key
+        if kind in _BELIEFS:
+            model.beliefs[_part(key)] = Belief(*value)
+        elif kind == "record":
+            model.records[agent] = _record_from(value)
+        elif kind == "tally":
+            model.tallies[_part(("affinity", agent, topic))] = _tally_from(value)
+        elif kind == "task":
             model.census[Task(*value[:4])] = value[4]
         elif key == _MIX:
             points = [Point(type, Belief(m, v), *rest) for type, m, v, *rest in value["points"]]
