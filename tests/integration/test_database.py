@@ -18,7 +18,7 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput, NotFound
 from tmws.storage import agents, artifacts
 from tmws.storage.database import Database
-from tmws.storage.prepared import Execute, Value, at_once, inserted
+from tmws.storage.prepared import Execute, Prepared, Value, at_once, inserted
 from tmws.storage.tables import agents as agents_table
 from tmws.storage.tables import artifacts as artifacts_table
 from tmws.testing.clock import START
@@ -138,6 +138,34 @@ async def test_a_value_no_database_can_hold_is_refused_like_any_other(app: App, 
         await app.learning.get(alice, text)
     with pytest.raises((NotFound, InvalidInput)):
         await app.trust.show(alice, text)
+
+
+async def test_a_step_that_others_wait_for_in_a_circle_is_run_again(postgres_url: str) -> None:
+    ours, theirs = Database(postgres_url), Database(postgres_url)
+    lock = Prepared(sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("key", type_=sa.Integer))))
+    begun = list[str]()
+
+    def step(run: Execute) -> str:
+        begun.append("ours")
+        run(lock, {"key": 1})
+        run(lock, {"key": 2})
+        return "kept"
+
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    try:
+        async with theirs.write() as tx:
+            await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(2)))
+            ending = asyncio.create_task(ours.at_once(step))
+            async with asyncio.timeout(60):
+                while not await tx.scalar(waiting):
+                    pass
+            # Whoever has waited longest looks for a circle first, and gives way.
+            await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(1)))
+        assert await ending == "kept"
+    finally:
+        await ours.aclose()
+        await theirs.aclose()
+    assert begun == ["ours", "ours"]
 
 
 async def test_a_deadlock_is_a_fault_that_may_be_tried_again(postgres_url: str) -> None:
@@ -309,6 +337,12 @@ async def test_a_step_that_fails_leaves_nothing_and_the_next_one_goes_on(
     async with database.read() as connection:
         assert [await artifacts.get(connection, digest) for digest in digests] == [None, None]
     assert len(await database.at_once(lambda run: put(run, 3))) == 1
+
+
+async def test_a_step_opens_a_connection_again_that_was_lost(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        await connection.invalidate()
+    assert len(await database.at_once(lambda run: put(run, 1))) == 1
 
 
 async def test_a_step_waits_for_another_process_and_says_so_when_it_takes_too_long(

@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+
+
+SILENT_SECONDS = 60.0
+"""A child takes one or two; on a busy machine dozens of them take minutes."""
+
+pytestmark = pytest.mark.timeout(900)
 
 
 def lines_of(program: str, url: str, folder: Path) -> list[dict[str, Any]]:
     """Let a program be killed again and again; return what it said meanwhile."""
-    run = subprocess.run(
+    said = b""
+    with subprocess.Popen(
         [sys.executable, str(ROOT / "tests" / "security" / program), url, str(folder)],
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
-    assert lines, run.stderr
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as run:
+        assert run.stdout is not None
+        while select.select([run.stdout], [], [], SILENT_SECONDS)[0]:
+            if not (some := os.read(run.stdout.fileno(), 65536)):
+                break
+            said += some
+        else:
+            os.killpg(run.pid, signal.SIGKILL)
+            pytest.fail(f"{program} hangs after {said[-300:].decode()!r}")
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith(b"{")]
+    assert lines
     return lines
 
 

@@ -73,6 +73,10 @@ class Undo:
         found = await self._findable(plan)
         with_uses = any(step.kind is StepKind.USES for step in plan.steps)
         async with self._acts.transaction() as acts:
+            # In the order of whoever reports: what a task came to, then what it was done with.
+            if with_uses:
+                await trials.take_back(acts.tx, plan.agent.id, plan.since)
+            await usage.lock_all(acts.tx, {step.pattern_id for step in plan.steps})
             now = await _plan(acts.tx, plan.agent.name, plan.since, with_uses=with_uses)
             if now != plan:
                 raise Conflict(
@@ -90,8 +94,6 @@ class Undo:
                 at=acts.at,
             )
             await acts.append(event)
-            if with_uses:
-                await trials.take_back(acts.tx, plan.agent.id, plan.since)
             # What goes first gives its name up; what changes its name then waits without one.
             for step in taken:
                 if step.kind is StepKind.REMOVE:

@@ -25,7 +25,8 @@ SQLITE_BUSY_SECONDS = 30.0
 # Classes of SQLSTATE (PostgreSQL, Appendix A) that say nothing against the statement: the
 # connection, the login, a deadlock, resources, an operator, the system, its own fault.
 _FAULTS = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58", "XX"})
-_BAD_VALUE = "22"
+_BAD_VALUE, _ROLLED_BACK = "22", "40"
+_TRIES = 4
 _READS, _WRITES = "BEGIN", "BEGIN IMMEDIATE"
 _READING: dict[str, dict[str, Any]] = {
     "sqlite": {"tmws_begin": _READS},
@@ -41,6 +42,10 @@ _DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+
+
+class _Deadlocked(BackendUnavailable):
+    """The server took back a transaction so that others can go on; it may be tried again."""
 
 
 class Database:
@@ -111,17 +116,25 @@ class Database:
 
         Args:
             work: must not touch what belongs to the event loop. What it raises takes back
-                what was written.
+                what was written. A server that ends it because others wait for it in a
+                circle has it run again.
 
         Raises:
             BackendUnavailable: the database did not answer, is full, or stayed locked.
         """
         if self._writer is None:
-            async with self.write() as tx:
-                return await at_once(tx, work)
+            return await self._again(work)
         with _translated():
             async with self._writer:
                 return await at_once_and_kept(self.engine, work)
+
+    async def _again(self, work: Callable[[Execute], T]) -> T:
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(_Deadlocked):
+                async with self.write() as tx:
+                    return await at_once(tx, work)
+        async with self.write() as tx:
+            return await at_once(tx, work)
 
     async def drop_old_pages(self) -> None:
         """Let a SQLite file forget what stood in it before, as far as no reader needs it.
@@ -223,13 +236,15 @@ def _translated() -> Iterator[None]:
         faulty = isinstance(error, OperationalError) or sql_class in _FAULTS
         if not faulty and not error.connection_invalidated:
             raise
-        raise _unavailable(error) from error
+        raise _unavailable(error, _Deadlocked if sql_class == _ROLLED_BACK else None) from error
     except (OSError, PoolTimeout) as error:
         raise _unavailable(error) from error
 
 
-def _unavailable(error: Exception) -> BackendUnavailable:
-    return BackendUnavailable(
+def _unavailable(
+    error: Exception, kind: type[BackendUnavailable] | None = None
+) -> BackendUnavailable:
+    return (kind or BackendUnavailable)(
         f"The database did not answer: {_first_line(error)}. Nothing was written; try again, "
         "and run 'tmws doctor' if it stays."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,8 @@ from tmws.storage.prepared import Execute, Prepared, Upsert, Value, numbered, pl
 from tmws.storage.tables import agent_usage, namespaces, patterns
 
 _COUNTS = tuple(field.name for field in dataclasses.fields(Usage) if field.name != "prior")
+
+_IDS_AT_ONCE = 500
 
 OPEN = (AccessLevel.PUBLIC.value, AccessLevel.SYSTEM.value)
 """Levels of patterns whose uses tell what a namespace expects."""
@@ -89,6 +91,27 @@ def lock(run: Execute, pattern_id: str, agent_id: str) -> Locked:
     # What is counted while nobody can read it moves nothing for others.
     seen_by = level if removed_at is None else AccessLevel.PRIVATE.value
     return Locked(namespace, seen_by, _usage(counts), _usage(own[0]) if own else None)
+
+
+async def lock_all(connection: AsyncConnection, pattern_ids: Collection[str]) -> None:
+    """Make whoever counts uses or changes these patterns wait until the transaction ends.
+
+    Patterns in the order of their ids, then the sums that all of them share, namespaces
+    last: whoever counts a use takes them in this order, and holds none that is needed here.
+    A SQLite file has one writer at a time anyway.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    ids = sorted(pattern_ids)
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = patterns.c.id.in_(ids[start : start + _IDS_AT_ONCE])
+        await connection.execute(
+            sa.select(patterns.c.id).where(some).order_by(patterns.c.id).with_for_update()
+        )
+    await connection.execute(sa.text("LOCK TABLE class_weeks IN SHARE ROW EXCLUSIVE MODE"))
+    await connection.execute(
+        sa.select(namespaces.c.name).order_by(namespaces.c.name).with_for_update(key_share=True)
+    )
 
 
 async def of_agent(connection: AsyncConnection, pattern_id: str, agent_id: str) -> Usage | None:
