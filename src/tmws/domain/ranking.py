@@ -29,7 +29,7 @@ class Arm(StrEnum):
 
 
 WEIGHTS: Mapping[Arm, float] = {Arm.WORDS: 0.55, Arm.CHARACTERS: 0.15, Arm.MEANING: 0.3}
-"""What the arms weigh among each other; arms that are absent leave theirs to the rest."""
+"""What the arms weigh among each other; arms that are absent leave theirs to the words."""
 
 CANDIDATES = 200
 """How many each arm puts forward; its shares are measured against these."""
@@ -150,6 +150,8 @@ def fuse(
 
 def _weights(present: Iterable[Arm], uses: float) -> dict[Arm, float]:
     described = {arm: WEIGHTS[arm] for arm in present}
+    if Arm.WORDS in described:
+        described[Arm.WORDS] += 1.0 - math.fsum(described.values())
     total = math.fsum(described.values())
     shared = {arm: weight / total * (1.0 - uses) for arm, weight in described.items()}
     return {**shared, Arm.USES: uses}

@@ -223,6 +223,11 @@ class View:
         return self._block.uses.nearest(asked, self._seen, limit)
 
 
+def spelt(terms: Sequence[str], views: Sequence[View]) -> tuple[str, ...]:
+    """Return the words, each that nothing readable holds as it was probably meant."""
+    return words.spelt(terms, [view.readable for view in views])
+
+
 def matching(terms: Sequence[str], views: Sequence[View], *, limit: int) -> dict[str, float]:
     """Return the best matches of any of the words: id to score, higher is better."""
     found = words.best(terms, [view.readable for view in views], limit=limit)

@@ -17,7 +17,7 @@ from tmws.domain.ranking import (
     precedents,
 )
 from tmws.domain.usage import WORD_WEIGHT
-from tmws.indexes.catalogue import View, covered, matching, nearest_uses
+from tmws.indexes.catalogue import View, covered, matching, nearest_uses, spelt
 from tmws.indexes.uses import NearUse
 from tmws.ports import Vector
 
@@ -84,7 +84,7 @@ class Found:
 
 def by_words(asked: Asked, views: Sequence[View]) -> dict[str, float]:
     """Return the candidates of the words."""
-    return matching(asked.terms[:MOST_TERMS], views, limit=CANDIDATES)
+    return matching(spelt(asked.terms[:MOST_TERMS], views), views, limit=CANDIDATES)
 
 
 def by_uses(asked: Asked, views: Sequence[View]) -> list[NearUse]:
@@ -119,7 +119,10 @@ def settled(
         for arm in (Arm.MEANING, Arm.CHARACTERS)
     }
     searched = sum(view.count for view in views)
-    answered = [covered(best, words[:MOST_TERMS], views) for words in (asked.terms, *asked.matters)]
+    answered = [
+        covered(best, spelt(words[:MOST_TERMS], views), views)
+        for words in (asked.terms, *asked.matters)
+    ]
     shown = any(
         is_worth_showing(
             Evidence(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmws.indexes.columns import Column
+from tmws.indexes.spelling import Spellings
 
 _SATURATION = 1.2
 _LENGTH_SHARE = 0.4
@@ -30,6 +31,7 @@ class Postings:
     def __init__(self) -> None:
         # A number holds both: the document above, the count in the lowest eight bits.
         self._held: dict[str, array[int]] = {}
+        self._spellings = Spellings(self._held)
         self.lengths: Column[np.float32] = Column(np.float32)
 
     def add(self, terms: Sequence[str]) -> int:
@@ -51,6 +53,10 @@ class Postings:
         packed = np.frombuffer(held, np.uint32)
         places: NDArray[np.uint32] = packed >> np.uint32(_COUNT_BITS)
         return places, (packed & np.uint32(_MOST_COUNTED)).astype(np.float32)
+
+    def near(self, term: str) -> frozenset[str]:
+        """Return the words that are one slip of the keyboard away from this one."""
+        return self._spellings.near(term)
 
     def holds(self, place: int, term: str) -> bool:
         """Say whether a document holds a word."""
@@ -84,6 +90,27 @@ class Readable:
         return known
 
 
+def spelt(terms: Sequence[str], parts: Sequence[Readable]) -> tuple[str, ...]:
+    """Return the words, each unknown one replaced by the known one that was probably meant.
+
+    Known is what stands in a readable document. Of several known words the most common
+    one was meant. Words come once each.
+    """
+    return tuple(dict.fromkeys(_meant(term, parts) for term in terms))
+
+
+def _meant(term: str, parts: Sequence[Readable]) -> str:
+    if _holders(term, parts):
+        return term
+    near = sorted({word for part in parts for word in part.postings.near(term)})
+    meant = max(near, key=lambda word: _holders(word, parts), default=term)
+    return meant if _holders(meant, parts) else term
+
+
+def _holders(term: str, parts: Sequence[Readable]) -> int:
+    return sum(len(part.holding(term)[0]) for part in parts)
+
+
 def best(terms: Sequence[str], parts: Sequence[Readable], *, limit: int) -> list[dict[int, float]]:
     """Return the best matches of any of the words, for each part: document to score.
 
@@ -107,9 +134,7 @@ def best(terms: Sequence[str], parts: Sequence[Readable], *, limit: int) -> list
 def rarities(terms: Sequence[str], parts: Sequence[Readable]) -> dict[str, float]:
     """Return how much each word weighs among all that is readable; rare ones weigh more."""
     total = sum(part.count for part in parts)
-    return {
-        term: _rarity(total, sum(len(part.holding(term)[0]) for part in parts)) for term in terms
-    }
+    return {term: _rarity(total, _holders(term, parts)) for term in terms}
 
 
 def _rarity(total: int, holding: int) -> float:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmws.indexes.catalogue import Block, Caller, WordRow, matching, nearest_uses
+from tmws.indexes.catalogue import Block, Caller, WordRow, matching, nearest_uses, spelt
 from tmws.indexes.uses import UseRow
 
 WORDS = st.lists(st.sampled_from("retry flaky network call build cache lock".split()), max_size=12)
@@ -19,6 +19,9 @@ LEVELS = st.sampled_from(["private", "shared", "public", "system"])
 OWNERS = st.sampled_from(["ann", "bob", "eve"])
 DOCUMENTS = st.lists(st.tuples(WORDS, OWNERS, LEVELS, st.booleans()), max_size=25)
 Documents = list[tuple[list[str], str, str, bool]]
+SLIPS = st.lists(
+    st.sampled_from("rtery flakky netwrk cal buld cache catch lick".split()), max_size=6
+)
 ANN = "ann"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -79,6 +82,27 @@ def test_scores_are_those_of_a_store_that_holds_only_what_may_be_read(
     assert view.ids == seen.keys()
     assert view.count == len(seen)
     assert matching(asked, [view], limit=100) == pytest.approx(naive(asked, seen), rel=1e-4)
+
+
+@given(DOCUMENTS, SLIPS, st.booleans())
+def test_what_was_meant_is_told_by_what_may_be_read_alone(
+    documents: Documents, asked: list[str], member: bool
+) -> None:
+    seen = [document for document in documents if may_see(document, member=member)]
+    alone = filled([(words, ANN, "private", False) for words, *_ in seen])
+    view = filled(documents).view(Caller(ANN, granted(documents)), member=member)
+    expected = spelt(asked, [alone.view(Caller(ANN, ()), member=False)])
+    assert spelt(asked, [view]) == expected
+    readable = {word for words, *_ in seen for word in words}
+    assert set(expected) <= readable | set(asked)
+
+
+def test_the_most_common_of_two_near_words_was_meant_and_a_known_one_stays() -> None:
+    documents: Documents = [(["cache"], ANN, "public", False), (["catch"], ANN, "public", False)]
+    documents.append((["catch", "cache"], "bob", "private", False))
+    documents.append((["catch"], ANN, "public", False))
+    view = filled(documents).view(Caller(ANN, ()), member=True)
+    assert spelt(["cacch", "cache", "wholly"], [view]) == ("catch", "cache", "wholly")
 
 
 @given(DOCUMENTS, DOCUMENTS, WORDS)

@@ -45,3 +45,9 @@ def test_another_matter_finds_nothing() -> None:
 def test_a_word_that_stands_in_it_finds_it_without_any_embedder() -> None:
     assert shown(Asked(("dough",))) == ["bread"]
     assert shown(Asked(("sky",))) == []
+
+
+def test_a_word_with_a_typing_error_finds_what_was_meant() -> None:
+    assert shown(Asked(("netwrok",))) == ["retry"]
+    assert shown(Asked(("doug",))) == ["bread"]
+    assert shown(Asked(("sough",))) == []
