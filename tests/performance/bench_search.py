@@ -74,7 +74,7 @@ async def _rankings() -> AsyncIterator[Row]:
             for arm in (Arm.WORDS, Arm.CHARACTERS, Arm.MEANING)
         )
     }
-    past = [PastUse(f"p{item}", float(item) / CANDIDATES) for item in range(CANDIDATES)]
+    past = [PastUse(f"p{item}", 1.0 - item / CANDIDATES) for item in range(CANDIDATES)]
     yield Row(
         await measure(
             "fuse three arms and 200 past uses",

@@ -9,12 +9,15 @@ reciprocal rank fusion forgets how far ahead the first one was.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
-from statistics import fmean, median
+from itertools import groupby, islice
+from operator import attrgetter
+from statistics import median
+from typing import overload
 
 from tmws.domain.text import cjk_share
 
@@ -103,6 +106,37 @@ class Ranked:
     parts: Mapping[Arm, float]
 
 
+class Ranking(Sequence[Ranked]):
+    """Results, best first, each made when it is looked at: of hundreds few ever are."""
+
+    def __init__(
+        self, order: Sequence[tuple[float, str]], parts: Mapping[str, Mapping[Arm, float]]
+    ) -> None:
+        """Args: order: the negative score and the id of each, ascending."""
+        self._order = order
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, place: int) -> Ranked: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Ranked]: ...
+    def __getitem__(self, place: int | slice) -> Ranked | list[Ranked]:
+        """Return one result, or some."""
+        if isinstance(place, slice):
+            return [self._ranked(*each) for each in self._order[place]]
+        return self._ranked(*self._order[place])
+
+    def above_nothing(self) -> Ranking:
+        """Leave out what has a score of 0."""
+        return Ranking(self._order[: bisect_left(self._order, (0.0, ""))], self._parts)
+
+    def _ranked(self, below: float, item_id: str) -> Ranked:
+        return Ranked(item_id, -below, self._parts[item_id])
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What speaks for one result, on scales that mean the same for every query.
@@ -127,7 +161,7 @@ class Evidence:
 
 def fuse(
     arms: Mapping[Arm, Mapping[str, float]], precedents: Precedents = NO_PRECEDENTS
-) -> list[Ranked]:
+) -> Ranking:
     """Return everything that an arm found, best first, equal scores by id.
 
     Args:
@@ -138,14 +172,14 @@ def fuse(
     weights = _weights(shares, precedents.weight)
     if precedents.weight:
         shares[Arm.USES] = dict(precedents.shares)
-    parts: dict[str, dict[Arm, float]] = {}
+    parts: dict[str, dict[Arm, float]] = {key: {} for found in shares.values() for key in found}
     for arm, found in shares.items():
+        weight = weights[arm]
         for item_id, share in found.items():
-            named = parts.setdefault(item_id, {})
-            if part := weights[arm] * share:
-                named[arm] = part
-    ranked = [Ranked(item_id, math.fsum(named.values()), named) for item_id, named in parts.items()]
-    return sorted(ranked, key=lambda result: (-result.score, result.item_id))
+            if part := weight * share:
+                parts[item_id][arm] = part
+    order = sorted((-math.fsum(named.values()), item_id) for item_id, named in parts.items())
+    return Ranking(order, parts)
 
 
 def _weights(present: Iterable[Arm], uses: float) -> dict[Arm, float]:
@@ -169,23 +203,26 @@ def _shares(raw: Mapping[str, float]) -> dict[str, float]:
     base = median(scores) * trust
     if best <= base:
         return dict.fromkeys(raw, 0.0)
-    mean = fmean(scores)
-    spread = math.sqrt(fmean((score - mean) ** 2 for score in scores)) * _STANDS_OUT
+    mean = math.fsum(scores) / len(scores)
+    variance = math.fsum([(score - mean) ** 2 for score in scores]) / len(scores)
+    spread = math.sqrt(variance) * _STANDS_OUT
     lead = min(1.0, (best - base) / spread) if spread else 1.0
     loudness = trust * lead + (1.0 - trust) * _COMMON_LOUDNESS
+    span = best - base
     return {
-        item_id: max(0.0, (score - base) / (best - base)) * loudness
+        item_id: (score - base) / span * loudness if score > base else 0.0
         for item_id, score in raw.items()
     }
 
 
-def precedents(uses: Sequence[PastUse], *, recorded: int) -> Precedents:
+def precedents(uses: Iterable[PastUse], *, recorded: int) -> Precedents:
     """Weigh the nearest past uses: near ones count far more, failed ones only dilute.
 
     The weight is small while few uses are known and none is the same request, and
     falls to nothing where even the nearest was a different matter.
 
     Args:
+        uses: nearest first, of equally near ones in any order; no more are taken than are heard.
         recorded: how many uses the nearest were picked from.
     """
     nearest = list(islice(_heard(uses), NEIGHBOURS))
@@ -209,11 +246,11 @@ def precedents(uses: Sequence[PastUse], *, recorded: int) -> Precedents:
     return Precedents(shares, weight)
 
 
-def _heard(uses: Sequence[PastUse]) -> Iterator[PastUse]:
-    """Yield the uses, nearest first, but of nobody's mere word more than a few."""
+def _heard(uses: Iterable[PastUse]) -> Iterator[PastUse]:
+    """Yield the uses, but of nobody's mere word more than a few."""
     of_pattern: Counter[tuple[str, str]] = Counter()
     of_agent: Counter[str] = Counter()
-    for use in sorted(uses, key=_nearest_first):
+    for use in _in_order(uses):
         if use.voice is not None:
             key = (use.voice, use.pattern_id)
             if of_pattern[key] >= VOICES_OF_A_PATTERN or of_agent[use.voice] >= VOICES_OF_AN_AGENT:
@@ -223,8 +260,16 @@ def _heard(uses: Sequence[PastUse]) -> Iterator[PastUse]:
         yield use
 
 
-def _nearest_first(use: PastUse) -> tuple[float, str, str, float, float]:
-    return -use.similarity, use.pattern_id, use.voice or "", use.outcome, use.weight
+def _in_order(uses: Iterable[PastUse]) -> Iterator[PastUse]:
+    for _, equals in groupby(uses, _similarity):
+        yield from sorted(equals, key=_among_equals)
+
+
+_similarity = attrgetter("similarity")
+
+
+def _among_equals(use: PastUse) -> tuple[str, str, float, float]:
+    return use.pattern_id, use.voice or "", use.outcome, use.weight
 
 
 def reads_english_only(text: str) -> bool:

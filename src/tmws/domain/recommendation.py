@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache, partial
 from statistics import median
 
 from tmws.domain import beta
@@ -264,7 +265,7 @@ def objections(
 
 def _weigh(candidate: Candidate, at: datetime, usual: float | None, draw: float | None) -> Weighed:
     record, (a, b) = candidate.record, candidate.record.parameters
-    bound = beta.quantile(_BOUND, a, b)
+    bound = _bound(a, b)
     drawn = bound if draw is None else beta.quantile(draw, a, b)
     features = {
         Part.RELEVANCE: candidate.fit.relevance,
@@ -281,6 +282,10 @@ def _weigh(candidate: Candidate, at: datetime, usual: float | None, draw: float 
     parts = {part: round(WEIGHTS[part] * value, _DIGITS) for part, value in features.items()}
     told = {part: value for part, value in parts.items() if value}
     return Weighed(candidate, bound, round(math.fsum(told.values()), _DIGITS), told)
+
+
+# What a pattern's record supports changes with its record only.
+_bound = lru_cache(maxsize=4096)(partial(beta.quantile, _BOUND))
 
 
 def _proven(proofs: Sequence[Proof]) -> tuple[float, float]:

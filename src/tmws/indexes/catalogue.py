@@ -165,8 +165,8 @@ class Block:
 
     def named(self, scores: Mapping[int, float]) -> dict[str, float]:
         """Return scores by id that are given by place."""
-        documents = self._documents.values
-        return {self.ids[documents[place]]: score for place, score in scores.items()}
+        codes = self._documents.values[np.fromiter(scores, np.int64, len(scores))].tolist()
+        return {self.ids[code]: score for code, score in zip(codes, scores.values(), strict=True)}
 
     def held(self, item_id: str, terms: Iterable[str]) -> frozenset[str]:
         """Return which of these words a document holds; none if it is not in this block."""
@@ -249,5 +249,9 @@ def nearest_uses(
     asked: Mapping[str, Vector], views: Sequence[View], *, limit: int
 ) -> list[NearUse]:
     """Return the uses whose purpose is nearest in any of the views, nearest first."""
-    near = [use for view in views for use in view.nearest_uses(asked, limit=limit)]
-    return sorted(near, key=lambda found: (-found.similarity, found.use.use_id))[:limit]
+    near = [
+        (-use.similarity, use.use.use_id, use)
+        for view in views
+        for use in view.nearest_uses(asked, limit=limit)
+    ]
+    return [use for _, _, use in sorted(near)[:limit]]

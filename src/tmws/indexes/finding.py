@@ -104,12 +104,12 @@ def settled(
 
     Args:
         arms: candidates of words, characters and meaning.
-        uses: the nearest past uses.
+        uses: the nearest past uses, nearest first.
         caller_id: whose own word is as good as proof, to itself.
     """
     recorded = sum(view.uses for view in views)
-    said = precedents([past_use(near, caller_id) for near in uses], recorded=recorded)
-    ranked = [result for result in fuse(telling(arms), said) if result.score > 0.0]
+    said = precedents((past_use(near, caller_id) for near in uses), recorded=recorded)
+    ranked = fuse(telling(arms), said).above_nothing()
     if not ranked:
         return Found(arms, said, ranked, shown=False)
     best = ranked[0].item_id

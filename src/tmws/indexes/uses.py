@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,13 +99,22 @@ class Uses:
             total[inside] += similar
             known[inside] += similar != 0.0
         similarities = np.round(np.divide(total, np.maximum(known, 1.0)), 5)
-        order = np.lexsort((places, -similarities))[:limit]
+        order = _largest(similarities, limit)
         return [
             NearUse(self._rows[place], similarity)
             for place, similarity in zip(
                 places[order].tolist(), similarities[order].tolist(), strict=True
             )
         ]
+
+
+def _largest(values: NDArray[np.floating[Any]], limit: int) -> NDArray[np.int64]:
+    """Return where the largest are, largest first, of equal ones the earlier."""
+    among = np.arange(len(values))
+    if 0 < limit < len(values):
+        among = np.flatnonzero(values >= np.partition(values, -limit)[-limit])
+    order: NDArray[np.int64] = among[np.argsort(-values[among], kind="stable")[:limit]]
+    return order
 
 
 def _products(

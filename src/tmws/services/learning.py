@@ -202,7 +202,7 @@ class Learning:
     ) -> FoundPatterns:
         mark = _mark(query)
         start = pages.offset(place_of(query.cursor, query=mark)) if query.cursor else 0
-        asked = await self._search.asked(text)
+        asked = await self._search.asked(await self._search.speakers(), text)
         async with self._database.read() as connection:
             wanted, namespace = replace(wanted, namespace=None), wanted.namespace
             found = await self._search.ranked(

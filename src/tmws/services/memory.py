@@ -141,7 +141,7 @@ class Memory:
         text = require_text(text, what="Query", longest=LONGEST_QUERY, multiline=True)
         mark = _mark(query)
         start = pages.offset(place_of(query.cursor, query=mark)) if query.cursor else 0
-        asked = await self._search.asked(text)
+        asked = await self._search.asked(await self._search.speakers(), text)
         async with self._database.read() as connection:
             found = await self._search.ranked(
                 connection,

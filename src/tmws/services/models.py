@@ -19,6 +19,13 @@ from tmws.storage.serving import Place, Stage
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """Who serves each arm now; None where nobody does yet."""
+
+    recipes: Mapping[Arm, Recipe | None]
+
+
 @dataclass(slots=True)
 class Spoken:
     """What the models made of a query.
@@ -74,12 +81,16 @@ class Models:
                 continue  # its pause has said so in the log
         return made
 
-    async def asked(self, text: str) -> Spoken:
+    async def speakers(self) -> Speakers:
+        """Return who serves now: asked once, it is good for several wordings of one request."""
+        stored = await self.places()
+        return Speakers({arm: _serving(stored, arm) for arm in self._wanted})
+
+    async def asked(self, text: str, speakers: Speakers) -> Spoken:
         """Return what the serving models make of a query."""
         spoken = Spoken()
-        stored = await self.places()
         for arm, wanted in self._wanted.items():
-            recipe = _serving(stored, arm)
+            recipe = speakers.recipes[arm]
             try:
                 if recipe is None and await self.has_read_all(wanted):
                     recipe = wanted
@@ -200,7 +211,7 @@ class Models:
         """
         for recipe in self._wanted.values():
             await self.embed(recipe, ["a short text"])
-        spoken = await self.asked("a short text")
+        spoken = await self.asked("a short text", await self.speakers())
         if spoken.shortfalls:
             raise BackendUnavailable(" ".join(sorted(spoken.shortfalls)))
         return ", ".join(f"{arm.value} by {name}" for arm, name in spoken.embedders.items())

@@ -163,41 +163,40 @@ class Recommendation:
         self, caller: Agent, situation: Situation, request: Request, luck: _Luck
     ) -> _Answer:
         """Return what is shown for the whole request, else for a part of it."""
+        speakers = await self._search.speakers()
         whole, *parts = request.wordings
-        answer = await self._answer(caller, situation, whole, request.matters, luck)
+        asked = await self._search.asked(speakers, whole, *request.matters)
+        answer = await self._answer(caller, situation, asked, luck)
         for part in parts:
             if answer.fits:
                 break
-            answer = await self._answer(caller, situation, part, (), luck)
+            asked = await self._search.asked(speakers, part)
+            answer = await self._answer(caller, situation, asked, luck)
         return answer
 
     async def _answer(
-        self,
-        caller: Agent,
-        situation: Situation,
-        text: str,
-        matters: Sequence[str],
-        luck: _Luck,
+        self, caller: Agent, situation: Situation, asked: Asked, luck: _Luck
     ) -> _Answer:
-        asked = await self._search.asked(text, *matters)
-        now = self._clock.now()
         async with self._database.read() as connection:
             found = await self._search.ranked(
                 connection, caller, asked, kind=Kind.PATTERN, namespace=situation.namespace
             )
             if not found.shown:
                 return _Answer((), asked, fits=False)
-            heard, fitting = await at_once(
-                connection, partial(_candidates, caller=caller, found=found)
-            )
-            draws = luck.draws(fitting)
-            ranked = rules.weighed(fitting, at=now, draws=draws)
-            held = self._withheld(caller, ranked, luck.holdout)
-            shown = [each for each in ranked if each.candidate.pattern_id not in held]
-            best = shown[: situation.limit]
-            items = await at_once(
-                connection, partial(_told, caller=caller, best=best, uses=heard, now=now)
-            )
+            step = partial(self._weighed, caller=caller, found=found, luck=luck)
+            return await at_once(connection, partial(step, asked=asked, limit=situation.limit))
+
+    def _weighed(
+        self, run: Execute, *, caller: Agent, asked: Asked, found: Found, luck: _Luck, limit: int
+    ) -> _Answer:
+        """Weigh what was found by its record, and explain the best."""
+        now = self._clock.now()
+        heard = _heard(run, caller, found.near)
+        fitting = _recorded(run, caller, rules.fitting(_fused(found, heard, caller)))
+        ranked = rules.weighed(fitting, at=now, draws=luck.draws(fitting))
+        held = self._withheld(caller, ranked, luck.holdout)
+        shown = [each for each in ranked if each.candidate.pattern_id not in held]
+        items = _told(run, caller, shown[:limit], heard, now)
         return _Answer(items, asked, tried=_tried(caller, ranked, held) if luck.holdout else None)
 
     def _withheld(self, caller: Agent, ranked: Sequence[Weighed], holdout: float) -> set[str]:
@@ -218,14 +217,6 @@ class Recommendation:
                 share=holdout,
             )
         }
-
-
-def _candidates(
-    run: Execute, caller: Agent, found: Found
-) -> tuple[list[past.NearUse], list[Candidate]]:
-    """Return the past uses that are heard, and what fits, with the record of each."""
-    heard = _heard(run, caller, found.near)
-    return heard, _recorded(run, caller, rules.fitting(_fused(found, heard, caller)))
 
 
 def _heard(run: Execute, caller: Agent, near: Sequence[past.NearUse]) -> list[past.NearUse]:
@@ -333,12 +324,12 @@ def _near(each: past.NearUse, words: Mapping[str, str]) -> NearUse:
 
 def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[Fit]:
     """Return what fits best, by its description and by the uses that are heard."""
-    uses = [finding.past_use(each, caller.id) for each in heard]
-    inverse = [replace(use, outcome=1.0 - use.outcome) for use in uses]
+    uses = partial(map, partial(finding.past_use, caller_id=caller.id), heard)
+    inverse = (replace(use, outcome=1.0 - use.outcome) for use in uses())
     badly = precedents(inverse, recorded=found.recorded)
+    well = precedents(uses(), recorded=found.recorded)
     ranked = found.ranked
-    if len(heard) < len(found.near):
-        well = precedents(uses, recorded=found.recorded)
+    if well != found.uses:
         ranked = fuse(finding.telling(found.arms), well)
     fits = []
     for each in ranked[: rules.CONSIDERED]:

@@ -15,7 +15,7 @@ from tmws.indexes.catalogue import Block, Caller, Catalogue, View, WordRow
 from tmws.indexes.finding import Asked, Found
 from tmws.indexes.uses import UseRow
 from tmws.services import nearest
-from tmws.services.models import Models
+from tmws.services.models import Models, Speakers
 from tmws.services.nearest import Nearest
 from tmws.storage import catalogue, documents
 from tmws.storage.database import Transaction
@@ -103,13 +103,17 @@ class Search:
             level=pattern.level,
         )
 
-    async def asked(self, text: str, *matters: str) -> Asked:
+    async def speakers(self) -> Speakers:
+        """Return whose vectors are compared now."""
+        return await self._models.speakers()
+
+    async def asked(self, speakers: Speakers, text: str, *matters: str) -> Asked:
         """Prepare a query before any transaction is open.
 
         Args:
             matters: parts of the text, of which one that is answered is enough.
         """
-        spoken = await self._models.asked(text)
+        spoken = await self._models.asked(text, speakers)
         if not reads_english_only(text):
             spoken.vectors.pop(Arm.MEANING, None)
         words, *parts = (tuple(dict.fromkeys(terms(part))) for part in (text, *matters))

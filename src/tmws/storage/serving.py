@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.ports import Recipe
+from tmws.storage.columns import moment
+from tmws.storage.prepared import Prepared, at_once, plain
 from tmws.storage.tables import serving
 
 
@@ -34,17 +36,25 @@ class Place:
 
 async def places(connection: AsyncConnection) -> list[Place]:
     """Return who serves and who is coming, in every arm."""
-    rows = await connection.execute(sa.select(serving).order_by(serving.c.arm, serving.c.stage))
+    rows = await at_once(connection, lambda run: run(_PLACES, {}))
     return [
-        Place(
-            row.arm,
-            Stage(row.stage),
-            row.embedder,
-            Recipe(row.backend, row.model, row.dimension),
-            row.since,
-        )
-        for row in rows
+        Place(arm, Stage(stage), embedder, Recipe(backend, model, dimension), moment(since))
+        for arm, stage, embedder, backend, model, dimension, since in rows
     ]
+
+
+_TABLE = plain(serving)
+_PLACES = Prepared(
+    sa.select(
+        _TABLE.c.arm,
+        _TABLE.c.stage,
+        _TABLE.c.embedder,
+        _TABLE.c.backend,
+        _TABLE.c.model,
+        _TABLE.c.dimension,
+        _TABLE.c.since,
+    ).order_by(_TABLE.c.arm, _TABLE.c.stage)
+)
 
 
 async def put(connection: AsyncConnection, place: Place) -> None:

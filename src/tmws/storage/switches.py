@@ -7,13 +7,16 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tmws.storage.prepared import Prepared, at_once
 from tmws.storage.tables import switches
 
 
 async def disabled(connection: AsyncConnection) -> dict[str, str]:
     """Return tool to reason of every tool that is off."""
-    rows = await connection.execute(sa.select(switches.c.tool, switches.c.reason))
-    return {row.tool: row.reason for row in rows}
+    return dict(await at_once(connection, lambda run: run(_DISABLED, {})))
+
+
+_DISABLED = Prepared(sa.select(switches.c.tool, switches.c.reason))
 
 
 async def disable(connection: AsyncConnection, tool: str, *, reason: str, at: datetime) -> None:

@@ -21,9 +21,8 @@ DIGITS = 5
 
 def nearest_first(found: Iterable[tuple[str, float]], limit: int) -> list[Match]:
     """Return the nearest of (id, cosine), equals by id."""
-    rounded = ((key, round(min(1.0, max(-1.0, cosine)), DIGITS)) for key, cosine in found)
-    ranked = sorted(rounded, key=lambda pair: (-pair[1], pair[0]))
-    return [Match(key, cosine) for key, cosine in ranked[:limit]]
+    far = sorted([(-round(min(1.0, max(-1.0, cosine)), DIGITS), key) for key, cosine in found])
+    return [Match(key, -negative) for negative, key in far[:limit]]
 
 
 def require_alike(rows: Sequence[VectorRow], dimension: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -25,11 +26,18 @@ from tmws.domain.ranking import (
     usefulness,
 )
 
+
+def nearest_first(uses: Iterable[PastUse]) -> list[PastUse]:
+    return sorted(uses, key=lambda use: -use.similarity)
+
+
 IDS = st.sampled_from([f"p{number}" for number in range(12)])
 SCORE = st.floats(-1.0, 60.0).map(lambda score: round(score, 6))
 SCORES = st.dictionaries(IDS, SCORE, max_size=12)
 ARMS = st.dictionaries(st.sampled_from([Arm.WORDS, Arm.CHARACTERS, Arm.MEANING]), SCORES)
-USES = st.lists(st.builds(PastUse, IDS, st.floats(-1.0, 1.0), st.floats(0.0, 1.0)), max_size=30)
+USES = st.lists(
+    st.builds(PastUse, IDS, st.floats(-1.0, 1.0), st.floats(0.0, 1.0)), max_size=30
+).map(nearest_first)
 COUNTS = st.integers(0, 10_000)
 COSINES = st.none() | st.floats(-1.0, 1.0)
 
@@ -50,7 +58,7 @@ def test_all_that_was_found_is_ranked_once_best_first_equals_by_id(
     arms: dict[Arm, dict[str, float]], uses: list[PastUse]
 ) -> None:
     past = precedents(uses, recorded=100)
-    ranked = fuse(arms, past)
+    ranked = list(fuse(arms, past))
     found = {key for scores in arms.values() for key in scores} | set(past.shares)
     assert {result.item_id for result in ranked} == found
     assert len(ranked) == len(found)
@@ -63,7 +71,7 @@ def test_the_order_of_what_comes_in_does_not_matter(
 ) -> None:
     turned = {arm: dict(reversed(arms[arm].items())) for arm in reversed(arms)}
     one = fuse(arms, precedents(uses, recorded=9))
-    other = fuse(turned, precedents(uses[::-1], recorded=9))
+    other = fuse(turned, precedents(nearest_first(uses[::-1]), recorded=9))
     assert [result.item_id for result in one] == [result.item_id for result in other]
 
 
@@ -97,8 +105,8 @@ def test_a_clear_winner_outweighs_an_arm_that_cannot_decide() -> None:
 
 
 def test_nothing_found_gives_nothing() -> None:
-    assert fuse({}) == []
-    assert fuse({Arm.WORDS: {}}, NO_PRECEDENTS) == []
+    assert not fuse({})
+    assert not fuse({Arm.WORDS: {}}, NO_PRECEDENTS)
 
 
 def test_weights_of_the_arms_are_shares_of_one() -> None:
@@ -222,17 +230,21 @@ def test_of_nobodys_mere_word_more_than_a_few_are_heard(
     uses: list[tuple[str, str | None, float]],
 ) -> None:
     spoken_uses = [spoken(pattern, by, similar) for pattern, by, similar in uses]
-    said = precedents(spoken_uses, recorded=len(uses))
-    capped = precedents(
-        [use for use in spoken_uses if use.voice is None]
-        + [
-            use
-            for name in ("ann", "bob")
-            for use in _first_words([use for use in spoken_uses if use.voice == name])
-        ],
-        recorded=len(uses),
-    )
-    assert said == capped
+    said = precedents(nearest_first(spoken_uses), recorded=len(uses))
+    few = [use for use in spoken_uses if use.voice is None]
+    for name in ("ann", "bob"):
+        few += _first_words([use for use in spoken_uses if use.voice == name])
+    assert said == precedents(nearest_first(few), recorded=len(uses))
+
+
+@given(ARMS, USES)
+def test_a_ranking_is_a_list_that_is_cut_where_nothing_speaks_for_the_rest(
+    arms: dict[Arm, dict[str, float]], uses: list[PastUse]
+) -> None:
+    ranking = fuse(arms, precedents(uses, recorded=100))
+    every = list(ranking)
+    assert [ranking[place] for place in range(len(ranking))] == every == ranking[:]
+    assert list(ranking.above_nothing()) == [result for result in every if result.score > 0.0]
 
 
 def _first_words(uses: list[PastUse]) -> list[PastUse]:

@@ -148,8 +148,8 @@ def test_what_fits_half_as_well_as_the_best_is_left_and_nothing_else(found: list
     best = max((each.total for each in found), default=0.0)
     described = max((each.relevance for each in found), default=0.0)
     for each in found:
-        half = each.total >= LEAST_FIT * best or each.relevance >= LEAST_FIT * described
-        assert (each in kept) is (half and each.total >= 1e-6)
+        fits = each.total >= max(LEAST_FIT * best, 1e-6)
+        assert (each in kept) is (fits or each.relevance >= max(LEAST_FIT * described, 1e-6))
 
 
 def test_what_takes_far_longer_than_others_costs() -> None:
