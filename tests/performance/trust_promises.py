@@ -42,13 +42,18 @@ def shared(found: Evaluation) -> list[bool]:
     ]
     if attacks is None:
         return results
-    change, onoff = attacks.change, attacks.on_off
-    if change is not None:
-        results += [
-            kept("change, median", change.median or math.inf, 0, 8),
-            kept("change, p90", change.p90 or math.inf, 0, 15),
-            kept("change, false alarms", change.false_alarms, 0, 0.05),
-        ]
+    for name, change in (
+        ("change", attacks.change),
+        ("change, chosen claims", attacks.change_chosen),
+        ("change, difficulties from everybody", attacks.change_met),
+    ):
+        if change is not None:
+            results += [
+                kept(f"{name}, median", change.median or math.inf, 0, 8),
+                kept(f"{name}, p90", change.p90 or math.inf, 0, 15),
+                kept(f"{name}, false alarms", change.false_alarms, 0, 0.05),
+            ]
+    onoff = attacks.on_off
     if onoff is not None:
         results += [
             kept("on-off, lies", onoff.malicious, 0, 0.08),

@@ -8,7 +8,7 @@ own rules.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
@@ -24,10 +24,16 @@ from tmws.evaluation.predictors import START, evidence_of
 WEAK = 0.45
 FARMED = 50
 AUDITED = (5, 10, 15, 20, 30)
-BEFORE_CHANGE, FEWEST_AFTER, STATIONARY = 100, 30, 300
+BEFORE_CHANGE, FEWEST_AFTER, MOST_AFTER, STATIONARY = 100, 30, 200, 300
 GOOD, BAD = 0.60, 0.35
 LIVES = 5
 """So often an agent plays, where chance decides much: orders, peers, the gate."""
+
+STILL_LIVES = 15
+"""So often an agent stays as it is: false alarms are few, and some agents have most of them."""
+
+OPEN_CLAIMS = 50
+"""So many of an agent's claims wait to be verified where the service chooses."""
 
 ON_OFF_CLAIMS = 500
 
@@ -200,9 +206,28 @@ class Changed:
     watched: int
 
 
-def changed(people: Population, folds: Sequence[Fold], chance: Chance) -> Changed | None:
+Choose = Callable[[Population, Life, Sequence[str], Chance], str]
+"""Says which of the claims that are left is decided next."""
+
+
+def where_it_shows(people: Population, life: Life, left: Sequence[str], chance: Chance) -> str:
+    """Let the service choose as soon as it suspects a change; in the agent's order until then."""
+    now = life.now
+    if not life.model.suspects(life.agent, now):
+        return left[0]
+    waiting = {claim: people.tasks[claim] for claim in left[:OPEN_CLAIMS]}
+    picked = audits.pick(audits.ranked(life.model, life.agent, waiting, now), chance.random)
+    return picked.name if picked else left[0]
+
+
+def changed(
+    people: Population, folds: Sequence[Fold], chance: Chance, *, choose: Choose | None = None
+) -> Changed | None:
     """Let good agents be replaced by bad ones after 100 claims, or after half of what
     they have; None without any, or where too few claims are left.
+
+    Args:
+        choose: None for the agent's own order.
     """
     delays: list[float] = []
     rang = []
@@ -212,9 +237,9 @@ def changed(people: Population, folds: Sequence[Fold], chance: Chance) -> Change
             continue
         claims = people.claims(agent)
         watched = max(watched, min(len(claims) - _before(claims), STATIONARY))
-        rang += [_rings(people, fold, agent, chance) for _ in range(LIVES)]
+        rang += [_rings(people, fold, agent, chance, choose) for _ in range(STILL_LIVES)]
         bad = [a for a in fold.agents + fold.peers if people.rates[a] <= BAD]
-        found = [_delay(people, fold, agent, other, chance) for other in bad]
+        found = [_delay(people, fold, agent, other, chance=chance, choose=choose) for other in bad]
         delays += [delay for delay in found if delay is not None]
     if not delays:
         return None
@@ -236,26 +261,40 @@ def _finite(delay: float) -> float | None:
     return None if math.isinf(delay) else delay
 
 
-def _rings(people: Population, fold: Fold, agent: str, chance: Chance) -> bool:
+def _rings(
+    people: Population, fold: Fold, agent: str, chance: Chance, choose: Choose | None
+) -> bool:
     life = Life(fold.copy(), agent)
     claims = people.claims(agent)
     chance.shuffle(claims)
-    rang = [life.decide(people.tasks[c], people.answers[agent][c]) for c in claims]
-    return any(rang[_before(claims) :][:STATIONARY])
+    before = _before(claims)
+    for claim in claims[:before]:
+        life.decide(people.tasks[claim], people.answers[agent][claim])
+    left = claims[before:]
+    for _ in range(min(len(left), STATIONARY)):
+        claim = choose(people, life, left, chance) if choose else left[0]
+        left.remove(claim)
+        if life.decide(people.tasks[claim], people.answers[agent][claim]):
+            return True
+    return False
 
 
-def _delay(people: Population, fold: Fold, agent: str, other: str, chance: Chance) -> float | None:
+def _delay(
+    people: Population, fold: Fold, agent: str, other: str, *, chance: Chance, choose: Choose | None
+) -> float | None:
     """Return the claims until it rang; None where the other has too few to tell."""
     life = Life(fold.copy(), agent)
     claims = people.claims(agent)
     chance.shuffle(claims)
     before = _before(claims)
-    after = [c for c in claims[before:] if c in people.answers[other]][:200]
-    if len(after) < FEWEST_AFTER:
+    left = [c for c in claims[before:] if c in people.answers[other]]
+    if len(left) < FEWEST_AFTER:
         return None
     for claim in claims[:before]:
         life.decide(people.tasks[claim], people.answers[agent][claim])
-    for n, claim in enumerate(after, 1):
+    for n in range(1, min(len(left), MOST_AFTER) + 1):
+        claim = choose(people, life, left, chance) if choose else left[0]
+        left.remove(claim)
         if life.decide(people.tasks[claim], people.answers[other][claim]):
             return n
     return math.inf

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from tmws.domain.trust import rules
 from tmws.domain.trust.evidence import Task
+from tmws.domain.trust.model import PERSONAL
 from tmws.domain.trust.refit import refit
 from tmws.domain.trust.score import Mix, Standing, mix_of, standing
 from tmws.domain.trust.state import Model
@@ -77,6 +78,15 @@ def folds(people: Population, chance: Chance) -> list[Fold]:
         _fold(people, tuple(names[i::FOLDS]), tuple(n for n in names if n not in names[i::FOLDS]))
         for i in range(FOLDS)
     ]
+
+
+def everywhere(people: Population) -> Fold:
+    """Return everybody in one world that all of them fitted, also who is measured in it."""
+    names = tuple(sorted(people.answers))
+    fitted = _fold(people, (), names)
+    beliefs = {p: b for p, b in fitted.world.beliefs.items() if p.kind not in PERSONAL}
+    world = replace(fitted.world, beliefs=beliefs)
+    return replace(fitted, world=world, agents=names, peers=())
 
 
 def _fold(people: Population, agents: tuple[str, ...], peers: tuple[str, ...]) -> Fold:

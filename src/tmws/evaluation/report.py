@@ -11,7 +11,7 @@ from tmws.evaluation.attacks import Audited, Changed, Farmed, OnOff, Reregistere
 from tmws.evaluation.chance import seeded
 from tmws.evaluation.metrics import Accuracy, accuracy
 from tmws.evaluation.outcomes import Outcome, read, unshared
-from tmws.evaluation.population import Population, folds, population
+from tmws.evaluation.population import Population, everywhere, folds, population
 from tmws.evaluation.trust import Report, evaluate
 
 FEWEST_AGENTS, FEWEST_CLAIMS = 10, 2 * attacks.FARMED
@@ -20,13 +20,22 @@ FEWEST_AGENTS, FEWEST_CLAIMS = 10, 2 * attacks.FARMED
 
 @dataclass(frozen=True, slots=True)
 class Attacks:
-    """What gaming gains, on the same file."""
+    """What gaming gains, on the same file.
+
+    Attributes:
+        change: claims in the agent's own order, difficulties from other agents.
+        change_chosen: claims that the service chooses as soon as it suspects a change.
+        change_met: as `change`, but difficulties from everybody, who is measured too:
+            slightly optimistic.
+    """
 
     audits: tuple[Audited, ...]
     farming_known: Farmed | None
     farming_peers: Farmed | None
     reregistering: Reregistered
     change: Changed | None
+    change_chosen: Changed | None
+    change_met: Changed | None
     on_off: OnOff | None
 
 
@@ -100,6 +109,8 @@ def _attacks(people: Population) -> Attacks:
         farming_peers=attacks.farmed(people, world, chance, peers=3),
         reregistering=attacks.reregistered(people, world, chance),
         change=attacks.changed(people, world, chance),
+        change_chosen=attacks.changed(people, world, chance, choose=attacks.where_it_shows),
+        change_met=attacks.changed(people, [everywhere(people)], chance),
         on_off=attacks.on_off(people, world, chance),
     )
 
@@ -177,14 +188,20 @@ def _attack_lines(found: Attacks) -> Iterator[str]:
         f"Starting over under a new name: {again.gaining:.1%} gain more than .01 at once, "
         f"{again.gaining_later:.1%} after ten more claims"
     )
-    change, onoff = found.change, found.on_off
-    if change is not None:
+    for name, change in (
+        ("own order", found.change),
+        ("claims chosen by the service once it suspects one", found.change_chosen),
+        ("own order, difficulties from everybody: slightly optimistic", found.change_met),
+    ):
+        if change is None:
+            continue
         yield (
-            f"Change from >= {attacks.GOOD} to <= {attacks.BAD} ({change.pairs} pairs): noticed "
-            f"after {_claims(change.median)} claims (median), {_claims(change.p90)} (p90), missed "
-            f"{change.missed:.1%}; false alarms in {change.watched} claims "
+            f"Change from >= {attacks.GOOD} to <= {attacks.BAD} ({change.pairs} pairs, {name}): "
+            f"noticed after {_claims(change.median)} claims (median), {_claims(change.p90)} (p90), "
+            f"missed {change.missed:.1%}; false alarms in {change.watched} claims "
             f"{change.false_alarms:.1%}"
         )
+    onoff = found.on_off
     if onoff is not None:
         yield (
             f"Lying whenever trusted (gate {onoff.gate:.2f}, {onoff.agents} agents from "

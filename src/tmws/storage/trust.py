@@ -310,12 +310,13 @@ def _list(numbers: Iterable[float]) -> str:
 def _tally(tally: Tally) -> str:
     at = "null" if tally.last_at is None else f'"{tally.last_at.isoformat()}"'
     form = "null" if tally.form is None else repr(tally.form)
-    return f"[{tally.supported},{tally.refuted},{at},{form}]"
+    told = f"{tally.information!r},{tally.difficulty!r}"
+    return f"[{tally.supported},{tally.refuted},{at},{form},{told}]"
 
 
 def _tally_from(value: list[Any]) -> Tally:
-    supported, refuted, last_at, form = value
-    return Tally(supported, refuted, _moment_from(last_at), form)
+    supported, refuted, last_at, *rest = value
+    return Tally(supported, refuted, _moment_from(last_at), *rest)
 
 
 def _record(record: Record) -> str:

@@ -30,7 +30,7 @@ TARGET = Target(
         f"{_TESTS}_{name}.py"
         for name in (
             *("figures", "edges", "history", "entries", "reference", "reliance", "rules"),
-            *("score", "confirmation", "log", "model", "sharpness"),
+            *("score", "confirmation", "log", "model", "sharpness", "alarm", "familiarity"),
         )
     ),
     excused={

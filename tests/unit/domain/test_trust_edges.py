@@ -39,7 +39,7 @@ from tmws.domain.trust.score import ability, mix_of, standing, width
 from tmws.domain.trust.state import DRIFT_PER_DAY, Model, aged
 
 SKILL, MARGIN = Belief(1.0, 0.1), Belief(1.5, 0.4)
-FAILURE = Seen(MARGIN, 1.0, False, 1.0)
+FAILURE = Seen(MARGIN, 1.0, False, 1.0, settled=True)
 CANDIDATES = [Candidate(f"c{n:02}", 1.0 / (n + 1), 0.5) for n in range(40)]
 
 
@@ -59,7 +59,7 @@ def test_nobody_is_suspected_at_first_and_a_success_leaves_it_at_that() -> None:
 
 def test_a_suspicion_holds_outcomes_against_the_skill_it_began_with() -> None:
     for sharpness in (1.0, 2.0):
-        seen = Seen(MARGIN, sharpness, False, 1.0)
+        seen = Seen(MARGIN, sharpness, False, 1.0, settled=True)
         suspected = Watch(1.0, 2.0, 0).after(SKILL, seen, UNCALIBRATED)
         assert suspected.anchor == 2.0
         held = Belief(MARGIN.mean + sharpness * (2.0 - SKILL.mean), MARGIN.variance)
@@ -219,7 +219,11 @@ def test_an_agent_whose_verdicts_all_moved_nothing_is_unknown() -> None:
 def test_what_is_promised_of_audits_and_gates_is_what_the_constants_say() -> None:
     promised = (audits.AMONG, audits.UNIFORM_SHARE, audits.PRECISE_ENOUGH, audits._MOST_AUDITS)
     assert promised == (15, 0.10, 0.10, 500)
-    assert (0.03, 1.0, frozenset({"logit-1", "logit-2"})) == (GATE_NOISE, NARROWEST_SKILL, EARLIER)
+    assert (0.03, 1.0, frozenset({"logit-1", "logit-2", "logit-3"})) == (
+        GATE_NOISE,
+        NARROWEST_SKILL,
+        EARLIER,
+    )
     assert (timedelta(days=1), timedelta(minutes=5)) == (FITTED_EVERY, QUIET)
 
 

@@ -28,11 +28,16 @@ def test_an_evaluation_plays_the_attacks_through(tmp_path: Path) -> None:
     assert found.attacks.reregistering.gaining == 0.0
     assert found.attacks.change is not None
     assert (found.attacks.change.median or 999) <= 15
+    for other in (found.attacks.change_chosen, found.attacks.change_met):
+        assert other is not None
+        assert other.pairs == found.attacks.change.pairs
+        assert other.median is not None
     assert found.attacks.on_off is not None
     assert found.attacks.on_off.malicious < 0.15
     text = "\n".join(lines(found))
     assert "20 agents, 120 claims, 2400 outcomes" in text
     assert "Farming the 50 easiest claims" in text
+    assert text.count("Change from") == 3
     assert "nan" not in text
 
 

@@ -17,21 +17,36 @@ from tmws.domain.trust.model import UNCALIBRATED, Calibration
 LOSS_LOGITS = 3.0
 """How much skill has to be gone for the alternative to fit."""
 
-THRESHOLD = 6.6
-"""At most 5 % of agents that stay as they are raise an alarm within 300 claims: what
-`threshold` gives for claims as spread out as the default scales expect."""
+THRESHOLD = 7.0
+"""About 5 % of agents that stay as they are raise an alarm within 300 claims: agents drawn
+from fitted models, who are learned as they go. `threshold` gives a little less, for agents
+who are known and claims as spread out as the default scales expect."""
+
+SUSPECTED = 1.0
+"""From here on a loss is e times as likely as none, and audits look for it."""
+
+SETTLED_VARIANCE, SETTLED_VERDICTS = 0.25, 30
+"""A skill is known to half a logit, or after so many verdicts as well as it will be, before
+outcomes are held against what it was: otherwise one newcomer in four rings, only because it
+is not like the others."""
 
 WIDENED_VARIANCE = 0.5
 """An alarm makes the skill at least this uncertain, so that it is learned again."""
 
 
 class Seen(NamedTuple):
-    """One outcome and how likely it was; `margin` is the sharpened one, as before it."""
+    """One outcome and how likely it was.
+
+    Attributes:
+        margin: the sharpened one, as before the outcome.
+        settled: the agent's skill was known (`is_settled`).
+    """
 
     margin: Belief
     sharpness: float
     supported: bool
     weight: float
+    settled: bool
 
 
 class Watch(NamedTuple):
@@ -40,7 +55,8 @@ class Watch(NamedTuple):
     Attributes:
         loss: the CUSUM, 0.0 when nothing is suspected.
         anchor: the skill's mean when the suspicion began; outcomes are held against
-            it, or the estimate would follow the agent down and hide the change.
+            it, or the estimate would follow the agent down and hide the change. While
+            the skill is still being learned, it is the skill's mean now.
         alarms: how often it rang.
     """
 
@@ -50,9 +66,9 @@ class Watch(NamedTuple):
 
     def after(self, skill: Belief, seen: Seen, calibration: Calibration) -> Watch:
         """Return the watch after one outcome; `skill` as before it."""
-        anchor = self.anchor if self.loss > 0.0 else skill.mean
-        (mean, variance), sharpness, supported, weight = seen
-        held = Belief(mean + sharpness * (anchor - skill.mean), variance)
+        margin, sharpness, supported, weight, settled = seen
+        anchor = self.anchor if self.loss > 0.0 and settled else skill.mean
+        held = Belief(margin[0] + sharpness * (anchor - skill.mean), margin[1])
         loss = self.loss + weight * evidence_of_loss(
             held, supported, calibration, sharpness=sharpness
         )
@@ -62,6 +78,11 @@ class Watch(NamedTuple):
 
 
 UNSUSPECTED = Watch()
+
+
+def is_settled(skill: Belief, decided: int) -> bool:
+    """Is the skill known well enough, after so many decided verdicts, to miss a part of it?"""
+    return skill.variance < SETTLED_VARIANCE or decided >= SETTLED_VERDICTS
 
 
 def evidence_of_loss(
@@ -75,6 +96,17 @@ def evidence_of_loss(
     if supported:
         return log_sigmoid(weaker) - log_sigmoid(believed)
     return log_sigmoid(-weaker) - log_sigmoid(-believed)
+
+
+def expected_evidence(margin: Belief, calibration: Calibration, *, sharpness: float) -> float:
+    """Return how much one outcome would speak for a loss, on average, if there was one."""
+    weaker = Belief(margin.mean - sharpness * LOSS_LOGITS, margin.variance)
+    p = calibration.probability(weaker)
+    held, failed = (
+        evidence_of_loss(margin, supported, calibration, sharpness=sharpness)
+        for supported in (True, False)
+    )
+    return p * held + (1.0 - p) * failed
 
 
 def widened(skill: Belief) -> Belief:

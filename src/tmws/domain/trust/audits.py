@@ -2,7 +2,8 @@
 
 An agent that picks its own claims can pick what flatters it. The service picks at
 random among the most informative, and now and then among all, so that no agent can
-tell which of its claims will be checked.
+tell which of its claims will be checked. As soon as an agent is suspected of a loss, those
+claims tell most that would show it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
+from tmws.domain.trust.alarm import expected_evidence
 from tmws.domain.trust.evidence import Task
 from tmws.domain.trust.logistic import Belief, sigmoid
 from tmws.domain.trust.model import Calibration
 from tmws.domain.trust.score import Ability, Mix, width
-from tmws.domain.trust.state import Model
+from tmws.domain.trust.state import NEWCOMER, Model
 
 AMONG = 15
 """So many of the most informative claims are equally likely to be picked."""
@@ -35,7 +37,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         information: expected fall in the variance of the agent's skill, in square
-            logits.
+            logits; of an agent suspected of a loss, expected evidence of it, in nats.
         probability: how likely the claim is to hold.
     """
 
@@ -61,12 +63,18 @@ def ranked(
     model: Model, agent: str, open_claims: Mapping[str, Task], at: datetime
 ) -> list[Candidate]:
     """Return the open claims, the most informative first; ties by name."""
-    skill = model.skill(agent, at)
+    skill, line = model.skill(agent, at), model.calibration
+    suspected = model.suspects(agent, at)
+    anchor = model.records.get(agent, NEWCOMER).watch.anchor
     candidates = []
     for name, task in open_claims.items():
-        margin = model.margin(agent, task, at)
-        probability = model.calibration.probability(margin)
-        told = information(skill, margin, model.sharpness(task))
+        margin, sharpness = model.margin(agent, task, at), model.sharpness(task)
+        probability = line.probability(margin)
+        if suspected:
+            held = Belief(margin.mean + sharpness * (anchor - skill.mean), margin.variance)
+            told = expected_evidence(held, line, sharpness=sharpness)
+        else:
+            told = information(skill, margin, sharpness)
         candidates.append(Candidate(name, told, probability))
     return sorted(candidates, key=lambda c: (-c.information, c.name))
 
@@ -94,11 +102,12 @@ def audits_until_settled(
     unsure = sum(p.weight * p.difficulty.variance for p in mix.points)
     seen = 0.25 * sum(p.weight * p.sharpness * p.sharpness for p in mix.points)
     told = seen / (1.0 + seen * unsure)
-    # Skill and level only ever show together, so audits narrow the two as one.
-    variance = ability.skill.variance + mix.level.variance
+    # Audits are of the mix, where skill, level and what is unfamiliar only show together.
+    variance = ability.skill.variance + ability.unfamiliar + mix.level.variance
     settled = replace(mix, level=Belief(mix.level.mean, 0.0))
     for audits in range(_MOST_AUDITS + 1):
         narrowed = Belief(ability.skill.mean, variance / (1.0 + audits * variance * told))
-        if width(replace(ability, skill=narrowed), settled, calibration) < enough:
+        known = replace(ability, skill=narrowed, unfamiliar=0.0)
+        if width(known, settled, calibration) < enough:
             return audits
     return None

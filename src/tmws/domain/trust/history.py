@@ -9,7 +9,7 @@ from datetime import datetime
 from tmws.domain.claims import Verdict
 from tmws.domain.trust.model import Part
 from tmws.domain.trust.score import Mix, standing
-from tmws.domain.trust.state import Model, Record, Step, Tally
+from tmws.domain.trust.state import Model, Record, Step, Tally, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,16 @@ def points(
     """Walk the agent's path again, with all that is known of the claims now.
 
     Args:
-        steps: in the order in which the model took them.
         newest: how many points to return, all of them by default; oldest first.
     """
     walked = Model(scales=model.scales, calibration=model.calibration)
-    first = 0 if newest is None else max(0, len(steps) - newest)
+    path = sorted(steps, key=lambda step: (step.evidence.at, step.evidence.id))
+    first = 0 if newest is None else max(0, len(path) - newest)
     tally, found = Tally(), []
-    for place, step in enumerate(steps):
+    for place, step in enumerate(path):
         seen = step.evidence
         supported = seen.verdict is Verdict.SUPPORTED
-        tally = tally.after(supported, seen.at)
+        tally = counted(tally, step)
         walked.beliefs[Part("skill", owner)] = step.skill
         if step.affinity is not None:
             walked.beliefs[Part("affinity", owner, seen.task.type)] = step.affinity

@@ -25,6 +25,9 @@ _MIDDLE = 8 / 15
 _DEEPEST = 1e-300
 """Below this probability the curve is exponential to the last bit."""
 
+_LEAST_DOUBT = 1e-12
+"""Many outcomes that were sure to come still have a mean."""
+
 _NEWTON_STEPS = 30
 _NEWTON_PRECISION = 1e-2
 """The quadrature corrects what is left, so the mode need not be exact."""
@@ -57,6 +60,11 @@ def log_sigmoid(x: float) -> float:
 def logit(p: float) -> float:
     """Return log(p / (1 - p)), for p inside (0, 1)."""
     return math.log(p / (1.0 - p))
+
+
+def doubt(p: float) -> float:
+    """Return p (1 - p), what an outcome this likely tells; never quite nothing."""
+    return max(p * (1.0 - p), _LEAST_DOUBT)
 
 
 def averaged(mean: float, variance: float) -> float:

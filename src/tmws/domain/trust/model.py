@@ -17,10 +17,10 @@ from typing import Literal, NamedTuple
 from tmws.domain.trust.evidence import Task
 from tmws.domain.trust.logistic import Belief, averaged, posterior, sigmoid
 
-VERSION = "logit-3"
+VERSION = "logit-4"
 """Changes whenever the same log would give other numbers."""
 
-EARLIER = frozenset({"logit-1", "logit-2"})
+EARLIER = frozenset({"logit-1", "logit-2", "logit-3"})
 """Versions whose logs this one reads; it computes every score of theirs anew."""
 
 Kind = Literal[

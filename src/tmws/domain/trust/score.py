@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tmws.domain.trust.evidence import ANY_TASK, Task
-from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.logistic import Belief, doubt
 from tmws.domain.trust.model import EFFORT, LEVEL, Calibration, Part, doublings
 from tmws.domain.trust.state import NEWCOMER, NO_TALLY, Model, Tally
 
@@ -60,6 +60,8 @@ class Ability:
     affinities: Mapping[str, Belief]
     unmet: Belief
     """Affinity to every other type."""
+    unfamiliar: float = 0.0
+    """Variance that its answers leave open because they were easier, or harder, than the mix."""
 
     def to(self, type: str) -> Belief:
         """Return the affinity to claims of this type; nothing for claims without one."""
@@ -155,15 +157,43 @@ def _points(
     return points
 
 
-def ability(model: Model, agent: str, mix: Mix, at: datetime) -> Ability:
-    """Return what is known of an agent, as far as this mix asks for it."""
+def ability(
+    model: Model, agent: str, mix: Mix, at: datetime, *, seen: Tally | None = None
+) -> Ability:
+    """Return what is known of an agent, as far as this mix asks for it.
+
+    Args:
+        seen: the verdicts it rests on, all of the agent's by default.
+    """
     types = {p.type for p in mix.points if p.type}
     known = {t: model.beliefs.get(Part("affinity", agent, t)) for t in sorted(types)}
-    return Ability(
+    familiar = Ability(
         model.skill(agent, at),
         {t: belief for t, belief in known.items() if belief is not None},
         model.scales.prior("affinity"),
     )
+    tally = seen or model.records.get(agent, NEWCOMER).tally
+    return replace(familiar, unfamiliar=_unfamiliar(model, familiar, mix, tally))
+
+
+def _unfamiliar(model: Model, ability: Ability, mix: Mix, seen: Tally) -> float:
+    """Return the variance of what was seen on claims of one difficulty about those of the mix.
+
+    Agents differ in how they fare as claims get harder, as they do from type to type: by
+    one affinity for each standard deviation by which claims differ. The mix counts where
+    its claims tell of the agent, as what was seen does.
+    """
+    if not seen.decided:
+        return 0.0
+    total = mean = 0.0
+    for type, (difficulty, uncertain), weight, sharp in mix.points:
+        above = ability.skill.mean + ability.to(type).mean - difficulty
+        margin = Belief(sharp * above, sharp * sharp * uncertain)
+        told = weight * doubt(model.calibration.probability(margin))
+        total += told
+        mean += told * difficulty
+    apart = (mean / total - seen.difficulty) / model.scales.claim
+    return apart * apart * model.scales.prior("affinity").variance
 
 
 def expected_rate(ability: Ability, mix: Mix, calibration: Calibration) -> float:
@@ -194,7 +224,8 @@ def spread(ability: Ability, mix: Mix) -> float:
     for point in mix.points:
         shares[point.type] += point.weight
     types = math.fsum(w * w * ability.to(t).variance for t, w in shares.items())
-    return math.sqrt(ability.skill.variance + mix.level.variance + types)
+    known = ability.skill.variance + ability.unfamiliar
+    return math.sqrt(known + mix.level.variance + types)
 
 
 def width(ability: Ability, mix: Mix, calibration: Calibration) -> float:
@@ -218,7 +249,8 @@ def standing_by_type(model: Model, agent: str, mix: Mix, at: datetime) -> dict[s
         if tally.decided:
             part = mix.of_type(type)
             conduct = model.belief(Part("conduct", agent))
-            shown[type] = _standing(model, ability(model, agent, part, at), part, tally, conduct)
+            known = ability(model, agent, part, at, seen=tally)
+            shown[type] = _standing(model, known, part, tally, conduct)
     return shown
 
 

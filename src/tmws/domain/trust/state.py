@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tmws.domain.claims import Verdict
 from tmws.domain.trust import alarm
 from tmws.domain.trust.evidence import Evidence, Task
-from tmws.domain.trust.logistic import Belief
+from tmws.domain.trust.logistic import Belief, doubt
 from tmws.domain.trust.model import (
     DEFAULT_SCALES,
     UNCALIBRATED,
@@ -41,26 +41,34 @@ class Tally(NamedTuple):
 
     Attributes:
         form: moving average of recent outcomes (EWMA), None before the first.
+        information: what they could tell in all; a coin toss tells 1/4, a sure outcome
+            next to nothing.
+        difficulty: how hard the claims were on average, each by what it could tell.
     """
 
     supported: int = 0
     refuted: int = 0
     last_at: datetime | None = None
     form: float | None = None
+    information: float = 0.0
+    difficulty: float = 0.0
 
     @property
     def decided(self) -> int:
         return self.supported + self.refuted
 
-    def after(self, supported: bool, at: datetime) -> Tally:
-        """Return the tally with one more outcome."""
-        held, failed, last, form = self
+    def after(self, supported: bool, at: datetime, *, told: float, difficulty: float) -> Tally:
+        """Return the tally with one more outcome, which could tell this much."""
+        held, failed, last, form, information, mean = self
         before = 0.5 if form is None else form
+        information += told
         return Tally(
             held + supported,
             failed + (not supported),
             at if last is None or at > last else last,
             before + FORM_WEIGHT * (supported - before),
+            information,
+            mean + (difficulty - mean) * told / information,
         )
 
 
@@ -141,6 +149,12 @@ class Model:
         """Return the probability that a claim of this kind by this agent holds."""
         return self.calibration.probability(self.margin(agent, task, at))
 
+    def suspects(self, agent: str, at: datetime) -> bool:
+        """Is it likelier than not, by more than a doubt, that a known skill was lost?"""
+        record = self.records.get(agent, NEWCOMER)
+        settled = alarm.is_settled(self.skill(agent, at), record.tally.decided)
+        return settled and record.watch.loss >= alarm.SUSPECTED
+
     def record(self, evidence: Evidence) -> Step | None:
         """Learn from one verdict; return what it did, or None when it moved nothing.
 
@@ -170,26 +184,27 @@ class Model:
         margin = combined(beliefs, signs, self._noise(part))
         probability = self.calibration.probability(margin)
         after = observed(beliefs, signs, margin, supported, weight)
-        seen = alarm.Seen(margin, sharpness, supported, weight)
+        settled = alarm.is_settled(beliefs[0], record.tally.decided)
+        seen = alarm.Seen(margin, sharpness, supported, weight, settled)
         watch = record.watch.after(beliefs[0], seen, self.calibration)
         alarmed = watch.alarms > record.watch.alarms
         skill = alarm.widened(after[0]) if alarmed else after[0]
         self.beliefs.update(zip(part.parts, (skill, *after[1:]), strict=True))
         self.calibration = self.calibration.after(margin, supported, weight)
-        self._count(evidence, record, watch, part.parts[1])
         own = sum([mean for mean, _ in beliefs[: part.personal]])
         affinity = after[1] if task.type else None
         difficulty = own - margin.mean / sharpness
-        return Step(evidence, probability, difficulty, skill, affinity, alarmed)
+        step = Step(evidence, probability, difficulty, skill, affinity, alarmed)
+        self._count(step, record, watch, part.parts[1])
+        return step
 
-    def _count(self, evidence: Evidence, record: Record, watch: alarm.Watch, name: Part) -> None:
-        agent, task, at = evidence.agent, evidence.task, evidence.at
-        supported = evidence.verdict is Verdict.SUPPORTED
-        tally = record.tally.after(supported, at)
+    def _count(self, step: Step, record: Record, watch: alarm.Watch, name: Part) -> None:
+        agent, task = step.evidence.agent, step.evidence.task
+        tally = counted(record.tally, step)
         self.records[agent] = Record(tally, record.inconclusive, record.ignored, watch)
         self.census[task] = self.census.get(task, 0) + 1
         if task.type:
-            self.tallies[name] = self.tallies.get(name, NO_TALLY).after(supported, at)
+            self.tallies[name] = counted(self.tallies.get(name, NO_TALLY), step)
 
     def _now(self, agent: str, part: Roles, at: datetime) -> list[Belief]:
         known, prior = self.beliefs.get, self.scales.prior
@@ -218,6 +233,13 @@ class Model:
 
 NO_TALLY = Tally()
 NEWCOMER = Record()
+
+
+def counted(tally: Tally, step: Step) -> Tally:
+    """Return the tally with the verdict that this step learned from."""
+    seen = step.evidence
+    supported, told = seen.verdict is Verdict.SUPPORTED, seen.weight * doubt(step.probability)
+    return tally.after(supported, seen.at, told=told, difficulty=step.difficulty)
 
 
 def aged(belief: Belief, last: datetime | None, at: datetime, scales: Scales) -> Belief:
