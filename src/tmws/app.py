@@ -312,7 +312,7 @@ def _app(
         proofs=Proofs(database),
         exports=Exports(database, notary),
         models=models,
-        upkeep=Upkeep(database, models, nearest, Retirement(database, models, clock)),
+        upkeep=Upkeep(database, models, nearest, Retirement(database, models, clock), clock),
         sandbox=sandbox,
         profiles=added,
     )

@@ -15,7 +15,7 @@ from tests.integration.command import tmws
 from tests.integration.services import Installation, agent, learned
 from tmws.app import App
 from tmws.domain.agents import Administrator, Agent
-from tmws.domain.analytics import Cause, Outcomes, Tally, Windows, over_time, span_of
+from tmws.domain.analytics import Cause, Outcomes, Tally, Windows, over_time, span_of, week_of
 from tmws.domain.errors import BackendUnavailable, InvalidInput, NotFound
 from tmws.domain.usage import UseOutcome
 from tmws.faces.cli import stats_picture
@@ -239,6 +239,24 @@ async def test_weeks_follow_every_change_of_a_use(app: App, installation: Instal
         async with database.write() as tx:
             await tx.execute(use_weeks.delete())
         assert await added_up(database) == ({}, {})
+
+
+async def test_sums_that_no_trend_will_end_with_are_forgotten_and_trends_are_the_same(
+    app: App, installation: Installation
+) -> None:
+    alice, bob = await agent(app, "alice"), await agent(app, "bob")
+    kept = await learned(app, alice, "kept", level="public")
+    for use in range(40):
+        await used(app, bob, kept.id, GOOD if use < 30 else BAD)
+        installation.clock.advance(2 * 86400 + 43200)
+    before = await figures(app, alice)
+    await app.upkeep.fill()
+    assert await figures(app, alice) == before
+    assert [each.name for each in before.decaying] == ["kept"]
+    async with installation.database() as database, database.read() as connection:
+        weeks = await connection.scalars(sa.select(use_spans.c.week).order_by(use_spans.c.week))
+        now = week_of(installation.clock.now())
+        assert next(iter(weeks)) == now
 
 
 async def by_week(database: Database) -> dict[tuple[str, str], int]:

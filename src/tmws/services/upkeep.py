@@ -1,4 +1,4 @@
-"""Upkeep of vectors: what a model has not read is read, what an index lacks is fed to it."""
+"""Upkeep: what a model has not read is read, what an index lacks is fed to it, old sums go."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import NoReturn
 import numpy as np
 import structlog
 
+from tmws.domain.analytics import week_of
 from tmws.domain.errors import TmwsError
-from tmws.ports import Recipe
+from tmws.ports import Clock, Recipe
 from tmws.services.models import Models
 from tmws.services.nearest import Block, Nearest
 from tmws.services.retirement import KEPT_FOR, LONGEST_SEARCH, Retirement
-from tmws.storage import reading
+from tmws.storage import reading, trends
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
 from tmws.storage.serving import Place, Stage
@@ -83,13 +84,20 @@ class Upkeep:
     """
 
     def __init__(
-        self, database: Database, models: Models, nearest: Nearest, retirement: Retirement
+        self,
+        database: Database,
+        models: Models,
+        nearest: Nearest,
+        retirement: Retirement,
+        clock: Clock,
     ) -> None:
         self._database = database
+        self._clock = clock
         self._models = models
         self._nearest = nearest
         self._retirement = retirement
         self._pruned_for: tuple[Place, ...] = ()
+        self._swept_in: int | None = None
         self._all_read_at: _Mark | None = None
         self._known_blocks: tuple[_Mark | None, list[Block]] = (None, [])
 
@@ -115,7 +123,7 @@ class Upkeep:
     async def _work(self) -> None:
         more = True
         while more:
-            more = await self.step()
+            more = await self.step() or await self._swept()
 
     async def step(self) -> bool:
         """Do a little of what is to be done; say whether anything was."""
@@ -144,6 +152,17 @@ class Upkeep:
         if await self._retirement.step(kept_for=KEPT_FOR):
             return True
         self._pruned_for = mark.places
+        return False
+
+    async def _swept(self) -> bool:
+        """Once a week, forget a little of what trends of earlier weeks were told from."""
+        now = self._clock.now()
+        if week_of(now) == self._swept_in:
+            return False
+        async with self._database.write() as tx:
+            if await trends.forget(tx, before=now):
+                return True
+        self._swept_in = week_of(now)
         return False
 
     async def prune(self) -> int:

@@ -40,6 +40,15 @@ async def changed(
     return await at_once(connection, step), rows[0].tested
 
 
+async def forget(connection: AsyncConnection, *, before: datetime) -> bool:
+    """Delete sums of the oldest week that no trend will end with again; say whether any were."""
+    oldest = await connection.scalar(sa.select(sa.func.min(use_spans.c.week)))
+    if oldest is None or oldest >= week_of(before):
+        return False
+    await connection.execute(use_spans.delete().where(use_spans.c.week == oldest))
+    return True
+
+
 def windows_of(
     run: Execute, ids: Sequence[str], *, at: datetime, span: timedelta
 ) -> dict[str, Windows]:
