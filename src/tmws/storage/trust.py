@@ -202,6 +202,14 @@ def _mix(mix: Mix) -> str:
     return _encode({"level": mix.level, "points": points})
 
 
+@lru_cache(8)
+def _mix_from(told: str) -> Mix:
+    """Return the mix; between two draws everybody reads the same text."""
+    value = json.loads(told)
+    points = [Point(type, Belief(m, v), *rest) for type, m, v, *rest in value["points"]]
+    return Mix(tuple(points), Belief(*value["level"]))
+
+
 def _changed(state: State, rows: dict[Key, str]) -> list[tuple[Key, str]]:
     """Return the rows that differ from what is stored, and remember them as stored."""
     changed = [(key, value) for key, value in rows.items() if state._stored.get(key) != value]
@@ -252,11 +260,12 @@ async def _select(connection: AsyncConnection, condition: sa.ColumnElement[bool]
 
 def _read(stored: Mapping[Key, str]) -> State:
     state = State(_stored=dict(stored))
-    model = state.model
-    values = json.loads(
-        f"[{','.join(stored.values())}]"
-    )  # at once: one by one takes four times as long
-    for key, value in zip(stored, values, strict=True):
+    model, rest = state.model, dict(stored)
+    if (mix := rest.pop(_MIX, None)) is not None:
+        state.reference = replaced(state.reference, mix=_mix_from(mix))
+    # At once: one by one takes four times as long.
+    values = json.loads(f"[{','.join(rest.values())}]")
+    for key, value in zip(rest, values, strict=True):
         kind, agent, topic = key
         if kind in _BELIEFS:
             model.beliefs[_part(key)] = Belief(*value)
@@ -266,11 +275,6 @@ def _read(stored: Mapping[Key, str]) -> State:
             model.tallies[_part(("affinity", agent, topic))] = _tally_from(value)
         elif kind == "task":
             model.census[Task(*value[:4])] = value[4]
-        elif key == _MIX:
-            points = [Point(type, Belief(m, v), *rest) for type, m, v, *rest in value["points"]]
-            state.reference = replaced(
-                state.reference, mix=Mix(tuple(points), Belief(*value["level"]))
-            )
         else:
             _require_version(value["version"])
             model.scales = Scales(*value["scales"])
