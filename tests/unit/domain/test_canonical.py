@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections import OrderedDict
+from enum import StrEnum
+from http import HTTPStatus
+from typing import NamedTuple
 
 import pytest
 import rfc8785
@@ -30,6 +34,22 @@ def test_what_was_written_reads_back_and_writes_the_same(value: Json) -> None:
 @given(VALUES | st.floats(allow_nan=False, allow_infinity=False))
 def test_every_value_is_written_as_the_reference_writes_it(value: Json) -> None:
     assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+class _Word(StrEnum):
+    SAID = "said"
+
+
+class _Pair(NamedTuple):
+    left: float
+    right: _Word
+
+
+def test_a_type_made_of_one_that_json_has_is_written_like_that() -> None:
+    value: OrderedDict[str, Json] = OrderedDict(
+        {"pair": _Pair(1.0, _Word.SAID), "flag": HTTPStatus.OK, "a": False}
+    )
+    assert canonical_bytes(value) == b'{"a":false,"flag":200,"pair":[1,"said"]}'
 
 
 @given(st.dictionaries(TEXT, st.integers(0, 9), min_size=2, max_size=6))
