@@ -27,7 +27,7 @@ from tmws.domain.usage import UseOutcome
 from tmws.services import audit, corrections
 from tmws.services.outcomes import OutcomeReport
 from tmws.services.running import MOST_AT_ONCE
-from tmws.services.trust import TrustView
+from tmws.services.trust import UNNAMED, TrustView
 from tmws.services.verification import VerificationReport
 from tmws.storage import evidence, trust
 
@@ -271,12 +271,28 @@ async def test_linked_identities_share_their_evidence(
     assert again.trust.after == again.trust.before
     assert (await app.trust.show(bob)).record.ignored == 1
     await require_sound(app)
-    for agents_named in (("bob", "alice"), ("bob", "bob")):
-        with pytest.raises(Conflict):
+    for agents_named, said in (
+        (("bob", "alice"), "'alice' counts for 'bob' already"),
+        (("bob", "bob"), "'bob' is one agent already"),
+    ):
+        with pytest.raises(Conflict, match=said):
             await app.corrections.link(*agents_named, reason="x", by="ann")
     with pytest.raises(NotFound, match="No agent is named"):
         await app.corrections.link("bob", "nobody", reason="x", by="ann")
     await require_sound(app)
+
+
+async def test_whom_an_identity_counts_for_is_named_to_those_who_know_the_owner(app: App) -> None:
+    await agent(app, "alice")
+    bob = await agent(app, "bob")
+    await agent(app, "owner", "vault")
+    await app.corrections.link("alice", "owner", reason="same keys", by="ann")
+    assert (await app.trust.show(bob, "alice")).linked_to == UNNAMED
+    assert (await app.trust.explain(bob, "alice")).view.linked_to == UNNAMED
+    assert [v.linked_to for v in await app.trust.compare(bob, ["alice", "bob"])] == [UNNAMED, None]
+    keeper = await agent(app, "keeper", "vault", "default")
+    assert (await app.trust.show(keeper, "alice")).linked_to == "owner"
+    assert (await app.trust.find("alice")).view.linked_to == "owner"
 
 
 async def test_a_fit_of_everything_keeps_every_verdict_and_stays_provable(

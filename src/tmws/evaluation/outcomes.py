@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 
 from tmws.domain.errors import InvalidInput
@@ -103,15 +104,18 @@ def read(path: Path, *, types: Path | None = None) -> Outcomes:
     columns = _columns(table)
     if {"agent", "claim"} <= columns.keys() and columns.keys() & {"outcome", "trials"}:
         _require_pair(table, columns)
-        found = [o for row in table.rows for o in _long(row, columns)]
+        told: Iterator[Iterable[Outcome]] = (_long(row, columns) for row in table.rows)
     else:
         _require_wide(table, columns)
-        found = [o for row in table.rows for o in _wide(row, across="claim" in columns)]
+        across = columns.get("claim") in table.columns[:1]
+        told = (_wide(row, across=across) for row in table.rows)
+    # No more than can be replayed: a small packed file may hold very many.
+    found = list(islice(chain.from_iterable(told), MOST_OUTCOMES + 1))
     if not found:
         raise InvalidInput(f"{table.name} holds no outcome. {_WAY_OUT}")
     if len(found) > MOST_OUTCOMES:
         raise InvalidInput(
-            f"{table.name} holds {len(found)} outcomes, more than {MOST_OUTCOMES}. "
+            f"{table.name} holds more than {MOST_OUTCOMES} outcomes. "
             "Give a part of its agents or claims."
         )
     kept, notes = (found, []) if "trials" in columns else _once(found)
@@ -153,7 +157,7 @@ def _require_wide(table: Table, columns: Mapping[str, str]) -> None:
             f"{table.name} has the columns {', '.join(table.columns)[:120]}: "
             f"none of them is the {missing[0]}. {_WAY_OUT}"
         )
-    if table.rows and len(table.columns) < 2:  # a name and an outcome
+    if len(table.columns) == 1:  # a name and no outcome
         raise InvalidInput(f"{table.name} has a single column. {_WAY_OUT}")
 
 
@@ -180,7 +184,7 @@ def _long(row: Row, columns: Mapping[str, str]) -> list[Outcome]:
     return [Outcome(cell("agent"), task, held, at, confidence) for held in decided]
 
 
-def _wide(row: Row, *, across: bool) -> Iterable[Outcome]:
+def _wide(row: Row, *, across: bool) -> Iterator[Outcome]:
     """Yield a row of a wide file; `across` when the first column is the claim."""
     (_, first), *cells = row.cells.items()
     for name, cell in cells:

@@ -6,7 +6,8 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ LARGEST_BYTES = 256 * 1024 * 1024
 
 _GZIP = b"\x1f\x8b"
 _LONGEST_CELL = 1_000_000
-_SEPARATORS = ",;\t"
+_LONGEST_LINE = 32 * 1024 * 1024
+_SEPARATORS = b",;\t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +37,56 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file with a header and the rows below it."""
+    """A file with a header and the rows below it.
+
+    Attributes:
+        rows: read one by one, once; those without any content are left out. A fault in a
+            row is told when it is reached.
+    """
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: Iterator[Row]
 
 
 def read_table(path: Path) -> Table:
     """Return a CSV file, gzipped or not; separated by comma, semicolon or tab.
 
-    Rows without any content are left out.
-
     Raises:
         InvalidInput: the file is absent, too large, or no such table.
     """
-    text = _text(path)
-    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
+    records = _records(path, _data(path))
+    columns = tuple(name.strip() for name in next(records, ("", []))[1])
+    _require_names(path, columns)
+    rows = (_row(place, columns, cells) for place, cells in records)
+    return Table(path.name, columns, (row for row in rows if any(row.cells.values())))
+
+
+def _lines(path: Path, data: bytes) -> Iterator[str]:
+    """Yield line by line, so that small rows in great number never lie in memory together."""
+    for number, line in enumerate(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), 1):
+        if len(line) > _LONGEST_LINE:
+            raise InvalidInput(
+                f"{path.name}, line {number}, is longer than {_LONGEST_LINE >> 20} MiB. Give a "
+                "row per outcome instead of one column per claim."
+            )
+        yield line
+
+
+def _records(path: Path, data: bytes) -> Iterator[tuple[str, list[str]]]:
+    """Yield each record with where it ends; blank lines are none."""
+    separator = max(_SEPARATORS, key=data.partition(b"\n")[0].count)
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(_lines(path, data), delimiter=chr(separator), strict=True)
     try:
-        columns = tuple(name.strip() for name in next(reader, []))
-        _require_names(path, columns)
-        rows = [_row(f"{path.name}, line {reader.line_num}", columns, cells) for cells in reader]
+        for cells in reader:
+            if cells:
+                yield f"{path.name}, line {reader.line_num}", cells
     except csv.Error as error:
         raise InvalidInput(
             f"{path.name}, line {reader.line_num}, is no CSV: {error}. Write the file again "
             "as plain CSV in UTF-8."
         ) from error
-    return Table(path.name, columns, tuple(row for row in rows if any(row.cells.values())))
 
 
 def _row(place: str, columns: Sequence[str], cells: Sequence[str]) -> Row:
@@ -78,15 +101,16 @@ def _row(place: str, columns: Sequence[str], cells: Sequence[str]) -> Row:
 
 
 def _require_names(path: Path, columns: Sequence[str]) -> None:
-    known = [name.lower() for name in columns]
-    twice = sorted({name for name in known if known.count(name) > 1})
+    known = Counter(name.lower() for name in columns)
+    twice = sorted(name for name, count in known.items() if count > 1)
     if twice:
         raise InvalidInput(
             f"{path.name} has more than one column '{twice[0][:40]}'. Give each its own name."
         )
 
 
-def _text(path: Path) -> str:
+def _data(path: Path) -> bytes:
+    """Return the unpacked bytes, which are UTF-8."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
@@ -103,9 +127,10 @@ def _text(path: Path) -> str:
             f"{path.name} is larger than {LARGEST_BYTES >> 20} MiB unpacked. Give a part of it."
         )
     try:
-        return data.decode("utf-8-sig")
+        data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidInput(
             f"{path.name} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}. "
             "Save it as CSV in UTF-8."
         ) from error
+    return data

@@ -17,7 +17,7 @@ import structlog
 from tmws.domain import events
 from tmws.domain.agents import Agent
 from tmws.domain.errors import Conflict, InvalidInput, LedgerCorrupt, NotFound, TmwsError
-from tmws.domain.trust.entries import Kind, entry_of
+from tmws.domain.trust.entries import FITS, entry_of
 from tmws.domain.trust.evidence import Correction, Link, Refit
 from tmws.domain.trust.evidence import Entry as Act
 from tmws.domain.trust.log import History, replay
@@ -34,7 +34,6 @@ from tmws.storage.evidence import Entry
 from tmws.storage.turns import turn
 
 LONGEST_REASON = 500
-_FITS = (Kind.WITHDRAWN, Kind.LINKED, Kind.REFITTED)
 _FIRST_LOOK_SECONDS, _LOOK_SECONDS = 30.0, 600.0
 _log = structlog.get_logger()
 
@@ -85,6 +84,10 @@ class Corrections:
             agent, owner = await _named(tx, agent_name), await _named(tx, owner_name)
             if agent.id == owner.id:
                 raise Conflict(f"{agent.name!r} is one agent already.")
+            if agent.id == await evidence.owner_of(tx, owner.id):
+                raise Conflict(
+                    f"{owner.name!r} counts for {agent.name!r} already; it cannot be both ways."
+                )
             receipt = await self._notary.append(
                 tx, events.identities_linked(agent.id, owner.id, reason=reason, by=by, at=now)
             )
@@ -177,7 +180,7 @@ class Corrections:
 
 
 async def _is_due(connection: Transaction, at: datetime) -> bool:
-    last = await ledger.newest_of(connection, _FITS)
+    last = await ledger.newest_of(connection, FITS)
     try:
         fitted = datetime.fromisoformat(json.loads(last[1])["at"]) if last else None
     except (ValueError, KeyError, TypeError) as error:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
 
+from tmws.domain.trust.entries import FITS
 from tmws.domain.trust.integrity import NOTHING_STATED, Integrity, exposure_budget
 from tmws.domain.trust.reliance import audits_owed
 from tmws.domain.trust.state import Step
-from tmws.storage import evidence, reliances
+from tmws.storage import evidence, ledger, reliances
 from tmws.storage.database import Transaction
 from tmws.storage.evidence import Entry
 
@@ -42,10 +43,8 @@ class Exposure:
 async def exposure(tx: Transaction, owner: str, *, bound: float, at: datetime) -> Exposure:
     """Return it as it stands at this moment; `bound` is what the agent is relied on for."""
     entries = await evidence.of_owner(tx, owner)
-    tasks = {e.evidence.task.claim for e in entries if e.evidence.task.claim}
-    peers = [e for e in await evidence.on_tasks(tx, tasks) if e.owner != owner]
-    path = sorted((e.step for e in entries if e.step), key=lambda s: (s.evidence.at, s.evidence.id))
-    integrity = _integrity(entries, peers)
+    path = await walked(tx, entries)
+    integrity = _integrity(entries, await evidence.stated_by_peers(tx, owner))
     counted = sum(e.evidence.weight for e in entries if e.step)
     return Exposure(
         entries,
@@ -56,12 +55,31 @@ async def exposure(tx: Transaction, owner: str, *, bound: float, at: datetime) -
     )
 
 
-def _integrity(entries: Sequence[Entry], peers: Sequence[Entry]) -> Integrity:
+async def walked(tx: Transaction, entries: Sequence[Entry]) -> list[Step]:
+    """Return the steps of one agent's entries in the order in which the model took them.
+
+    A fit goes by the time of the verdicts, and what came after it by the ledger: the
+    machine's clock may have been set back meanwhile.
+    """
+    by_ledger = [e.step for e in entries if e.step]
+    by_time = sorted(by_ledger, key=_moment)
+    if by_ledger == by_time:  # nearly always, and the ledger is long
+        return by_ledger
+    last = await ledger.newest_of(tx, FITS)
+    fitted = last[0] if last else -1
+    before = [e.step for e in entries if e.step and e.ledger_index < fitted]
+    return sorted(before, key=_moment) + by_ledger[len(before) :]
+
+
+def _moment(step: Step) -> tuple[datetime, str]:
+    return step.evidence.at, step.evidence.id
+
+
+def _integrity(entries: Sequence[Entry], peers: Iterable[tuple[str, float]]) -> Integrity:
     """Hold what the agent stated against its peers, or the model where nobody else spoke."""
     said: dict[str | None, list[float]] = {}
-    for peer in peers:
-        if peer.evidence.stated_confidence is not None:
-            said.setdefault(peer.evidence.task.claim, []).append(peer.evidence.stated_confidence)
+    for task, confidence in peers:
+        said.setdefault(task, []).append(confidence)
     integrity = NOTHING_STATED
     for entry in entries:
         if entry.step is not None:

@@ -131,7 +131,8 @@ class Reliance:
         risk = Risk(
             stake,
             least,
-            # One draw for a claim: asking again, or by another, is no second chance.
+            # One draw for a claim: asking again, by another, or once it was sent again, is no
+            # second chance.
             draw=earlier[0].draw if earlier else self._draw(),
             bound=bound,
             carried=load.carried - own,

@@ -20,7 +20,7 @@ from tmws.domain.trust.log import replay
 from tmws.domain.trust.score import Standing, standing_by_type
 from tmws.domain.trust.state import NEWCOMER, Record
 from tmws.ports import Chance, Clock
-from tmws.services.exposure import Exposure, exposure
+from tmws.services.exposure import Exposure, exposure, walked
 from tmws.services.gate import Gate
 from tmws.services.scoring import believed
 from tmws.storage import agents, claims, evidence, reliances, trust
@@ -28,6 +28,7 @@ from tmws.storage.database import Database, Transaction
 from tmws.storage.prepared import at_once
 
 MOST_COMPARED = 10
+UNNAMED = "an agent outside your namespaces"
 _MOST_OPEN = 500
 
 
@@ -36,7 +37,8 @@ class TrustView:
     """What is shown of an agent.
 
     Attributes:
-        linked_to: the agent whose standing this is, None when it is its own.
+        linked_to: the agent whose standing this is, `UNNAMED` where whoever asked may not
+            know it, None when it is its own.
         record: counts beside those of the standing.
         alarms: how often its results fell off so far that it has to prove itself anew.
         confirmed: share of its evidence on tasks that others answered too; without them the
@@ -127,7 +129,7 @@ class Trust:
         await self._gate.require(Action.GET_TRUST)
         async with self._database.read() as connection:
             subject = await _visible(connection, caller, agent_name)
-            return await self._view(connection, subject)
+            return await self._view(connection, subject, reader=caller)
 
     async def explain(self, caller: Agent, agent_name: str | None = None) -> ExplainedView:
         """Return the same with the verdicts that made it so.
@@ -140,7 +142,7 @@ class Trust:
         await self._gate.require(Action.GET_TRUST)
         async with self._database.read() as connection:
             subject = await _visible(connection, caller, agent_name)
-            found = await self._explained(connection, subject)
+            found = await self._explained(connection, subject, reader=caller)
             told = found.explanation
             ids = {gain.evidence.id for gain in told.largest}
             ids |= {each.evidence for each in told.withdrawn}
@@ -159,7 +161,7 @@ class Trust:
             raise InvalidInput(f"{len(wanted)} agents to compare; give 2 to {MOST_COMPARED}.")
         async with self._database.read() as connection:
             subjects = [await _visible(connection, caller, name) for name in wanted]
-            views = [await self._view(connection, subject) for subject in subjects]
+            views = [await self._view(connection, each, reader=caller) for each in subjects]
         return by_rank(views)
 
     async def every(self) -> list[TrustView]:
@@ -186,7 +188,8 @@ class Trust:
             NotFound: no agent has this name.
         """
         async with self._database.read() as connection:
-            return await self._explained(connection, await _named(connection, agent_name))
+            subject = await _named(connection, agent_name)
+            return await self._explained(connection, subject, reader=None)
 
     async def history(self, agent_name: str) -> list[Point]:
         """Return what was known of an agent after each verdict, oldest first.
@@ -215,8 +218,9 @@ class Trust:
     async def next_audits(self, caller: Agent, agent_name: str, *, limit: int) -> list[Audit]:
         """Return which undecided claims of another agent to have verified next.
 
-        Drawn among those that would tell most, now and then among all, by chance that
-        nobody can foresee; only claims that the caller may read.
+        Those of identities linked to it, too, as far as the caller may read them. Drawn
+        among those that would tell most, now and then among all, by chance that nobody can
+        foresee.
 
         Raises:
             InvalidInput: it is the caller's own record: nobody chooses its own audits.
@@ -245,19 +249,21 @@ class Trust:
     ) -> list[Audit]:
         now = self._clock.now()
         owner = await evidence.owner_of(connection, agent.id)
-        undecided = await claims.undecided(connection, agent.id, limit=_MOST_OPEN)
-        if reader is not None:
-            readable = await claims.readable_ids(connection, reader, [c.id for c in undecided])
-            undecided = [c for c in undecided if c.id in readable]
+        linked = [
+            each for each, whose in (await evidence.owners(connection)).items() if whose == owner
+        ]
+        # What somebody builds on already cannot wait for chance.
+        urgent = await reliances.relied_on(connection, owner)
+        undecided = await claims.undecided(
+            connection, [owner, *linked], reader=reader, first=urgent, limit=_MOST_OPEN
+        )
         keys = {c.id: task_key(c.check, c.workspace) for c in undecided}
         met = await evidence.on_tasks(connection, set(keys.values()))
-        known = {e.evidence.task.claim: e.evidence.task for e in reversed(met)}
+        known = {e.evidence.task.claim: e.evidence.task for e in reversed(met) if e.is_decided}
         tasks = {c.id: known.get(keys[c.id]) or task_of(c, keys[c.id]) for c in undecided}
         state = await trust.load_tasks(connection, owner, tasks.values())
         ranking = audits.ranked(state.model, owner, tasks, now)
         statements = {c.id: c.statement for c in undecided}
-        # What somebody builds on already cannot wait for chance.
-        urgent = await reliances.relied_on(connection, owner)
         picked = [Audit(c, statements[c.name]) for c in ranking if c.name in urgent][:limit]
         ranking = [c for c in ranking if c.name not in urgent]
         while ranking and len(picked) < limit:
@@ -283,14 +289,18 @@ class Trust:
     def _draw(self) -> float:
         return int.from_bytes(self._chance(7), "big") / 256**7
 
-    async def _view(self, connection: Transaction, subject: Agent) -> TrustView:
+    async def _view(
+        self, connection: Transaction, subject: Agent, *, reader: Agent | None
+    ) -> TrustView:
         owner = await evidence.owner_of(connection, subject.id)
         state = await trust.load_agent(connection, owner)
-        names = await agents.names_of(connection, [owner])
+        names = await agents.names_of(connection, [owner], reader=reader)
         return await _shown(connection, state, subject, owner, names=names, at=self._clock.now())
 
-    async def _explained(self, connection: Transaction, subject: Agent) -> ExplainedView:
-        view = await self._view(connection, subject)
+    async def _explained(
+        self, connection: Transaction, subject: Agent, *, reader: Agent | None
+    ) -> ExplainedView:
+        view = await self._view(connection, subject, reader=reader)
         owner = await evidence.owner_of(connection, subject.id)
         state = await trust.load_agent(connection, owner)
         seen = await exposure(connection, owner, bound=view.standing.bound, at=view.at)
@@ -330,7 +340,7 @@ async def _shown(
         record=model.records.get(owner, NEWCOMER),
         at=at,
         confirmed=seen.confirmed,
-        linked_to=None if owner == subject.id else names[owner],
+        linked_to=None if owner == subject.id else names.get(owner, UNNAMED),
         types=standing_by_type(model, owner, mix, at),
     )
 
@@ -338,8 +348,8 @@ async def _shown(
 async def _walked(connection: Transaction, subject: Agent, *, newest: int | None) -> list[Point]:
     owner = await evidence.owner_of(connection, subject.id)
     state = await trust.load_agent(connection, owner)
-    steps = [e.step for e in await evidence.of_owner(connection, owner) if e.step]
-    return points(state.model, owner, steps, state.reference.mix, newest=newest)
+    path = await walked(connection, await evidence.of_owner(connection, owner))
+    return points(state.model, owner, path, state.reference.mix, newest=newest)
 
 
 async def _visible(connection: Transaction, caller: Agent, agent_name: str | None) -> Agent:

@@ -65,11 +65,17 @@ def ids_of(run: Execute, names: Sequence[str]) -> dict[str, str]:
     return {name: str(rows[0][0]) for name, rows in found.items() if rows}
 
 
-async def names_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
-    """Return id to name of those that exist."""
-    rows = await connection.execute(
-        sa.select(agents.c.id, agents.c.name).where(agents.c.id.in_(ids))
-    )
+async def names_of(
+    connection: AsyncConnection, ids: Sequence[str], *, reader: Agent | None
+) -> dict[str, str]:
+    """Return id to name of those that share a namespace with the reader, all without one."""
+    known: sa.ColumnElement[bool] = agents.c.id.in_(ids)
+    if reader is not None:
+        beside = sa.select(memberships.c.agent_id).where(
+            memberships.c.namespace.in_(reader.namespaces)
+        )
+        known = sa.and_(known, agents.c.id.in_(beside))
+    rows = await connection.execute(sa.select(agents.c.id, agents.c.name).where(known))
     return {row.id: row.name for row in rows}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -194,22 +194,47 @@ async def same(connection: AsyncConnection, claim: Claim) -> list[Claim]:
     )
 
 
-async def undecided(connection: AsyncConnection, agent_id: str, *, limit: int) -> list[Claim]:
-    """Return the agent's claims that nothing decided, and that nobody checks now."""
-    given_up = claims.c.state == ClaimState.ABANDONED.value
-    unclear = claims.c.verdict == Verdict.INCONCLUSIVE.value
+async def undecided(
+    connection: AsyncConnection,
+    agent_ids: Collection[str],
+    *,
+    reader: Agent | None,
+    first: Collection[str],
+    limit: int,
+) -> list[Claim]:
+    """Return claims of these agents that nothing decided, and that nobody checks now.
+
+    One that was sent several times is told once, as it was sent last.
+
+    Args:
+        reader: whose eyes it is for, None for the administrator's.
+        first: ids that are told before all others. Where there are more than `limit`,
+            chance picks which: who sends many cannot bury any.
+    """
     again = claims.alias()
-    decided = sa.exists().where(
+    same = (
         again.c.agent_id == claims.c.agent_id,
         again.c.snapshot_digest == claims.c.snapshot_digest,
         again.c.check == claims.c.check,
-        again.c.verdict.in_((Verdict.SUPPORTED.value, Verdict.REFUTED.value)),
     )
+    decided = sa.exists().where(
+        *same, again.c.verdict.in_((Verdict.SUPPORTED.value, Verdict.REFUTED.value))
+    )
+    later = sa.or_(
+        again.c.created_at > claims.c.created_at,
+        sa.and_(again.c.created_at == claims.c.created_at, again.c.id > claims.c.id),
+    )
+    sent_later = sa.exists().where(*same, later, _readable_by(reader, again))
+    given_up = claims.c.state == ClaimState.ABANDONED.value
+    unclear = claims.c.verdict == Verdict.INCONCLUSIVE.value
     return await _select(
         connection,
-        claims.c.agent_id == agent_id,
+        claims.c.agent_id.in_(agent_ids),
         sa.or_(given_up, unclear),
+        _readable_by(reader, claims),
         ~decided,
+        ~sent_later,
+        order=(sa.case((claims.c.id.in_(first), 0), else_=1), sa.func.random()),
         limit=limit,
     )
 
@@ -249,7 +274,13 @@ async def verdicts(connection: AsyncConnection) -> list[StoredVerdict]:
 
 
 def _visible_to(caller: Agent) -> sa.ColumnElement[bool]:
-    return sa.or_(claims.c.agent_id == caller.id, claims.c.namespace.in_(caller.namespaces))
+    return _readable_by(caller, claims)
+
+
+def _readable_by(reader: Agent | None, table: sa.FromClause) -> sa.ColumnElement[bool]:
+    if reader is None:
+        return sa.true()
+    return sa.or_(table.c.agent_id == reader.id, table.c.namespace.in_(reader.namespaces))
 
 
 def _leased(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
@@ -264,14 +295,20 @@ def _lease(claim: Claim) -> dict[str, Value]:
     return {"of": claim.id, "held": claim.attempt}
 
 
+_NEWEST_FIRST = (claims.c.created_at.desc(), claims.c.id.desc())
+
+
 async def _select(
-    connection: AsyncConnection, *conditions: sa.ColumnElement[bool], limit: int | None = None
+    connection: AsyncConnection,
+    *conditions: sa.ColumnElement[bool],
+    order: Sequence[sa.ColumnElement[Any]] = _NEWEST_FIRST,
+    limit: int | None = None,
 ) -> list[Claim]:
     rows = await connection.execute(
         sa.select(claims, agents.c.name.label("agent"))
         .join(agents, agents.c.id == claims.c.agent_id)
         .where(*conditions)
-        .order_by(claims.c.created_at.desc(), claims.c.id.desc())
+        .order_by(*order)
         .limit(limit)
     )
     return [_claim(row) for row in rows]

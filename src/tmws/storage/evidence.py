@@ -32,7 +32,7 @@ _OWNER = Prepared(
 )
 _FIRST = Prepared(
     sa.select(_PLAIN.type, _PLAIN.effort_minutes, _PLAIN.author, _PLAIN.owner_id)
-    .where(_PLAIN.task == _KEY)
+    .where(_PLAIN.task == _KEY, _PLAIN.verdict != Verdict.INCONCLUSIVE.value, _PLAIN.weight > 0.0)
     .order_by(_PLAIN.ledger_index)
     .limit(1)
 )
@@ -93,6 +93,11 @@ class Entry:
     ledger_index: int
     step: Step | None = None
     withdrawn: Correction | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        """Did it answer its task, also if it was withdrawn later?"""
+        return self.evidence.verdict is not Verdict.INCONCLUSIVE and self.evidence.weight > 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,21 @@ async def of_owner(connection: AsyncConnection, owner: str) -> list[Entry]:
 async def on_tasks(connection: AsyncConnection, tasks: Collection[str]) -> list[Entry]:
     """Return what anybody's verdicts on these tasks were, in the order of the ledger."""
     return await _select(connection, evidence.c.task.in_(tasks))
+
+
+async def stated_by_peers(connection: AsyncConnection, owner: str) -> list[tuple[str, float]]:
+    """Return task and confidence of what others stated about tasks that this agent met."""
+    own = sa.select(evidence.c.task).where(evidence.c.owner_id == owner)
+    rows = await connection.execute(
+        sa.select(evidence.c.task, evidence.c.confidence)
+        .where(
+            evidence.c.task.in_(own),
+            evidence.c.owner_id != owner,
+            evidence.c.confidence.is_not(None),
+        )
+        .order_by(evidence.c.ledger_index)
+    )
+    return [(row.task, row.confidence) for row in rows]
 
 
 async def since(connection: AsyncConnection, ledger_index: int) -> tuple[datetime, datetime] | None:

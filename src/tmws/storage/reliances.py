@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,9 +50,12 @@ class Reliance:
 
 
 async def put(connection: AsyncConnection, reliance: Reliance) -> None:
-    """Store an answer, in place of an earlier one to the same."""
-    same = (reliances.c.claim_id == reliance.claim_id, reliances.c.by == reliance.by)
-    await connection.execute(reliances.delete().where(*same))
+    """Store an answer, in place of an earlier one to the same about this very claim."""
+    await connection.execute(
+        reliances.delete().where(
+            reliances.c.claim_id.in_(_same_as([reliance.claim_id])), reliances.c.by == reliance.by
+        )
+    )
     await connection.execute(
         reliances.insert().values(
             claim_id=reliance.claim_id,
@@ -66,11 +70,11 @@ async def put(connection: AsyncConnection, reliance: Reliance) -> None:
 
 
 async def of_claim(connection: AsyncConnection, claim_id: str) -> list[Reliance]:
-    """Return every answer about this claim, the first given first."""
+    """Return every answer about this very claim, however often it was sent, the first first."""
     rows = await connection.execute(
         sa.select(reliances)
-        .where(reliances.c.claim_id == claim_id)
-        .order_by(reliances.c.at, reliances.c.by)
+        .where(reliances.c.claim_id.in_(_same_as([claim_id])))
+        .order_by(reliances.c.at, reliances.c.claim_id, reliances.c.by)
     )
     return [
         Reliance(r.claim_id, r.by, r.stake, r.least, r.draw, bool(r.granted), r.at) for r in rows
@@ -84,8 +88,9 @@ async def carried(connection: AsyncConnection, owner: str) -> float:
 
 
 async def relied_on(connection: AsyncConnection, owner: str) -> frozenset[str]:
-    """Return which of an agent's unchecked claims others let count."""
-    return frozenset(claim_id for claim_id, _ in await _granted(connection, owner))
+    """Return which of an agent's unchecked claims others let count, by each id they were sent."""
+    granted = {claim_id for claim_id, _ in await _granted(connection, owner)}
+    return frozenset(await connection.scalars(_same_as(granted)))
 
 
 async def _granted(connection: AsyncConnection, owner: str) -> list[tuple[str, float]]:
@@ -101,6 +106,15 @@ async def _granted(connection: AsyncConnection, owner: str) -> list[tuple[str, f
         .order_by(reliances.c.claim_id, reliances.c.by)
     )
     return [(row.claim_id, row.stake) for row in rows]
+
+
+def _same_as(claim_ids: Collection[str]) -> sa.Select[tuple[str]]:
+    """Return the ids under which the same agent sent these checks of these snapshots."""
+    one, other = claims.alias(), claims.alias()
+    same = (one.c[name] == other.c[name] for name in ("agent_id", "snapshot_digest", "check"))
+    return (
+        sa.select(other.c.id).join_from(one, other, sa.and_(*same)).where(one.c.id.in_(claim_ids))
+    )
 
 
 def stakes(run: Execute, claim: Claim) -> list[float]:

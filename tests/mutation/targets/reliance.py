@@ -9,11 +9,16 @@ _ONE = "await self._notary.turn(tx) → pass"
 
 TARGET = Target(
     sources={
-        "src/tmws/services/exposure.py": ("exposure", "_integrity"),
+        "src/tmws/services/exposure.py": ("exposure", "walked", "_integrity"),
         _SERVICE: ("Reliance", "_require_unchecked"),
         "src/tmws/storage/reliances.py": (),
     },
-    tests=("tests/integration/test_reliance.py", "-k", "not postgres"),
+    tests=(
+        "tests/integration/test_reliance.py",
+        "tests/integration/test_trust_clock.py",
+        "tests/security/test_trust_gaming.py",
+        *("-k", "not postgres"),
+    ),
     excused={
         f"{_SERVICE} Reliance.ask: await self._gate.require(Action.RELY) → pass": (
             "whether the tool is switched off, which tests/integration/test_switches.py holds"

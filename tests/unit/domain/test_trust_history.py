@@ -45,7 +45,7 @@ def test_a_history_ends_where_the_score_stands() -> None:
 def test_only_the_newest_points_are_told_when_so_many_are_asked_for(newest: int, kept: str) -> None:
     past = lived()
     mix = mix_of(past.model)
-    every = points(past.model, "ann", past.paths["ann"][::-1], mix)
+    every = points(past.model, "ann", past.paths["ann"], mix)
     some = points(past.model, "ann", past.paths["ann"], mix, newest=newest)
     assert [p.claim_id for p in some] == list(kept)
     assert some == every[len(every) - len(some) :]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,11 @@ def test_a_wide_file_has_a_column_per_claim(tmp_path: Path) -> None:
         ("ann", "c2", False),
         ("bob", "c2", True),
     ]
+
+
+def test_a_claim_that_is_called_as_a_column_of_claims_is_a_claim(tmp_path: Path) -> None:
+    outcomes = read(write(tmp_path, "who,item,c2\nann,1,0\n")).decided
+    assert [(o.agent, o.task.claim) for o in outcomes] == [("ann", "item"), ("ann", "c2")]
 
 
 def test_trials_become_one_outcome_each(tmp_path: Path) -> None:
@@ -184,5 +190,41 @@ def test_more_outcomes_than_can_be_replayed_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tmws.evaluation.outcomes.MOST_OUTCOMES", 1)
-    with pytest.raises(InvalidInput, match="2 outcomes, more than 1"):
+    with pytest.raises(InvalidInput, match="more than 1 outcomes"):
         read(write(tmp_path, "agent,c1,c2\nann,1,0\n"))
+
+
+def test_a_small_file_that_unpacks_to_very_many_rows_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmws.evaluation.outcomes.MOST_OUTCOMES", 10)
+    path = tmp_path / "bomb.csv.gz"
+    unpacked = b"agent,claim,outcome\n" + b"a,c,1\n" * 300_000
+    # A buffer of this size is taken at once.
+    monkeypatch.setattr("tmws.evaluation.table.LARGEST_BYTES", len(unpacked))
+    path.write_bytes(gzip.compress(unpacked))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInput, match="more than 10 outcomes"):
+            read(path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 * len(unpacked)
+
+
+def test_a_line_that_could_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmws.evaluation.table._LONGEST_LINE", 20)
+    with pytest.raises(InvalidInput, match="line 2, is longer than"):
+        read(write(tmp_path, "agent,claim,outcome\nann,a claim with a long name,1\n"))
+
+
+def test_a_file_of_many_claims_is_read_in_time_that_grows_with_their_number(
+    tmp_path: Path,
+) -> None:
+    claims = [f"c{n}" for n in range(50_000)]
+    rows = ",".join(["ann"] + ["1"] * len(claims))
+    found = read(write(tmp_path, f"agent,{','.join(claims)}\n{rows}\n")).decided
+    assert [o.task.claim for o in found] == claims

@@ -27,6 +27,10 @@ class Kind(StrEnum):
     REFITTED = "trust_refitted"
 
 
+FITS = (Kind.WITHDRAWN, Kind.LINKED, Kind.REFITTED)
+"""After each of these everything was fitted anew."""
+
+
 @lru_cache(256)
 def task_key(check: Check, workspace: str) -> str:
     """Return the name under which all who have this check of this workspace run share it.

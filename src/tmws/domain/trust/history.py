@@ -31,13 +31,13 @@ def points(
     """Walk the agent's path again, with all that is known of the claims now.
 
     Args:
+        steps: in the order in which the model took them.
         newest: how many points to return, all of them by default; oldest first.
     """
     walked = Model(scales=model.scales, calibration=model.calibration)
-    path = sorted(steps, key=lambda step: (step.evidence.at, step.evidence.id))
-    first = 0 if newest is None else max(0, len(path) - newest)
+    first = 0 if newest is None else max(0, len(steps) - newest)
     tally, found = Tally(), []
-    for place, step in enumerate(path):
+    for place, step in enumerate(steps):
         seen = step.evidence
         supported = seen.verdict is Verdict.SUPPORTED
         tally = counted(tally, step)

@@ -14,8 +14,10 @@ def is_due(*, fitted: datetime | None, first: datetime, newest: datetime, at: da
 
     Args:
         fitted: when everything was fitted last, None for never.
+            A time to come, because the clock was set back since, tells nothing.
         first, newest: when the first and the newest verdict came that no fit has seen.
     """
-    if at - (fitted or first) < FITTED_EVERY:
+    known = first if fitted is None or fitted > at else fitted
+    if at - known < FITTED_EVERY:
         return False
     return at - newest >= QUIET or at - first >= FITTED_EVERY
