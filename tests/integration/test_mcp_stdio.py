@@ -144,8 +144,16 @@ async def test_malformed_lines_do_not_end_the_session(store: Store) -> None:
     process = await started(store)
     assert process.stdin is not None
     await ask(process, INITIALIZE)
-    for line in (b"not json", b"[]", b'{"jsonrpc":"2.0"}', b"\xff\xfe", b"{" * 100_000):
+    half = b'{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"\\ud83d"}}'
+    lines = (half, b"not json", b"[]", b'{"jsonrpc":"2.0"}', b"\xff\xfe", b"{" * 100_000)
+    for line in lines:
         process.stdin.write(line + b"\n")
+    assert process.stdout is not None
+    told = [json.loads(await process.stdout.readline()) for _ in lines]
+    assert [(each["id"], each["error"]["code"]) for each in told] == [
+        (8, -32700),
+        *[(None, -32700)] * 5,
+    ]
     ping = {"jsonrpc": "2.0", "id": 9, "method": "ping"}
     assert (await ask(process, ping))["id"] == 9
     await end(process)

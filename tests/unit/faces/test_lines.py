@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import JSONRPCError
 
-from tmws.faces.mcp.lines import MOST_LINE_BYTES, Cutter, TooLong
+from tmws.faces.mcp.lines import MOST_LINE_BYTES, Cutter, TooLong, objection
 
 LINES = st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=8)
 
@@ -54,3 +54,30 @@ def test_the_longest_line_is_taken() -> None:
     line = b"x" * MOST_LINE_BYTES
     assert Cutter().feed(line + b"\n") == [line]
     assert isinstance(Cutter().feed(line + b"x\n")[0], TooLong)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"\\ud83d"}}', 7),
+        (b'{"jsonrpc":"2.0","method":"x","params":{"a":"\xff"},"id":8}', 8),
+        (b'{"jsonrpc":"2.0","id":9,"method":"x","params":{"a":' + b"[" * 9999 + b"}}", 9),
+        (b'{"jsonrpc":"2.0","id":10}', 10),
+        (b'{"id":"text"', None),
+        (b"nonsense\x1b[31m", None),
+    ],
+)
+def test_of_a_line_that_is_no_message_whoever_waits_is_answered(
+    line: bytes, named: int | None
+) -> None:
+    refused = objection(line)
+    assert refused is not None
+    assert isinstance(refused.message, JSONRPCError)
+    assert refused.message.id == named
+    assert refused.message.error.message.isprintable()
+    assert len(refused.message.error.message) <= 300
+
+
+def test_messages_and_empty_lines_are_not_objected_to() -> None:
+    ping = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+    assert [objection(line) for line in (ping, b"", b" \r")] == [None] * 3

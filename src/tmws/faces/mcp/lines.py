@@ -13,11 +13,20 @@ from types import TracebackType
 from typing import Protocol
 
 from mcp.shared.message import SessionMessage
-from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCError
+from mcp_types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    jsonrpc_message_adapter,
+)
+
+from tmws.domain.records import plain
 
 MOST_LINE_BYTES = 4 * 1024 * 1024
 MOST_UNREAD = 32
 _ENDS_BYTES = 256
+_LONGEST_REASON = 100
 # Clients write the id of a request first or last.
 _ID = re.compile(rb'"id"\s*:\s*([0-9]{1,15})\s*[,}]')
 
@@ -26,14 +35,40 @@ class TooLong:
     """A line of which only the ends are left; `id` is its request's, if they tell it."""
 
     def __init__(self, ends: bytes) -> None:
-        found = _ID.search(ends)
-        self.id = int(found[1]) if found else None
+        self.id = _id_in(ends)
 
     def answer(self) -> SessionMessage:
         """Return what the client is told."""
         words = f"The message is longer than {MOST_LINE_BYTES} bytes. Send less at once."
-        error = ErrorData(code=INVALID_REQUEST, message=words)
-        return SessionMessage(JSONRPCError(jsonrpc="2.0", id=self.id, error=error))
+        return _refusal(self.id, INVALID_REQUEST, words)
+
+
+def objection(line: bytes) -> SessionMessage | None:
+    """Return what the client is told of a line that is no message, None of one that is.
+
+    The SDK would drop it without a word, and whoever asked would wait. Half a character of
+    two (`\\ud83d`) is enough for that, and models write one now and then.
+    """
+    try:
+        jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError as error:
+        if not line.strip():
+            return None
+        reason = "".join(str(error).splitlines()[1:2]).partition("[type=")[0].strip()
+        told = plain(reason[:_LONGEST_REASON])
+        words = f"The message is no JSON-RPC: {told}. Send it again as UTF-8 JSON."
+        return _refusal(_id_in(line[:_ENDS_BYTES] + line[-_ENDS_BYTES:]), PARSE_ERROR, words)
+    return None
+
+
+def _id_in(ends: bytes) -> int | None:
+    found = _ID.search(ends)
+    return int(found[1]) if found else None
+
+
+def _refusal(request_id: int | None, code: int, words: str) -> SessionMessage:
+    error = ErrorData(code=code, message=words)
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
 
 
 class Cutter:
@@ -91,9 +126,10 @@ class Unread:
         """Yield the lines, each once the client has read most of its answers."""
         async for line in lines:
             await self._room.wait()
-            if isinstance(line, TooLong):
-                await self.send(line.answer())
-            else:
+            refused = line.answer() if isinstance(line, TooLong) else objection(line)
+            if refused is not None:
+                await self.send(refused)
+            elif isinstance(line, bytes):
                 yield line
 
     async def send(self, item: SessionMessage, /) -> None:
