@@ -7,7 +7,6 @@ counts, `primary`. Past uses are records of the same kind, oldest first.
 
 from __future__ import annotations
 
-import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from tmws.domain.errors import InvalidInput
+from tmws.evaluation.files import data_of
 from tmws.evaluation.search import Question
 
 _EARLIER = 0.6
@@ -92,8 +92,8 @@ def _records(path: Path) -> list[Question]:
 
 
 def _json(path: Path) -> object:
+    data = data_of(path, form="JSON")
     try:
-        data = path.read_bytes()
-        return json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, ValueError, EOFError) as error:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path.name} is not readable JSON: {error}.") from error

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tmws.domain.errors import InvalidInput
+from tmws.evaluation.files import data_of
 
-LARGEST_BYTES = 256 * 1024 * 1024
-"""Of a file once it is unpacked."""
-
-_GZIP = b"\x1f\x8b"
 _LONGEST_CELL = 1_000_000
 _LONGEST_LINE = 32 * 1024 * 1024
 _SEPARATORS = b",;\t"
@@ -55,7 +50,7 @@ def read_table(path: Path) -> Table:
     Raises:
         InvalidInput: the file is absent, too large, or no such table.
     """
-    records = _records(path, _data(path))
+    records = _records(path, data_of(path, form="CSV"))
     columns = tuple(name.strip() for name in next(records, ("", []))[1])
     _require_names(path, columns)
     rows = (_row(place, columns, cells) for place, cells in records)
@@ -107,30 +102,3 @@ def _require_names(path: Path, columns: Sequence[str]) -> None:
         raise InvalidInput(
             f"{path.name} has more than one column '{twice[0][:40]}'. Give each its own name."
         )
-
-
-def _data(path: Path) -> bytes:
-    """Return the unpacked bytes, which are UTF-8."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_BYTES + 1)
-        if data.startswith(_GZIP):
-            with gzip.open(io.BytesIO(data)) as packed:
-                data = packed.read(LARGEST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidInput(
-            f"{path.name} cannot be read: {reason}. Give a CSV file, plain or gzipped."
-        ) from error
-    if len(data) > LARGEST_BYTES:
-        raise InvalidInput(
-            f"{path.name} is larger than {LARGEST_BYTES >> 20} MiB unpacked. Give a part of it."
-        )
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            f"{path.name} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}. "
-            "Save it as CSV in UTF-8."
-        ) from error
-    return data

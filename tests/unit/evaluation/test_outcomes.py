@@ -179,7 +179,7 @@ def test_an_absent_or_broken_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tmws.evaluation.table.LARGEST_BYTES", 100)
+    monkeypatch.setattr("tmws.evaluation.files.LARGEST_BYTES", 100)
     path = tmp_path / "bomb.csv.gz"
     path.write_bytes(gzip.compress(b"agent,claim,outcome\n" * 10))
     with pytest.raises(InvalidInput, match="larger than"):
@@ -201,7 +201,7 @@ def test_a_small_file_that_unpacks_to_very_many_rows_fills_no_memory(
     path = tmp_path / "bomb.csv.gz"
     unpacked = b"agent,claim,outcome\n" + b"a,c,1\n" * 300_000
     # A buffer of this size is taken at once.
-    monkeypatch.setattr("tmws.evaluation.table.LARGEST_BYTES", len(unpacked))
+    monkeypatch.setattr("tmws.evaluation.files.LARGEST_BYTES", len(unpacked))
     path.write_bytes(gzip.compress(unpacked))
     tracemalloc.start()
     try:

@@ -113,12 +113,24 @@ def test_the_earlier_part_of_a_history_is_the_past_of_the_rest(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[", '{"a": 1}', '[{"q": "x"}]', '[{"q": "x", "rel": []}]']
+    "content",
+    [
+        b"",
+        b"[",
+        b'{"a": 1}',
+        b'[{"q": "x"}]',
+        b'[{"q": "x", "rel": []}]',
+        b"[" * 100_000,
+        b"\xff",
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff\xff",
+        gzip.compress(b"[]")[:-9],
+    ],
+    ids=range(9),
 )
-def test_other_forms_are_refused_by_name(tmp_path: Path, content: str) -> None:
+def test_other_forms_are_refused_by_name(tmp_path: Path, content: bytes) -> None:
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_text('[{"q": "x", "rel": ["y"]}]')
-    bad.write_text(content)
+    bad.write_bytes(content)
     with pytest.raises(InvalidInput, match=r"bad\.json"):
         read(bad, good)
     with pytest.raises(InvalidInput, match=r"bad\.json"):

@@ -87,6 +87,8 @@ def searched(corpus: Path, questions: Path, uses: Path | None, as_json: bool) ->
         f"{found.questions} questions, {found.texts} texts; "
         f"{found.answered:.0%} would be answered, {found.right_if_answered:.0%} of them rightly"
     )
+    if found.left_out:
+        printer.say(f"{found.left_out} more have no answer in the corpus, and were left out")
 
 
 _FIGURES = ("recall_at_1", "recall_at_5", "recall_at_10", "mrr", "ndcg", "p50_ms", "p95_ms")
