@@ -53,6 +53,20 @@ async def test_pages_go_on_without_a_gap_or_a_repeat(
     assert text is not None or seen == sorted(seen, reverse=True)
 
 
+async def test_notes_that_hardly_fit_are_not_told_beside_one_that_does(app: App) -> None:
+    alice = await agent(app, "alice")
+    notes = [
+        "The password of the staging database is changed every Monday.",
+        "The password of the wireless network hangs in the kitchen.",
+        *(f"Note {number} on what the team did this week." for number in range(30)),
+    ]
+    for note in notes:
+        await app.memory.remember(alice, MemoryDraft(note))
+    found = await app.memory.recall(alice, MemoryQuery("staging database password"))
+    assert [item.memory.text for item in found.items] == notes[:2]
+    assert found.next_cursor is None
+
+
 @pytest.mark.parametrize("limit", [0, 51])
 async def test_a_page_of_another_size_is_refused(app: App, limit: int) -> None:
     with pytest.raises(InvalidInput, match="give 1 to 50"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,9 @@ from tmws.domain.errors import InvalidInput
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.memories import Memory as Kept
 from tmws.domain.memories import MemoryDraft, MemoryKind
+from tmws.domain.ranking import Ranked
 from tmws.domain.wording import require_text
+from tmws.indexes.finding import Found
 from tmws.ports import Chance, Clock
 from tmws.services import pages
 from tmws.services.gate import Gate
@@ -27,6 +29,9 @@ from tmws.storage.prepared import Execute
 
 LONGEST_QUERY = 1000
 MOST_RESULTS = 50
+
+_FAINTEST = 0.1
+"""Share of the best score below which a memory has a word in common and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +155,8 @@ class Memory:
                 kind=Kind.MEMORY,
                 wanted=memories.matching_ids(caller, kind=query.kind) if query.kind else None,
             )
-            ranked = found.ranked if found.shown else ()
             page = await pages.filled(
-                ranked, start, query.limit, partial(memories.readable, connection, caller)
+                _telling(found), start, query.limit, partial(memories.readable, connection, caller)
             )
         return RecalledMemories(
             tuple(RecalledMemory(kept, hit.score, named_parts(hit)) for hit, kept in page.hits),
@@ -160,6 +164,12 @@ class Memory:
             asked.embedder,
             asked.degraded,
         )
+
+
+def _telling(found: Found) -> Sequence[Ranked]:
+    """Return what is about the request: once something fits, notes that hardly do are noise."""
+    ranked = found.ranked if found.shown else ()
+    return [hit for hit in ranked if hit.score >= _FAINTEST * ranked[0].score]
 
 
 def _mark(query: MemoryQuery) -> Json:
