@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.domain.canonical import sha256_hex
 from tmws.domain.checkers import MetricChecker
-from tmws.domain.errors import LedgerCorrupt
-from tmws.storage import artifacts, trusted
+from tmws.storage import trusted
 from tmws.storage.trusted import Kind
 
 
@@ -20,10 +18,5 @@ async def find(connection: AsyncConnection, name: str, workspace: str) -> Metric
     kept = await trusted.find(connection, Kind.CHECKER, name)
     if kept is None or kept.workspace != workspace:
         return None
-    module = await artifacts.get(connection, kept.digest) or b""
-    if sha256_hex(module) != kept.digest:
-        raise LedgerCorrupt(
-            f"What is stored of the checker {name!r} is not what was registered. Register it anew: "
-            f"tmws checkers remove {name}, then tmws checkers add."
-        )
+    module = await trusted.document(connection, kept)
     return MetricChecker(name, workspace, kept.digest, module)

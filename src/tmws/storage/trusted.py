@@ -10,6 +10,8 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tmws.domain.canonical import sha256_hex
+from tmws.domain.errors import LedgerCorrupt
 from tmws.storage.tables import artifacts, trusted
 
 _AT_ONCE = 500
@@ -21,6 +23,14 @@ class Kind(StrEnum):
     REF = "ref"
     HELD = "held"
     CHECKER = "checker"
+
+
+_CALLED = {
+    Kind.REF: ("trusted ref", "refs"),
+    Kind.HELD: ("held check", "held"),
+    Kind.CHECKER: ("checker", "checkers"),
+}
+"""What messages call a thing of this kind, and the command that keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,31 @@ async def find(connection: AsyncConnection, kind: Kind, name: str) -> Kept | Non
     """Return what the name stands for."""
     found = await _select(connection, *_named(kind, name))
     return found[0] if found else None
+
+
+async def document(connection: AsyncConnection, kept: Kept) -> bytes:
+    """Return what a name stands for, as it was registered.
+
+    Raises:
+        LedgerCorrupt: what is stored is not what was registered.
+    """
+    stored = (await contents(connection, [kept.digest])).get(kept.digest, b"")
+    require_registered(kept, stored, kept.digest)
+    return stored
+
+
+def require_registered(kept: Kept, content: bytes, digest: str) -> None:
+    """Return if this content of a registered thing has the digest it was registered with.
+
+    Raises:
+        LedgerCorrupt: it has another.
+    """
+    if sha256_hex(content) != digest:
+        called, command = _CALLED[kept.kind]
+        raise LedgerCorrupt(
+            f"What is stored of the {called} {kept.name!r} is not what was registered ({digest}). "
+            f"Register it anew: tmws {command} remove {kept.name}, then tmws {command} add."
+        )
 
 
 async def newest(connection: AsyncConnection, kind: Kind, workspace: str) -> Kept | None:

@@ -9,6 +9,7 @@ import click
 from tmws.app import App
 from tmws.domain.checkers import MOST_MODULE_BYTES
 from tmws.domain.errors import SandboxUnavailable
+from tmws.faces.cli.kept import show
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 
@@ -45,18 +46,9 @@ async def add(app: App, printer: Printer, name: str, *, file: BinaryIO, workspac
 @with_app
 async def listed(app: App, printer: Printer) -> None:
     """List the checkers."""
-    printer.rows(
-        ("name", "workspace", "source", "sha256", "created_at"),
-        [
-            {
-                "name": kept.name,
-                "workspace": kept.workspace,
-                "source": kept.source,
-                "sha256": kept.digest,
-                "created_at": kept.created_at,
-            }
-            for kept in await app.checkers.every()
-        ],
+    show(
+        printer,
+        await app.checkers.every(),
         empty="No checkers yet. Register one: tmws checkers add NAME FILE.wasm --workspace W.",
     )
 

@@ -7,6 +7,7 @@ from typing import BinaryIO
 import click
 
 from tmws.app import App
+from tmws.faces.cli.kept import show
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 
@@ -37,18 +38,9 @@ async def add(app: App, printer: Printer, name: str, *, workspace: str, file: Bi
 @with_app
 async def listed(app: App, printer: Printer) -> None:
     """List the held checks."""
-    printer.rows(
-        ("name", "workspace", "source", "sha256", "created_at"),
-        [
-            {
-                "name": kept.name,
-                "workspace": kept.workspace,
-                "source": kept.source,
-                "sha256": kept.digest,
-                "created_at": kept.created_at,
-            }
-            for kept in await app.held_checks.every()
-        ],
+    show(
+        printer,
+        await app.held_checks.every(),
         empty="No held checks yet. Keep one: tmws held add NAME --workspace W --file cases.json.",
     )
 

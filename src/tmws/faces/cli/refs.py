@@ -8,6 +8,7 @@ import click
 
 from tmws.app import App
 from tmws.domain.errors import InvalidInput
+from tmws.faces.cli.kept import show
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 
@@ -74,18 +75,9 @@ async def add(
 @with_app
 async def listed(app: App, printer: Printer) -> None:
     """List the refs; of a workspace the newest counts."""
-    printer.rows(
-        ("name", "workspace", "source", "sha256", "created_at"),
-        [
-            {
-                "name": kept.name,
-                "workspace": kept.workspace,
-                "source": kept.source,
-                "sha256": kept.digest,
-                "created_at": kept.created_at,
-            }
-            for kept in await app.trusted_refs.every()
-        ],
+    show(
+        printer,
+        await app.trusted_refs.every(),
         empty="No trusted refs yet. Register one: tmws refs add NAME --workspace W --git-ref REF.",
     )
 
