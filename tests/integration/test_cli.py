@@ -121,6 +121,18 @@ def test_acts_on_trust_need_a_reason_and_stand_in_the_ledger(tmp_path: Path) -> 
     assert (feedback["value"], feedback["valueDecimals"], feedback["tag1"]) == (0, 4, "trust")
 
 
+def test_a_file_that_cannot_be_written_is_refused_with_its_reason(tmp_path: Path) -> None:
+    tmws("agents", "create", "builder", data=tmp_path)
+    for file, reason in (
+        (tmp_path / "nowhere" / "f.json", "No such file or directory"),
+        (Path("/dev/full"), "No space left on device"),
+        (Path("/proc/f.json"), "No such file or directory"),
+    ):
+        refused = tmws("trust", "export", "builder", "--erc8004", str(file), data=tmp_path)
+        assert (refused.status, refused.output) == (2, "")
+        assert f"INVALID_INPUT: '{file}' cannot be written: {reason}." in refused.errors
+
+
 def test_an_absent_folder_is_refused(tmp_path: Path) -> None:
     refused = tmws("workspaces", "add", "here", str(tmp_path / "nowhere"), data=tmp_path / "data")
     assert refused.status == 2

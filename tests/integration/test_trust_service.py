@@ -24,6 +24,7 @@ from tmws.domain.memories import MemoryDraft
 from tmws.domain.trust import model, state
 from tmws.domain.trust.log import replay
 from tmws.domain.usage import UseOutcome
+from tmws.faces.mcp.tools.trust import explained
 from tmws.services import audit, corrections
 from tmws.services.outcomes import OutcomeReport
 from tmws.services.running import MOST_AT_ONCE
@@ -175,6 +176,10 @@ async def test_the_explanation_adds_up_and_names_what_moved_most(
     assert len(told.largest) == 5
     assert all(found.named(gain.evidence.id) for gain in told.largest)
     assert (found.exposure.integrity.stated, found.exposure.integrity.events) == (7, 2)
+    said = explained(found)  # what agents read adds up as well
+    largest = [gain["gain"] for gain in said["largest"]]
+    parts = [said["prior"], *largest, said["remainder"], said["aging"]]
+    assert math.fsum(parts) == pytest.approx(said["total"], abs=1e-9)
 
 
 async def test_claims_of_foreign_namespaces_count_and_stay_unnamed(

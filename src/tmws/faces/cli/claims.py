@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from tmws.app import App
 from tmws.domain.errors import NotFound
 from tmws.domain.verifications import Claim, check_to_json
+from tmws.faces.cli import files
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import with_app
 
@@ -50,7 +50,7 @@ async def show(app: App, printer: Printer, claim_id: str) -> None:
 async def export(app: App, printer: Printer, claim_id: str, file: Path) -> None:
     """Write a verdict with evidence and proof to FILE; see: tmws evidence verify."""
     content = await app.exports.verdict(claim_id)
-    await asyncio.to_thread(file.write_bytes, content)
+    files.write(file, content)
     printer.record({"file": str(file), "bytes": len(content)})
 
 

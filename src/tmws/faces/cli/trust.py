@@ -11,7 +11,7 @@ import click
 from tmws.app import App
 from tmws.domain.canonical import canonical_bytes, digest
 from tmws.domain.errors import InvalidInput, LedgerCorrupt
-from tmws.faces.cli import reliability_picture, trust_picture
+from tmws.faces.cli import files, reliability_picture, trust_picture
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 from tmws.services.trust import ExplainedView, TrustView, by_rank
@@ -76,7 +76,7 @@ async def history(app: App, printer: Printer, agent: str, svg: Path | None) -> N
     if svg is not None:
         if not points:
             raise InvalidInput(f"{agent[:64]!r} has no decided claim to draw yet.")
-        _write(svg, trust_picture.drawn(agent, points))
+        files.write(svg, trust_picture.drawn(agent, points).encode())
         printer.say(f"Drawn: {svg}")
         return
     printer.rows(
@@ -133,7 +133,7 @@ async def calibration(app: App, printer: Printer, svg: Path | None) -> None:
     found = accuracy(said, came)
     bins = reliability(said, came)
     if svg is not None:
-        _write(svg, reliability_picture.drawn(bins, verdicts=found.count))
+        files.write(svg, reliability_picture.drawn(bins, verdicts=found.count).encode())
         printer.say(f"Drawn: {svg}")
         return
     printer.record(
@@ -168,8 +168,7 @@ async def export(app: App, printer: Printer, agent: str, erc8004: Path) -> None:
         raise LedgerCorrupt("The ledger does not hold, so nothing is exported. Run: ledger verify.")
     found = await app.trust.find(agent)
     document = feedback(found, size=report.size, root=report.root)
-    with click.open_file(str(erc8004), "wb") as file:
-        file.write(canonical_bytes(document))
+    files.write(erc8004, canonical_bytes(document))
     printer.record(document)
 
 
@@ -246,11 +245,6 @@ async def link(app: App, printer: Printer, agent: str, owner: str, reason: str) 
 async def refit(app: App, printer: Printer) -> None:
     """Compute every score again, with what was learned later about earlier claims."""
     printer.record({"verdicts": await app.corrections.refit(by=operator())})
-
-
-def _write(file: Path, picture: str) -> None:
-    with click.open_file(str(file), "w", "utf-8") as opened:
-        opened.write(picture)
 
 
 def _row(view: TrustView) -> dict[str, object]:

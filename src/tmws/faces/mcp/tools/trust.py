@@ -196,10 +196,13 @@ async def rely(call: Call, wanted: Rely) -> Json:
 
 
 def explained(found: ExplainedView) -> Json:
-    """Return what the score adds up from, in logits, as JSON."""
+    """Return what the score adds up from, in logits, as JSON.
+
+    What adds up is told in full: rounded, it would not.
+    """
     told = found.explanation
     return {
-        "prior": rounded(told.prior),
+        "prior": told.prior,
         "largest": [
             {
                 "claim_id": found.named(gain.evidence.id),
@@ -208,13 +211,13 @@ def explained(found: ExplainedView) -> Json:
                 "expected": rounded(gain.probability),
                 "difficulty": rounded(gain.difficulty),
                 "weight": rounded(gain.evidence.weight),
-                "gain": rounded(gain.logits),
+                "gain": gain.logits,
             }
             for gain in told.largest
         ],
-        "remainder": rounded(told.remainder),
-        "aging": rounded(told.aging),
-        "total": rounded(told.score),
+        "remainder": told.remainder,
+        "aging": told.aging,
+        "total": told.score,
         "checks_until_settled": told.audits,
         "confirmed": rounded(found.view.confirmed),
         "withdrawn": [
