@@ -53,7 +53,7 @@ async def stats(
         stats_picture.draw(found, picture)
         printer.say(f"Drawn: {picture}")
         return
-    printer.record(_figures(found) if printer.as_json else _lines(found))
+    printer.record(_figures(found) if printer.as_json else lines(found))
 
 
 def _figures(found: PatternStats) -> dict[str, Any]:
@@ -80,30 +80,41 @@ def _figures(found: PatternStats) -> dict[str, Any]:
     }
 
 
-def _lines(found: PatternStats) -> dict[str, Any]:
-    lines: dict[str, Any] = {"total": _line(found.total)}
+def lines(found: PatternStats) -> dict[str, Any]:
+    """Return the figures as they are printed, by what stands before each.
+
+    Patterns of several owners may have one name; their ids tell them apart then.
+    """
+    told: dict[str, Any] = {"total": _line(found.total)}
+
+    def tell(label: str, key: str, value: str) -> None:
+        told[f"{label} ({key})" if label in told else label] = value
+
     for what, groups in (
         ("category", found.categories),
         ("level", found.levels),
         ("author", found.authors),
     ):
-        lines |= {f"{what} {name}": _line(tally) for name, tally in groups[:_MOST_GROUPS]}
+        told |= {f"{what} {name}": _line(tally) for name, tally in groups[:_MOST_GROUPS]}
     for bucket in found.over_time:
         if bucket.outcomes.uses:
-            lines[f"since {bucket.start:%Y-%m-%d}"] = _went(bucket.outcomes)
+            told[f"since {bucket.start:%Y-%m-%d}"] = _went(bucket.outcomes)
     for each in (*found.rising, *found.decaying):
         windows = each.trend.windows
-        lines[f"{each.trend.direction.value} {each.name}"] = (
-            f"{each.trend.cause.value}: {windows.before} uses, {windows.before_good} well, then "
-            f"{windows.recent}, {windows.recent_good} well; by chance {each.trend.chance:.2g}"
+        tell(
+            f"{each.trend.direction.value} in {each.trend.cause.value}: {each.name}",
+            each.trend.pattern_id,
+            f"{windows.before} uses, {windows.before_good} well, then {windows.recent}, "
+            f"{windows.recent_good} well; by chance {each.trend.chance:.2g}",
         )
-    lines["never used"] = [each.name for each in found.never_used]
+    told["never used"] = [each.name for each in found.never_used]
     if found.reported:
-        lines["reported"] = _went(found.reported)
+        told["reported"] = _went(found.reported)
     if found.uplifts:
-        lines["uplift"] = _lift(found.uplift)
-        lines |= {f"uplift {each.name}": _lift(each.uplift) for each in found.uplifts}
-    return lines
+        told["uplift"] = _lift(found.uplift)
+        for lifted in found.uplifts:
+            tell(f"uplift {lifted.name}", lifted.id, _lift(lifted.uplift))
+    return told
 
 
 def _line(tally: Tally) -> str:

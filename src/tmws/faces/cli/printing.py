@@ -46,7 +46,8 @@ class Printer:
             return
         width = max(len(name) for name in record)
         for name, value in record.items():
-            label = Text(shown(f"{name.replace('_', ' '):<{width}}  "), style="bold")
+            field = name if " " in name else name.replace("_", " ")  # else it holds a name
+            label = Text(shown(f"{field:<{width}}  "), style="bold")
             self._console.print(label.append(_told(value), style="not bold"))
 
     def say(self, sentence: str) -> None:
