@@ -33,6 +33,10 @@ _UNSPACED = (
 )
 _CJK = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _UNSPACED) + "]+")
 
+# Russian inflects at the end, by up to four letters, and six hold nearly every stem apart.
+_CYRILLIC = re.compile("[\u0400-\u052f]")
+_BEGINNING = 6
+
 # Function words of English: they say how a request is put, not what it is about.
 STOP_WORDS = frozenset(
     """
@@ -72,11 +76,24 @@ def words(text: str) -> list[str]:
 def terms(text: str) -> list[str]:
     """Return the stems of the words that carry meaning; of all words where none would be left.
 
+    Of a Cyrillic word the first six letters stand for the stem.
+
     A text is indexed and asked for by these, repeated as often as they occur.
     """
     every = words(text)
     telling = [word for word in every if word not in STOP_WORDS]
-    return [stem(word) for word in (telling or every)]
+    return [_beginning(stem(word)) for word in (telling or every)]
+
+
+def renewed(stored: str) -> list[str]:
+    """Return stored terms as `terms` would make them now: Cyrillic words were stored whole once."""
+    every = stored.split()
+    return every if stored.isascii() else [_beginning(term) for term in every]
+
+
+def _beginning(word: str) -> str:
+    """Return the first letters of a Cyrillic word, others as they are."""
+    return word[:_BEGINNING] if _CYRILLIC.match(word) else word
 
 
 def _words(text: str) -> Iterator[str]:

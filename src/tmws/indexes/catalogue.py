@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tmws.domain.text import renewed
 from tmws.indexes import words
 from tmws.indexes.columns import Column
 from tmws.indexes.uses import NearUse, UseRow, Uses
@@ -126,7 +127,7 @@ class Block:
         if terms is None:
             return _NOWHERE
         self._documents.append(code)
-        return self._postings.add(terms.split())
+        return self._postings.add(renewed(terms))
 
     def view(
         self,

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmws.domain.text import LONGEST_WORD, bigrams, cjk_share, grams, normal, stem, terms, words
+from tmws.domain.text import (
+    LONGEST_WORD,
+    bigrams,
+    cjk_share,
+    grams,
+    normal,
+    renewed,
+    stem,
+    terms,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -98,3 +108,13 @@ def test_shares_are_shares(text: str) -> None:
 def test_grams_know_where_a_word_begins_and_ends() -> None:
     assert grams("cat", (3, 4)) == ["<ca", "cat", "at>", "<cat", "cat>"]
     assert bigrams("abc") == ["ab", "bc"]
+
+
+@pytest.mark.parametrize("word", ["каталог", "каталога", "каталогом", "Каталоги"])
+def test_russian_words_are_found_in_any_case(word: str) -> None:
+    assert terms(word) == terms("в каталогах")[1:] == ["катало"]
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=200))
+def test_stored_terms_are_renewed_once(text: str) -> None:
+    assert renewed(" ".join(terms(text))) == terms(text)
