@@ -297,7 +297,8 @@ async def test_what_is_withheld_is_not_shown_and_the_outcome_counts_all_the_same
     app: App, installation: Installation, alice: Agent, bob: Agent
 ) -> None:
     best = await open_to_all(app, alice, "best")
-    other = await open_to_all(app, bob, "other", summary="Renew a stale certificate.")
+    longer = "Renew a stale certificate on a host: ask the owner, copy files, restart, take notes."
+    other = await open_to_all(app, bob, "other", summary=longer)
     async with recommending(app, installation, holdout=1.0) as service:
         found = await service.recommend(bob, Situation(TASK, limit=1))
         assert [item.pattern.id for item in found.items] == [other.id], "and the page stays full"

@@ -31,7 +31,7 @@ class Arm(StrEnum):
     USES = "uses"
 
 
-WEIGHTS: Mapping[Arm, float] = {Arm.WORDS: 0.55, Arm.CHARACTERS: 0.15, Arm.MEANING: 0.3}
+WEIGHTS: Mapping[Arm, float] = {Arm.WORDS: 0.57, Arm.CHARACTERS: 0.13, Arm.MEANING: 0.3}
 """What the arms weigh among each other; arms that are absent leave theirs to the words."""
 
 CANDIDATES = 200
