@@ -263,12 +263,15 @@ def _standing(model: Model, ability: Ability, mix: Mix, tally: Tally, conduct: B
     one standard deviation of doubt.
     """
     line, skill = model.calibration, ability.skill
-    worse = min(0.0, conduct.mean + math.sqrt(conduct.variance))
-    trusted = replace(ability, skill=Belief(skill.mean + worse, skill.variance))
+    low = rate_at(-_EITHER_END, ability, mix, line) if tally.supported else 0.0
+    bound, worse = low, conduct.mean + math.sqrt(conduct.variance)
+    if worse < 0.0 and tally.supported:
+        trusted = replace(ability, skill=Belief(skill.mean + worse, skill.variance))
+        bound = rate_at(-_EITHER_END, trusted, mix, line)
     return Standing(
         score=expected_rate(ability, mix, line),
-        low=rate_at(-_EITHER_END, ability, mix, line) if tally.supported else 0.0,
+        low=low,
         high=rate_at(_EITHER_END, ability, mix, line) if tally.refuted else 1.0,
-        bound=rate_at(-_EITHER_END, trusted, mix, line) if tally.supported else 0.0,
+        bound=bound,
         tally=tally,
     )
