@@ -88,21 +88,25 @@ class Block:
 
     def refresh(self, rows: Sequence[WordRow]) -> None:
         """Take over what changed, oldest first."""
-        before = self.revision
-        for row in rows:
-            if row.revision <= before:
-                continue  # another search was faster
-            code = self._codes.get(row.item_id)
-            if code is None:
-                code = self._codes[row.item_id] = len(self.ids)
-                self.ids.append(row.item_id)
-                self._owners.append(0)
-                self._levels.append(0)
-                self._places.append(_NOWHERE)
-            self._owners[code] = self._owner_codes.setdefault(row.owner_id, len(self._owner_codes))
-            self._levels[code] = _LEVELS[row.level]
-            self._places[code] = self._taken_in(code, row.terms)
-            self.revision = max(self.revision, row.revision)
+        # Another search may have been faster.
+        new = [row for row in rows if row.revision > self.revision]
+        if not new:
+            return
+        codes = np.array([self._code(row.item_id) for row in new])
+        more = len(self.ids) - len(self._places)
+        for column in (self._owners, self._levels, self._places):
+            column.extend(0, more)
+        owners = self._owner_codes
+        self._owners[codes] = [owners.setdefault(row.owner_id, len(owners)) for row in new]
+        self._levels[codes] = [_LEVELS[row.level] for row in new]
+        self._places[codes] = self._taken_in(codes, [row.terms for row in new])
+        self.revision = max(row.revision for row in new)
+
+    def _code(self, item_id: str) -> int:
+        code = self._codes.setdefault(item_id, len(self.ids))
+        if code == len(self.ids):
+            self.ids.append(item_id)
+        return code
 
     def refresh_uses(self, undone: int, rows: Sequence[UseRow]) -> None:
         """Take over uses, oldest first; the documents they are of were taken over before.
@@ -123,11 +127,15 @@ class Block:
             if row.pattern_id in self._codes:
                 self.uses.add(row, self._codes[row.pattern_id])
 
-    def _taken_in(self, code: int, terms: str | None) -> int:
-        if terms is None:
-            return _NOWHERE
-        self._documents.append(code)
-        return self._postings.add(renewed(terms))
+    def _taken_in(self, codes: NDArray[np.int64], terms: Sequence[str | None]) -> NDArray[np.int64]:
+        """Return the places of the words of these documents, nowhere for what was removed."""
+        texts = [renewed(text) for text in terms if text is not None]
+        living = np.array([text is not None for text in terms])
+        first = self._postings.add(texts)
+        self._documents.extend(codes[living], len(texts))
+        places = np.full(len(terms), _NOWHERE)
+        places[living] = np.arange(first, first + len(texts))
+        return places
 
     def view(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
@@ -30,13 +30,18 @@ class Column(Generic[_Kind]):
 
     def append(self, value: Any) -> None:
         """Add one number, or one row of them."""
-        if self._count == len(self._data):
-            room = max(_FIRST, int(self._count * _GROWTH))
+        self.extend(value, 1)
+
+    def extend(self, values: ArrayLike, count: int) -> None:
+        """Add so many numbers or rows; a single value stands for all of them."""
+        needed = self._count + count
+        if needed > len(self._data):
+            room = max(_FIRST, needed, int(self._count * _GROWTH))
             grown = np.zeros((room, *self._data.shape[1:]), self._data.dtype)
             grown[: self._count] = self.values
             self._data = grown
-        self._data[self._count] = value
-        self._count += 1
+        self._data[self._count : needed] = values
+        self._count = needed
 
-    def __setitem__(self, place: int, value: Any) -> None:
+    def __setitem__(self, place: Any, value: Any) -> None:
         self.values[place] = value

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ _SATURATION = 1.2
 _LENGTH_SHARE = 0.4
 _COUNT_BITS = 8
 _MOST_COUNTED = (1 << _COUNT_BITS) - 1
+_PLACE_BITS = 32 - _COUNT_BITS
 
 
 class Postings:
@@ -34,16 +35,23 @@ class Postings:
         self._spellings = Spellings(self._held)
         self.lengths: Column[np.float32] = Column(np.float32)
 
-    def add(self, terms: Sequence[str]) -> int:
-        """Take in a document's words and return its number."""
-        place = len(self.lengths)
-        for term, count in Counter(terms).items():
-            held = self._held.get(term)
-            if held is None:
-                held = self._held[term] = array("I")
-            held.append(place << _COUNT_BITS | min(count, _MOST_COUNTED))
-        self.lengths.append(len(terms))
-        return place
+    def add(self, documents: Sequence[Sequence[str]]) -> int:
+        """Take in the words of documents and return the number of the first."""
+        first = len(self.lengths)
+        lengths = np.fromiter(map(len, documents), np.int64, len(documents))
+        self.lengths.extend(lengths, len(documents))
+        told = list(chain.from_iterable(documents))
+        terms = list(dict.fromkeys(told))
+        numbers = dict(zip(terms, range(len(terms)), strict=True))
+        # Sorted by word, then by document, in one go: word by word it took twenty times as long.
+        held = np.fromiter(map(numbers.__getitem__, told), np.int64, len(told)) << _PLACE_BITS
+        held |= np.repeat(np.arange(first, first + len(documents)), lengths)
+        pairs, counts = np.unique(held, return_counts=True)
+        packed = (pairs << _COUNT_BITS | np.minimum(counts, _MOST_COUNTED)).astype(np.uint32)
+        edges = np.searchsorted(pairs, np.arange(len(terms) + 1) << _PLACE_BITS).tolist()
+        for term, (start, end) in zip(terms, pairwise(edges), strict=True):
+            self._held.setdefault(term, array("I")).frombytes(packed[start:end].tobytes())
+        return first
 
     def of(self, term: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
         """Return the documents that hold a word, ascending, and how often each does."""

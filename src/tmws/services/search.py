@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 from tmws.domain.agents import AccessLevel, Agent
@@ -190,7 +190,12 @@ class Search:
             revision=block.revision,
             limit=_ROWS_A_STEP,
         ):
-            block.refresh([WordRow(**asdict(row)) for row in rows])
+            block.refresh(
+                [
+                    WordRow(row.item_id, row.owner_id, row.level, row.revision, row.terms)
+                    for row in rows
+                ]
+            )
         if kind is not Kind.PATTERN:
             return
         undone = await catalogue.uses_undone(connection, namespace)

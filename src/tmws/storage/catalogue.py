@@ -131,7 +131,7 @@ async def words_since(
         .where(*changed)
         .order_by(documents.c.revision, documents.c.id)
     )
-    return [StoredWords(*row) for row in rows]
+    return [StoredWords(*row) for row in rows.all()]
 
 
 async def uses_undone(connection: AsyncConnection, namespace: str) -> int:

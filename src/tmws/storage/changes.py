@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,50 +44,70 @@ async def vectors_since(
 
     At most `limit`, but what was done in one revision is never parted, even if it is more.
     """
-    found = (
-        sa.select(
-            documents.c.item_id,
-            documents.c.owner_id,
-            documents.c.level,
-            vectors.c.revision,
-            vectors.c.vector,
-        )
+    changed = await _changed(connection, kind, namespace, embedder, revision)
+    found = sa.select(
+        documents.c.item_id,
+        documents.c.owner_id,
+        documents.c.level,
+        vectors.c.revision,
+        vectors.c.vector,
+    ).join_from(vectors, documents, documents.c.id == vectors.c.document_id)
+    edge = await connection.scalar(
+        sa.select(vectors.c.revision)
         .join_from(vectors, documents, documents.c.id == vectors.c.document_id)
-        .where(
-            vectors.c.embedder == embedder,
-            vectors.c.revision > revision,
-            documents.c.namespace == namespace,
-            documents.c.kind == kind.value,
-        )
+        .where(*changed)
         .order_by(vectors.c.revision)
+        .offset(limit)
+        .limit(1)
     )
-    rows = [_stored(row) for row in await connection.execute(found.limit(limit + 1))]
-    if len(rows) <= limit:
-        return rows
-    last = rows[limit].revision
-    whole = [row for row in rows if row.revision < last]
+    if edge is None:
+        return _stored(await connection.execute(found.where(*changed)))
+    whole = _stored(await connection.execute(found.where(*changed, vectors.c.revision < edge)))
     if whole:
         return whole
-    same = found.where(vectors.c.revision == last)
-    return [_stored(row) for row in await connection.execute(same)]
+    return _stored(await connection.execute(found.where(*changed, vectors.c.revision == edge)))
 
 
 async def count_since(
     connection: AsyncConnection, kind: Kind, namespace: str, embedder: str, revision: int
 ) -> int:
     """Return how many vectors were written or taken away after a revision."""
+    changed = await _changed(connection, kind, namespace, embedder, revision)
     found = await connection.scalar(
         sa.select(sa.func.count())
         .select_from(vectors.join(documents, documents.c.id == vectors.c.document_id))
-        .where(
-            vectors.c.embedder == embedder,
-            vectors.c.revision > revision,
-            documents.c.namespace == namespace,
-            documents.c.kind == kind.value,
-        )
+        .where(*changed)
     )
     return found or 0
 
 
-def _stored(row: sa.Row[str, str, str, int, bytes]) -> StoredVector:
-    return StoredVector(*row[:4], row.vector or None)
+async def _changed(
+    connection: AsyncConnection, kind: Kind, namespace: str, embedder: str, revision: int
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for what changed, worded for the index that passes over less.
+
+    By revision it passes over what other namespaces wrote after the same number, by
+    namespace over what has not changed in this one. A sum is no column of an index.
+    """
+    rows = await connection.execute(sa.select(namespaces.c.name, namespaces.c.revision))
+    written = {row.name: row.revision for row in rows}
+    own = written.pop(namespace, 0)
+    of_embedder: sa.ColumnElement[str] = vectors.c.embedder
+    at: sa.ColumnElement[int] = vectors.c.revision
+    if own < sum(max(0, other - revision) for other in written.values()):
+        of_embedder, at = of_embedder + "", at + 0
+    return [
+        of_embedder == embedder,
+        at > revision,
+        documents.c.namespace == namespace,
+        documents.c.kind == kind.value,
+    ]
+
+
+def _stored(found: sa.CursorResult[str, str, str, int, bytes]) -> list[StoredVector]:
+    rows = [
+        StoredVector(item_id, owner_id, level, revision, vector or None)
+        for item_id, owner_id, level, revision, vector in found.all()
+    ]
+    # Here, because a database would carry every vector through its sort.
+    return sorted(rows, key=attrgetter("revision"))

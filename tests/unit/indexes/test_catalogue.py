@@ -117,6 +117,24 @@ def test_two_namespaces_are_weighed_as_one_store(
     assert matching(asked, views, limit=100) == pytest.approx(matching(asked, [both], limit=100))
 
 
+@given(DOCUMENTS, DOCUMENTS, WORDS, st.integers(1, 9))
+def test_in_however_many_steps_it_is_taken_over_the_same_is_found(
+    before: Documents, after: Documents, asked: list[str], step: int
+) -> None:
+    later = [
+        WordRow(r.item_id, r.owner_id, r.level, 100 + r.revision, r.terms if n % 4 else None)
+        for n, r in enumerate(rows(after))
+    ]
+    history = [*rows(before), *later]
+    whole, parted = Block(), Block()
+    whole.refresh(history)
+    for start in range(0, len(history), step):
+        parted.refresh(history[start : start + step])
+    one, other = (block.view(Caller(ANN, ()), member=True) for block in (whole, parted))
+    assert matching(asked, [one], limit=100) == matching(asked, [other], limit=100)
+    assert (one.ids, whole.revision) == (other.ids, parted.revision)
+
+
 @given(DOCUMENTS, WORDS, st.integers(1, 5))
 def test_the_best_are_kept_and_of_equal_ones_the_earlier(
     documents: Documents, asked: list[str], limit: int
