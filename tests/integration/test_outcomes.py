@@ -13,10 +13,12 @@ from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, TmwsError
 from tmws.domain.usage import Usage, UseOutcome
+from tmws.services.counting import count_again
 from tmws.services.learning import FoundPatterns, PatternQuery
 from tmws.services.outcomes import CreditReport, OutcomeReport
 from tmws.services.receipts import LIFE, MOST_OF_AN_AGENT
 from tmws.storage.tables import receipts, use_vectors, uses
+from tmws.storage.uses import of_pattern
 
 WRITERS = 50
 GOOD = UseOutcome.SUCCESS
@@ -238,3 +240,19 @@ async def test_the_statistics_of_the_owner_are_told_to_readers_only(app: App, al
     with pytest.raises(TmwsError) as refused:
         await app.outcomes.by_owner(stranger, hidden.id)
     assert isinstance(refused.value, NotFound)
+
+
+async def test_history_tells_in_which_order_uses_were_counted(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    """Of two reports at once the one that began earlier may be counted later."""
+    kept = await learned(app, alice)
+    for seconds, duration in ((60, 1.0), (-30, 100.0), (-10, 10.0)):
+        installation.clock.advance(seconds)
+        report = OutcomeReport(kept.id, UseOutcome.SUCCESS, duration)
+        await app.outcomes.report(alice, report)
+    counted = await usage(app, alice, kept.id)
+    async with installation.database() as database, database.write() as tx:
+        assert await count_again(tx, kept.id) == counted
+        told = [use.duration_seconds for use in await of_pattern(tx, kept.id)]
+    assert told == [1.0, 100.0, 10.0]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import timedelta
 
 from tmws.domain.usage import Usage
 from tmws.storage import patterns, usage, uses
 from tmws.storage.database import Transaction
 from tmws.storage.prepared import Execute, at_once
 from tmws.storage.uses import Use
+
+_NEXT = timedelta(microseconds=1)
 
 
 def count(run: Execute, reported: Sequence[Use]) -> dict[str, Usage]:
@@ -23,6 +26,7 @@ def count(run: Execute, reported: Sequence[Use]) -> dict[str, Usage]:
     """
     ordered = sorted(reported, key=lambda use: use.pattern_id)
     locked = {use.pattern_id: usage.lock(run, use.pattern_id, use.agent_id) for use in ordered}
+    ordered = [_after_the_last(use, locked[use.pattern_id].usage) for use in ordered]
     counted: dict[str, Usage] = {}
     for use in ordered:
         before = locked[use.pattern_id]
@@ -65,6 +69,17 @@ async def count_again(tx: Transaction, pattern_id: str) -> Usage:
     assert namespace is not None
     await usage.expect_of(tx, namespace)
     return overall
+
+
+def _after_the_last(use: Use, counted: Usage) -> Use:
+    """Return the use at a time that lets history tell in which order uses were counted.
+
+    Of two that come at once the earlier may wait for the later one's lock.
+    """
+    last = counted.last_used_at
+    if last is None or use.at >= last:
+        return use
+    return dataclasses.replace(use, at=last + _NEXT)
 
 
 def _after(before: Usage, use: Use, own: Usage | None) -> Usage:
