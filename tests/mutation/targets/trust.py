@@ -67,6 +67,9 @@ TARGET = Target(
         f"authored[task.author] += count → authored[task.author] -= count": _SIGN,
         f"{_MODEL}/score.py spread: "
         f"shares[point.type] += point.weight → shares[point.type] -= point.weight": _SIGN,
+        f"{_MODEL}/score.py _standing: worse < 0.0 → worse <= 0.0": "moved by nothing, it stays",
+        f"{_MODEL}/state.py Tally: 0.0 → 1.0": "the first verdict puts its own there",
+        f"{_MODEL}/state.py Model.sharpness: '' → 'x'": "a sharpness is the claim's, whoever asks",
         f"{_MODEL}/score.py mix_of: 1 → 2": "the only point has the whole weight, whatever it is",
         f"{_MODEL}/state.py Tally.after: at > last → at >= last": "either is the same moment",
     },

@@ -147,6 +147,12 @@ def test_an_explanation_names_the_five_largest_and_what_was_withdrawn() -> None:
     assert told.audits > 0
 
 
+def test_who_never_succeeded_has_no_bound_however_it_behaved_when_relied_on() -> None:
+    model = history(*[refuted(f"e{n}", task=Task(f"c{n}")) for n in range(5)]).model
+    model.beliefs[Part("conduct", "ann")] = Belief(-2.0, 0.01)
+    assert standing(model, "ann", mix_of(model), DAY).bound == 0.0
+
+
 def test_what_is_settled_needs_no_audit_and_what_never_will_be_says_so() -> None:
     line = Model().calibration
     sure = Ability(Belief(0.0, 1e-4), {}, Belief(0.0, 0.1))
