@@ -35,6 +35,8 @@ WORKSPACE = "/workspace"
 STARTER = ["/opt/tmws/python", "-I", "/opt/tmws/starter.py"]
 MAX_HEADER_BYTES = 8 * 1024 * 1024
 CHUNK = 64 * 1024
+HEARD = b"\0"
+"""What the waiting interpreter answers to its words; one that was killed cannot."""
 MAX_WORDS = 1000
 # A killed engine may forget this container and leave its end of the channel open.
 PATIENCE_SECONDS = 60.0
@@ -287,16 +289,16 @@ class Child:
         if any("\0" in word for word in argv):
             raise Refused("a command cannot hold NUL")
         words = os.fsencode("\0".join(argv))
-        try:
+        with contextlib.suppress(BrokenPipeError):
             while words:
                 words = words[os.write(self._words, words) :]
-        except BrokenPipeError:
-            # Killed perhaps where the machine was short of memory: not this request's fault.
-            sys.exit(os.read(self._failed, MAX_WORDS).decode() or "the waiting interpreter is gone")
         os.close(self._words)
-        reason = os.read(self._failed, MAX_WORDS)
+        told = b"".join(iter(lambda: os.read(self._failed, MAX_WORDS), b""))
         os.close(self._failed)
-        if reason:
+        if not told.startswith(HEARD):
+            # Killed perhaps where the machine was short of memory: not this request's fault.
+            sys.exit(told.decode() or "the waiting interpreter is gone")
+        if reason := told.removeprefix(HEARD):
             raise Refused(f"cannot execute {reason.decode(errors='replace')}")
 
 

@@ -13,17 +13,19 @@ import sys
 THIS_INTERPRETER = ["/opt/tmws/python", "-I"]
 # Given by PID 1 beside the four that the command gets, and closed before it begins.
 WORDS_FD, FAILURE_FD = 4, 5
+HEARD = b"\0"
 MAX_WORDS = 1000
 
 
 def heard() -> list[str]:
-    """Return the command, once PID 1 has told all of it."""
+    """Return the command, once PID 1 has told all of it, and say that it was heard."""
     parts = []
     while part := os.read(WORDS_FD, 65536):
         parts.append(part)
     os.close(WORDS_FD)
     if not parts:  # PID 1 is gone
         os._exit(0)
+    os.write(FAILURE_FD, HEARD)
     return os.fsdecode(b"".join(parts)).split("\0")
 
 

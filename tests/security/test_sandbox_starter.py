@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ from tmws.sandbox.hardening import STRICT, SlotClass, container_config
 from tmws.sandbox.image import default_name
 from tmws.sandbox.owners import SLOT_LABEL
 from tmws.sandbox.slots import Slot
-from tmws.testing.sandbox_suite import LIMITS, program, run, silent, text_file
+from tmws.testing.sandbox_suite import LIMITS, PROGRAM, program, run, silent, text_file
 
 pytestmark = pytest.mark.anyio
 
@@ -121,10 +122,14 @@ async def test_what_cannot_be_executed_is_refused_with_the_reason(
     assert not refused.value.retryable
 
 
+@pytest.mark.parametrize("stopped", [False, True], ids=["before the request", "deaf to it"])
 async def test_what_waited_and_was_killed_is_a_lost_run_and_no_outcome(
-    sandbox: DockerSandbox,
+    sandbox: DockerSandbox, stopped: bool
 ) -> None:
-    """As the kernel may do, from outside, where the machine is short of memory."""
+    """As the kernel may do, from outside, where the machine is short of memory.
+
+    One that is killed with the command in its pipe has not begun it either.
+    """
     engine = Engine()
     name = f"killed-{time.monotonic_ns()}"
     labels = sandbox.owner.labels() | {SLOT_LABEL: name}
@@ -139,10 +144,16 @@ async def test_what_waited_and_was_killed_is_a_lost_run_and_no_outcome(
     try:
         await asyncio.to_thread(slot.boot)
         assert await eventually(lambda: bool(waiting()))
-        os.kill(waiting()[0], signal.SIGKILL)
-        assert await eventually(lambda: not waiting())
+        (pid,) = waiting()
+        laid_out = Path(f"/proc/{pid}/root/workspace/{PROGRAM}")
+        os.kill(pid, signal.SIGSTOP if stopped else signal.SIGKILL)
+        request = encode_request(program("pass"))
+        asked = asyncio.create_task(asyncio.to_thread(slot.exchange, request, seconds=10))
+        if stopped:
+            assert await eventually(laid_out.exists)
+            os.kill(pid, signal.SIGKILL)
         with pytest.raises(SandboxUnavailable, match="waiting interpreter is gone") as lost:
-            await asyncio.to_thread(slot.exchange, encode_request(program("pass")), seconds=10)
+            await asked
         assert lost.value.retryable
     finally:
         await asyncio.to_thread(slot.destroy)
