@@ -17,6 +17,7 @@ import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from textwrap import dedent
 
 from tmws.domain.errors import SandboxUnavailable
@@ -279,7 +280,7 @@ async def processes_are_bounded(sandbox: Sandbox) -> None:
     result = await run(
         sandbox,
         "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
-        limits=SHORT,
+        limits=replace(SHORT, memory_bytes=512 * MEBIBYTE),  # not to be met first
     )
     expect(result.outcome is Outcome.TIMED_OUT, f"timed out, not {result.outcome}")
 
