@@ -384,8 +384,10 @@ def test_the_command_shows_draws_and_counts(tmp_path: Path) -> None:
     shown = tmws("patterns", "stats", "--since", "2026-01-01", data=tmp_path)
     counted = tmws("patterns", "stats", "--json", data=tmp_path)
     picture = tmp_path / "stats.svg"
+    nowhere = tmws("patterns", "stats", "--picture", str(tmp_path / "no" / "a.svg"), data=tmp_path)
     drawn = tmws("patterns", "stats", "--picture", str(picture), data=tmp_path)
     assert "0 patterns, 0 never used; no uses" in shown.output
     assert counted.document()["total"]["patterns"] == 0
+    assert (nowhere.status, "Name a file in a folder that is there" in nowhere.errors) == (2, True)
     assert drawn.status == 0, drawn.errors
     assert "0 patterns" in picture.read_text()

@@ -150,3 +150,15 @@ def test_locks_hold_hashes_and_no_addresses(lock: str) -> None:
     packages = re.findall(r"^\w.*?(?=^\w|\Z)", text, re.M | re.S)
     assert all("--hash=sha256:" in package for package in packages)
     assert "://" not in text
+
+
+def test_every_decision_is_in_their_list_under_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    titles = {
+        path.name: path.read_text("utf-8").splitlines()[0].partition(": ")[2]
+        for path in folder.glob("[0-9]*.md")
+    }
+    listed = re.findall(
+        r"^\| \[\d+\]\(([^)]+)\) \| (.+) \|$", (folder / "README.md").read_text(), re.M
+    )
+    assert dict(listed) == titles

@@ -12,9 +12,11 @@ from tmws.domain.claims import (
     Judgement,
     Level,
     MetricCheck,
+    MypyCheck,
     PytestCheck,
     PythonCheck,
     Reason,
+    RuffCheck,
     TimingCheck,
     Verdict,
 )
@@ -40,14 +42,52 @@ COMPUTED_CANNOT_EXCLUDE = (
     "The checker is the administrator's and no code of the workspace ran, but it cannot be "
     "excluded that the file was made up: how it came to be, nobody watched."
 )
-"""In place of what `reproduced` says of test runs."""
+
+# What the words above say of tests would mislead where no test ran.
+_WITHOUT_TESTS: tuple[tuple[type[Check], Level, str], ...] = (
+    (ComputedCheck, Level.REPRODUCED, COMPUTED_CANNOT_EXCLUDE),
+    *(
+        (linter, level, told)
+        for linter in (RuffCheck, MypyCheck)
+        for level, told in {
+            Level.REPRODUCED: (
+                "Level reproduced cannot exclude settings and comments of the workspace that "
+                "leave little to find."
+            ),
+            Level.PINNED: "Level pinned cannot exclude trusted settings that leave little to find.",
+        }.items()
+    ),
+    (
+        PythonCheck,
+        Level.REPRODUCED,
+        "Level reproduced says how the script ended; it cannot exclude that it would end so "
+        "whatever it was to show.",
+    ),
+    (
+        MetricCheck,
+        Level.REPRODUCED,
+        "Level reproduced says that this run wrote this number; it cannot exclude a script that "
+        "hides where the number comes from.",
+    ),
+    (
+        TimingCheck,
+        Level.REPRODUCED,
+        "Level reproduced says how long the script took on this machine; it cannot exclude that "
+        "it did less than it was to do.",
+    ),
+    (
+        AddedCheck,
+        Level.REPRODUCED,
+        "Level reproduced rests on the tool's exit status; it cannot exclude settings and files "
+        "of the workspace that leave the tool little to find.",
+    ),
+)
 
 
 def cannot_exclude(level: Level, check: Check) -> str:
     """Say what a verdict about this check cannot exclude although it reached the level."""
-    if isinstance(check, ComputedCheck) and level is Level.REPRODUCED:
-        return COMPUTED_CANNOT_EXCLUDE
-    return CANNOT_EXCLUDE[level]
+    told = (told for kind, at, told in _WITHOUT_TESTS if level is at and isinstance(check, kind))
+    return next(told, CANNOT_EXCLUDE[level])
 
 
 def strongest(*asked: Level | None) -> Level:

@@ -84,19 +84,19 @@ def _script(snapshot: Snapshot) -> list[str]:
         words = shlex.split(text)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInput(
-            f"The workspace's package.json has no test script that can be read. Give {FORM}, or "
-            "claim node_test with targets."
+            f"The workspace's package.json has no test script that can be read. Give it {FORM}, "
+            "or claim the command node --test with files."
         ) from error
     for name in ("pretest", "posttest"):
         if name in scripts:
             raise InvalidInput(
-                f"package.json has a script {name!r}, and no shell runs here. Claim node_test "
-                "with targets instead."
+                f"package.json has a script {name!r}, and no shell runs here. Claim the command "
+                "node --test with files instead."
             )
     if words[:2] != ["node", "--test"] or not all(map(_is_plain, words[2:])):
         raise InvalidInput(
             f"The test script {shown(str(text))} is not run: there is no shell. The allowed form "
-            f"is {FORM}; or claim node_test with targets."
+            f"is {FORM}; or claim the command node --test with files."
         )
     return words[2:]
 

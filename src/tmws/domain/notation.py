@@ -63,11 +63,10 @@ def _read(words: list[str], text: str, forms: str) -> Check:
         case ["pytest", *rest]:
             return _read_pytest(rest, text)
         case ["ruff", "check", *targets]:
-            return RuffCheck(_targets(targets))
+            return RuffCheck(_targets(targets, "ruff", text))
         case ["mypy", *rest]:
-            return MypyCheck(
-                _targets([word for word in rest if word != "--strict"]), strict="--strict" in rest
-            )
+            targets = [word for word in rest if word != "--strict"]
+            return MypyCheck(_targets(targets, "mypy", text), strict="--strict" in rest)
         case ["python", script]:
             return PythonCheck(script)
         case ["coverage", "run", *rest]:
@@ -84,13 +83,14 @@ def _read_other(words: list[str], text: str, forms: str) -> Check:
         case ["npm", "test"]:
             return NpmTestCheck()
         case ["node", "--test", *targets]:
-            return NodeTestCheck(_targets(targets))
+            return NodeTestCheck(_targets(targets, "node_test", text))
     raise refused("command", text, forms)
 
 
 def _read_pytest(words: list[str], text: str) -> PytestCheck:
     options, targets = _split_options(words, {"-k", "-m"}, text)
-    return PytestCheck(_targets(targets), options.get("-k"), marker=options.get("-m"))
+    named = _targets(targets, "pytest", text)
+    return PytestCheck(named, options.get("-k"), marker=options.get("-m"))
 
 
 def _read_coverage(words: list[str], text: str) -> CoverageCheck:
@@ -144,8 +144,10 @@ def _split_options(
     return found, rest
 
 
-def _targets(words: list[str]) -> tuple[str, ...]:
+def _targets(words: list[str], profile: str, text: str) -> tuple[str, ...]:
     """Return the targets as a check names them: `.` is all there is, `./a/` is `a`."""
+    if any(word.startswith("-") for word in words):
+        raise refused("command", text, _form(profile))  # an option that is none of the profile's
     if words == ["."]:
         return ()
     return tuple(_plain(word) for word in words)

@@ -158,7 +158,9 @@ class Trust:
         await self._gate.require(Action.COMPARE_TRUST)
         wanted = list(dict.fromkeys(names))
         if not 2 <= len(wanted) <= MOST_COMPARED:
-            raise InvalidInput(f"{len(wanted)} agents to compare; give 2 to {MOST_COMPARED}.")
+            raise InvalidInput(
+                f"Different names to compare: {len(wanted)}. Give 2 to {MOST_COMPARED}."
+            )
         async with self._database.read() as connection:
             subjects = [await _visible(connection, caller, name) for name in wanted]
             views = [await self._view(connection, each, reader=caller) for each in subjects]
@@ -356,8 +358,8 @@ async def _visible(connection: Transaction, caller: Agent, agent_name: str | Non
     subject = caller if agent_name is None else await agents.named(connection, agent_name)
     if subject is None or not set(subject.namespaces) & set(caller.namespaces):
         raise NotFound(
-            f"No agent {(agent_name or '')[:64]!r} in your namespaces. "
-            "Leave the name out to see your own score."
+            f"No agent {(agent_name or '')[:64]!r} in your namespaces. Claims and patterns name "
+            "their authors."
         )
     return subject
 

@@ -194,6 +194,21 @@ def test_another_command_line_is_refused_with_the_allowed_form(text: str) -> Non
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("pytest -p evil", "pytest [TARGET ...] [-k EXPRESSION] [-m MARKERS]"),
+        ("ruff check --fix", "ruff check [TARGET ...]"),
+        ("mypy --strict --config-file=x", "mypy [--strict] [TARGET ...]"),
+        ("node --test --watch", "node --test [TARGET ...]"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_those_of_the_tool(text: str, form: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        parse(text)
+    assert refusal.value.message == f"The command '{text}' is not allowed. Give {form}."
+
+
 def test_an_unknown_path_is_refused_with_what_is_there() -> None:
     with pytest.raises(InvalidInput, match=r"no 'test'.*src, tests"):
         argv(PytestCheck(("test",)))

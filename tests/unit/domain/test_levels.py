@@ -9,8 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.claims_made import INCONCLUSIVE, REFUTED, SUPPORTED
-from tmws.domain.claims import Check, Level, MypyCheck, PytestCheck, PythonCheck, Reason, Verdict
-from tmws.domain.levels import CANNOT_EXCLUDE, held_to, strongest, way_out
+from tmws.domain.claims import (
+    AddedCheck,
+    Check,
+    CoverageCheck,
+    Level,
+    MetricCheck,
+    MypyCheck,
+    NodeTestCheck,
+    PytestCheck,
+    PythonCheck,
+    Reason,
+    RuffCheck,
+    TimingCheck,
+    Verdict,
+)
+from tmws.domain.levels import CANNOT_EXCLUDE, cannot_exclude, held_to, strongest, way_out
 
 LEVELS = st.sampled_from(Level)
 
@@ -36,6 +50,30 @@ def test_what_held_counts_only_at_the_level_that_is_needed(reached: Level, neede
         assert f"has to reach {needed.value}. Do this." in judgement.detail
     else:
         assert judgement.detail.endswith(CANNOT_EXCLUDE[reached])
+
+
+@pytest.mark.parametrize("level", [Level.REPRODUCED, Level.PINNED])
+@pytest.mark.parametrize("check", [RuffCheck(), MypyCheck()])
+def test_of_a_linter_nothing_is_said_about_tests(check: Check, level: Level) -> None:
+    told = cannot_exclude(level, check)
+    assert told.startswith(f"Level {level.value} cannot exclude")
+    assert "settings" in told
+    assert "test" not in told
+
+
+@pytest.mark.parametrize(
+    ("check", "told"),
+    [
+        (PythonCheck("a.py"), "how the script ended"),
+        (MetricCheck("m.json", "<=", 1.0), "where the number comes from"),
+        (TimingCheck("a.py", 1.0), "on this machine"),
+        (AddedCheck("flake8"), "exit status"),
+        (CoverageCheck("src", 90.0), "tests that check nothing"),
+        (NodeTestCheck(), "tests that check nothing"),
+    ],
+)
+def test_what_cannot_be_excluded_fits_what_was_checked(check: Check, told: str) -> None:
+    assert told in cannot_exclude(Level.REPRODUCED, check)
 
 
 @given(LEVELS)

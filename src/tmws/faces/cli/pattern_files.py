@@ -76,6 +76,9 @@ async def import_file(
     found = [_placed(each, namespace, level) for each in read if isinstance(each, Found)]
     unreadable = [each for each in read if isinstance(each, Unreadable)]
     items = [each.incoming for each in found]
+    if unreadable and not found and not dry_run:
+        _show(printer, found, unreadable, Arrival({}, (), ()))
+        raise InvalidInput(f"Nothing in {str(source)[:200]!r} is a pattern. Nothing was stored.")
     try:
         if dry_run:
             arrival = await app.transfer.examine(agent, items)

@@ -48,12 +48,14 @@ async def listed(
     """List the newest patterns of all agents."""
     if removed:
         found = (await app.removal.removed(_administrator()))[:limit]
+        empty = "Nothing is removed."
     else:
         found = await app.learning.newest(category=category, limit=limit)
+        empty = "No patterns yet. Agents store them with the tool learn_pattern."
     printer.rows(
         ("id", "name", "category", "author", "level", "uses", "success_rate"),
         [_row(pattern) for pattern in found],
-        empty="No patterns yet. Agents store them with the tool learn_pattern.",
+        empty=f"No pattern of category {category!r}." if category and not removed else empty,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmws.domain.analytics import Tally
 from tmws.domain.errors import BackendUnavailable, InvalidInput
+from tmws.faces.cli.files import write
 from tmws.services.analytics import PatternStats
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def draw(found: PatternStats, file: Path) -> None:
     """Write the picture; the file's ending says which kind.
 
     Raises:
-        InvalidInput: the ending is neither .svg nor .png.
+        InvalidInput: the ending is neither .svg nor .png, or the file cannot be written.
         BackendUnavailable: the plotting library is not installed.
     """
     kind = file.suffix.removeprefix(".").lower()
@@ -49,7 +51,9 @@ def draw(found: PatternStats, file: Path) -> None:
             f"{found.total.never_used} never used"
         )
         # A date inside would make every file differ.
-        figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
+        drawn = BytesIO()
+        figure.savefig(drawn, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    write(file, drawn.getvalue())
 
 
 def _over_time(axes: Axes, found: PatternStats) -> None:

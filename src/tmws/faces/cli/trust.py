@@ -114,7 +114,7 @@ async def next_audits(app: App, printer: Printer, agent: str, limit: int) -> Non
             }
             for audit in await app.trust.find_audits(agent, limit=limit)
         ],
-        empty="Every claim of this agent is decided.",
+        empty="No claim of this agent waits for an audit: each is decided, or being checked.",
     )
 
 
