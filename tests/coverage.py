@@ -111,7 +111,7 @@ PARTS = {
     ),
     "reliance": Part(
         files=("services/exposure.py", "services/reliance.py", "storage/reliances.py"),
-        tests=("tests/integration/test_reliance.py",),
+        tests=("tests/integration/test_reliance.py", "tests/security/test_stakes.py"),
         least_percent=95.0,
     ),
 }  # fmt: skip

@@ -17,15 +17,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from tests.integration.services import Installation, agent, learned, timed_out, verified
+from tests.integration.services import Installation, agent, ended, learned, timed_out, verified
 from tmws.domain import events
 from tmws.domain.errors import BackendUnavailable
 from tmws.domain.situations import Situation
+from tmws.domain.trust.reliance import Stake
 from tmws.domain.uplift import UNTRIED
 from tmws.domain.usage import UseOutcome
 from tmws.services.analytics import StatsQuery
 from tmws.services.outcomes import CreditReport, OutcomeReport
-from tmws.storage import migrations
+from tmws.storage import migrations, reliances
+from tmws.storage.columns import moment
 from tmws.storage.database import Database
 from tmws.storage.tables import metadata
 
@@ -174,6 +176,54 @@ async def test_trials_go_down_with_their_table_and_nothing_else_does(
         await app.recommendation.recommend(bob, Situation("retry"))
         await app.receipts.settle()
         assert (await app.analytics.stats(alice, StatsQuery())).uplift != UNTRIED
+
+
+async def test_stakes_of_before_count_from_when_they_were_given_and_go_back_as_they_came(
+    installation: Installation,
+) -> None:
+    async with installation.open() as app:
+        await app.workspaces.add("shop", installation.workspace(), by="test")
+        alice = await agent(app, "alice")
+        installation.sandbox.will(timed_out(), ended(1))
+        ids = []
+        for number in range(2):
+            installation.clock.advance(1)
+            ids.append((await verified(app, alice, exit_code=number)).claim.id)
+    await moved(installation, "downgrade", "0017")
+    given = [
+        (ids[0], "bob", 2.0, 0.5, 0.25, 1, 7_000_000, None),
+        (ids[0], "carol", 3.0, 0.5, 0.25, 0, 8_000_000, None),
+        (ids[1], "bob", 4.0, 0.5, 0.75, 1, 9_000_000, 10_000_000),
+    ]
+    async with installation.database() as database, database.write() as connection:
+        names = ("claim", "by", "stake", "least", "draw", "granted", "at", "settled")
+        await connection.execute(
+            sa.text(
+                'INSERT INTO reliances (claim_id, "by", stake, least, draw, granted, "at", '
+                "settled_at) VALUES (:claim, :by, :stake, :least, :draw, :granted, :at, :settled)"
+            ),
+            [dict(zip(names, row, strict=True)) for row in given],
+        )
+    await moved(installation, "upgrade", "head")
+    async with installation.database() as database, database.read() as connection:
+        [bob, carol] = await reliances.of_claim(connection, ids[0])
+        assert bob == Stake(ids[0], "bob", 2.0, 0.25, moment(7_000_000))
+        assert carol == Stake(ids[0], "carol", 0.0, 0.25)
+        now = moment(11_000_000)
+        assert await reliances.standing(connection, alice.id, at=now) == [bob]
+    await moved(installation, "downgrade", "0017")
+    async with installation.database() as database, database.read() as connection:
+        rows = await connection.execute(
+            sa.text(
+                'SELECT claim_id, "by", stake, draw, granted, "at", settled_at IS NULL '
+                'FROM reliances ORDER BY claim_id, "by"'
+            )
+        )
+        assert [tuple(row) for row in rows] == [
+            (ids[0], "bob", 2.0, 0.25, 1, 7_000_000, 1),
+            (ids[0], "carol", 0.0, 0.25, 0, 0, 1),
+            (ids[1], "bob", 4.0, 0.75, 1, 9_000_000, 0),
+        ]
 
 
 async def test_the_migrated_schema_is_the_one_in_code(installation: Installation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,11 +24,11 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.execution import ExecutionResult
 from tmws.domain.trust.model import Part
-from tmws.domain.trust.reliance import Answer
+from tmws.domain.trust.reliance import TERM, Answer, Stake
 from tmws.services.reliance import Relied
 from tmws.storage import evidence, ledger, reliances, trust
+from tmws.storage.database import Transaction
 from tmws.storage.prepared import at_once
-from tmws.storage.reliances import Reliance
 
 
 @pytest.fixture
@@ -96,9 +97,9 @@ async def test_a_proven_agent_carries_what_its_record_allows_until_it_is_checked
     await proven(app, installation, alice, bob)
     budget = (await app.trust.explain(bob, "alice")).exposure.budget
     one, two = [await claims(app, installation, alice, 20 + n, held=None) for n in range(2)]
-    stake = 0.6 * budget
+    stake = 0.45 * budget
     assert (await asked(app, bob, one, stake=stake)).granted
-    refused = await asked(app, bob, two, stake=stake)
+    refused = await asked(app, bob, two, stake=0.6 * budget)
     assert refused.answer is Answer.OVER_BUDGET
     assert "more is too much" in refused.said()
     assert (await asked(app, bob, one, stake=stake)).granted  # the same once more adds nothing
@@ -131,14 +132,14 @@ async def test_what_one_has_is_no_room_for_another_and_what_was_refused_is_none_
     carol = await agent(app, "carol")
     budget = (await app.trust.explain(bob, "alice")).exposure.budget
     claim_id = await claims(app, installation, alice, 36, held=None)
-    for share in (0.2, 0.4):  # more than before, in place of it
+    for share in (0.1, 0.4):  # more than before, in place of it
         assert (await asked(app, bob, claim_id, stake=share * budget)).granted
         seen = (await app.trust.explain(bob, "alice")).exposure
         assert seen.carried == pytest.approx(share * budget)
     for _ in range(2):
         refused = await asked(app, carol, claim_id, stake=0.8 * budget)
         assert refused.answer is Answer.OVER_BUDGET
-    assert (await asked(app, carol, claim_id, stake=0.5 * budget)).granted
+    assert (await asked(app, carol, claim_id, stake=0.25 * budget)).granted
 
 
 async def test_a_claim_that_is_checked_this_moment_can_be_asked_about(
@@ -173,22 +174,32 @@ async def test_stakes_are_counted_by_author_and_ended_by_the_very_claims_check(
         installation.sandbox.will(timed_out())
         made[name] = (await verified(app, who, exit_code=check)).claim
     now = installation.clock.now()
-    async with installation.database() as database, database.write() as tx:
-        for place, each in enumerate(made.values()):
-            given = Reliance(each.id, "x", 2.0**place, 0.1, 0.5, granted=True, at=now)
-            await reliances.put(tx, given)
-            refused = replace(given, by="y", stake=1000.0, granted=False)
-            await reliances.put(tx, refused)
-        assert await at_once(tx, lambda run: reliances.stakes(run, made["it"])) == [1.0]
-        assert await reliances.carried(tx, alice.id) == 1.0 + 2.0 + 4.0
-        assert await reliances.carried(tx, bob.id) == 8.0
-        await evidence.replace_owners(tx, {twin.id: alice.id})
-        assert await reliances.carried(tx, alice.id) == 1.0 + 2.0 + 4.0 + 16.0
-        assert await reliances.carried(tx, bob.id) == 8.0
-        await at_once(tx, lambda run: reliances.settle(run, made["it"], at=now))
-        assert await reliances.carried(tx, alice.id) == 2.0 + 4.0 + 16.0
-        assert await reliances.carried(tx, bob.id) == 8.0
-        assert await at_once(tx, lambda run: reliances.stakes(run, made["it"])) == []
+
+    async def carried(tx: Transaction, who: Agent, at: datetime = now) -> float:
+        return sum(each.amount for each in await reliances.standing(tx, who.id, at=at))
+
+    async with installation.database() as database:
+        async with database.write() as tx:
+            for place, each in enumerate(made.values()):
+                given = Stake(each.id, "x", 2.0**place, 0.5, now)
+                await reliances.put(tx, given)
+                await reliances.put(tx, replace(given, by="y", amount=0.0, since=None))
+            assert await at_once(tx, lambda run: reliances.stakes(run, made["it"])) == [1.0]
+            assert await carried(tx, alice) == 1.0 + 2.0 + 4.0
+            assert await carried(tx, bob) == 8.0
+            await evidence.replace_owners(tx, {twin.id: alice.id})
+            assert await carried(tx, alice) == 1.0 + 2.0 + 4.0 + 16.0
+            assert await carried(tx, bob) == 8.0
+            last = now + TERM - timedelta(microseconds=1)
+            assert await carried(tx, alice, last) == 1.0 + 2.0 + 4.0 + 16.0
+            assert await carried(tx, alice, now + TERM) == 0.0
+        installation.workspace(content="print('one')\n")
+        installation.sandbox.will(ended(1))
+        await verified(app, alice, exit_code=1)
+        async with database.write() as tx:
+            assert await carried(tx, alice) == 2.0 + 4.0 + 16.0
+            assert await carried(tx, bob) == 8.0
+            assert await at_once(tx, lambda run: reliances.stakes(run, made["it"])) == []
 
 
 async def test_a_false_claim_that_others_built_on_costs_more_than_another(
@@ -196,13 +207,14 @@ async def test_a_false_claim_that_others_built_on_costs_more_than_another(
 ) -> None:
     await proven(app, installation, alice, bob)
     claim_id = await claims(app, installation, alice, 30, held=None)
-    assert (await asked(app, bob, claim_id, stake=0.5)).granted
+    assert (await asked(app, bob, claim_id, stake=1.0)).granted
+    assert (await app.reliance.allow(claim_id, stake=0.5, least=0.1, by="ann")).granted
     installation.sandbox.will(ended(31))
     await verified(app, alice, exit_code=30)
     async with installation.database() as database, database.read() as connection:
         [*_, last] = await evidence.of_owner(connection, alice.id)
         state = await trust.load_agent(connection, alice.id)
-    assert (last.evidence.relied_on, last.evidence.severity) == (True, 0.5)
+    assert (last.evidence.relied_on, last.evidence.severity) == (True, 1.5)
     assert state.model.beliefs[Part("conduct", alice.id)].mean < 0
     assert (await app.trust.explain(alice)).exposure.carried == 0.0
     assert (await app.audit.verify()).holds
@@ -258,7 +270,7 @@ async def test_two_that_ask_at_once_do_not_both_get_the_last_of_the_budget(
     async with installation.open() as other:
         found = await asyncio.gather(
             *(
-                asked(server, bob, claim_id, stake=0.6 * budget)
+                asked(server, bob, claim_id, stake=0.45 * budget)
                 for server, claim_id in zip((app, other, app), ids, strict=True)
             )
         )

@@ -14,7 +14,7 @@ from tests.integration.services import Installation, agent, claim, silent, timed
 from tests.security.test_access import CANARY, READABLE, RELATIONS, World, world
 from tmws.app import App
 from tmws.domain.batches import Incoming
-from tmws.domain.errors import NotFound
+from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.patterns import PatternDraft
 from tmws.faces.cli.main import tmws
 
@@ -53,9 +53,12 @@ async def test_only_those_who_read_a_claim_ask_to_rely_on_it(
         ask = world.app.reliance.ask(world.agents[relation], made.claim.id, stake=0.1, least=0.1)
         if relation in HEARS:
             assert not (await ask).granted
+            with pytest.raises(InvalidInput, match="Nothing that could end"):
+                await world.app.reliance.release(world.agents[relation], made.claim.id)
         else:
-            with pytest.raises(NotFound):
-                await ask
+            for refused in (ask, world.app.reliance.release(world.agents[relation], made.claim.id)):
+                with pytest.raises(NotFound):
+                    await refused
 
 
 async def test_an_author_reads_its_claim_where_it_is_no_member_any_more(world: World) -> None:

@@ -104,6 +104,7 @@ def questions(about: Names) -> list[Question]:
         ("report_outcome", {"outcome": "success", "claim_id": about.claim, "pattern_id": key}),
         ("get_verification", {"claim_id": about.claim}),
         ("rely", {"claim_id": about.claim, "stake": 0.5}),
+        ("rely", {"claim_id": about.claim, "stake": 0}),
         ("verify_claim", statement | {"patterns": [key]}),
         ("get_trust", {"agent": word}),
         ("get_trust", {"agent": "owner", "explain": True, "history": 50}),

@@ -263,6 +263,10 @@ def test_every_command_about_trust_reads_or_is_an_act_with_its_reason(
                 place.workspace(content=f"print({number})\n")
                 place.sandbox.will(ended(number % 2))
                 claim_id = (await verified(app, alice)).claim.id
+            for check in range(24):  # a record that others rely on
+                place.workspace(content=f"print({check // 2}, 'proven')\n")
+                place.sandbox.will(ended(check // 2))
+                await verified(app, (bob, alice)[check % 2], exit_code=check // 2)
             place.workspace(content="print('slow')\n")
             place.sandbox.will(timed_out())
             return claim_id, (await verified(app, alice)).claim.id
@@ -271,6 +275,8 @@ def test_every_command_about_trust_reads_or_is_an_act_with_its_reason(
     files = [str(tmp_path / name) for name in ("history.svg", "calibration.svg", "feedback.json")]
     tried = {
         "rely": [undecided_id, "--stake", "0.01", "--least", "0.01"],
+        "stakes": ["alice"],
+        "release": [undecided_id, "--reason", "nothing can decide it"],
         "list": [],
         "show": ["alice"],
         "compare": ["alice", "bob"],

@@ -6,7 +6,7 @@ and the leaf still be proven.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from tmws.domain.environments import Environment
 from tmws.domain.trust.entries import Kind, weighed
 from tmws.domain.trust.evidence import Evidence
 from tmws.domain.trust.model import VERSION
-from tmws.domain.trust.reliance import Answer, Risk
+from tmws.domain.trust.reliance import Answer, Risk, Stake
 from tmws.domain.verifications import Claim
 
 
@@ -95,8 +95,13 @@ def trust_refitted(version: str, *, state_sha256: str, by: str, at: datetime) ->
     return Event(Kind.REFITTED, at, {"version": version, "state_sha256": state_sha256, "by": by})
 
 
-def reliance_answered(claim: Claim, risk: Risk, answer: Answer, *, by: str, at: datetime) -> Event:
-    """Somebody asked to let a claim count before it was checked; what was said, and why."""
+def reliance_answered(
+    claim: Claim, risk: Risk, answer: Answer, *, stands: Stake, by: str, at: datetime
+) -> Event:
+    """Somebody asked to let a claim count before it was checked; what was said, and why.
+
+    `stands` is what holds from now on, whatever was asked for.
+    """
     return Event(
         "reliance_answered",
         at,
@@ -111,9 +116,38 @@ def reliance_answered(claim: Claim, risk: Risk, answer: Answer, *, by: str, at: 
             "carried": risk.carried,
             "budget": risk.budget,
             "owed": risk.owed,
+            "held": risk.held,
+            "stands": [_stake(stands)],
             "by": by,
         },
     )
+
+
+def reliance_released(
+    claim: Claim, stands: Sequence[Stake], *, reason: str | None, by: str, at: datetime
+) -> Event:
+    """Somebody relies on a claim no longer, or an administrator ended what others did."""
+    return Event(
+        "reliance_released",
+        at,
+        {
+            "claim": claim.id,
+            "agent": claim.agent_id,
+            "stands": [_stake(each) for each in stands],
+            "reason": reason,
+            "by": by,
+        },
+    )
+
+
+def _stake(stake: Stake) -> dict[str, Json]:
+    return {
+        "claim": stake.claim_id,
+        "by": stake.by,
+        "stake": stake.amount,
+        "draw": stake.draw,
+        "since": None if stake.since is None else stake.since.isoformat(),
+    }
 
 
 def tool_disabled(tool: str, *, reason: str, by: str, at: datetime) -> Event:

@@ -36,9 +36,13 @@ class Register:
         Raises:
             KeyError: it lacks what entries of its kind tell.
         """
-        if kind in _READ:
-            for fact, fields in _READ[kind](payload):
-                self.told[fact] = Told(index, fields)
+        if kind not in _READ:
+            return
+        acts = _READ[kind](payload)
+        if not acts:  # as entries of an earlier version: what stands nobody knows
+            self.miss(index, kind)
+        for fact, fields in acts:
+            self.told[fact] = Told(index, fields)
 
     def miss(self, index: int, kind: str) -> None:
         """Pass an entry whose payload was erased: what it told nobody knows."""
@@ -102,6 +106,13 @@ def _off(told: Mapping[str, Any]) -> Acts:
     return [(("switched-off tool", told["tool"]), {"reason": told["reason"]})]
 
 
+def _stakes(told: Mapping[str, Any]) -> Acts:
+    return [
+        (("stake", f"of {each['by']} on {each['claim']}"), _some(each, "stake", "draw", "since"))
+        for each in told.get("stands", ())
+    ]
+
+
 def _registered(what: str, name: str) -> Callable[[Mapping[str, Any]], Acts]:
     return lambda told: [((what, told[name]), _some(told, "workspace", "source", "sha256"))]
 
@@ -126,6 +137,8 @@ _READ: dict[str, Callable[[Mapping[str, Any]], Acts]] = {
     "held_check_removed": _gone("held check", "check"),
     "checker_registered": _registered("checker", "checker"),
     "checker_removed": _gone("checker", "checker"),
+    "reliance_answered": _stakes,
+    "reliance_released": _stakes,
 }
 _ABOUT = {
     "agent_created": ("agent", "secret of"),
@@ -143,5 +156,7 @@ _ABOUT = {
     "held_check_removed": ("held check",),
     "checker_registered": ("checker",),
     "checker_removed": ("checker",),
+    "reliance_answered": ("stake",),
+    "reliance_released": ("stake",),
 }
 """The kinds of things that an entry of a kind tells of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from statistics import fmean
 
 from tmws.domain.trust.entries import FITS
 from tmws.domain.trust.integrity import NOTHING_STATED, Integrity, exposure_budget
-from tmws.domain.trust.reliance import audits_owed
+from tmws.domain.trust.reliance import Stake, audits_owed
 from tmws.domain.trust.state import Step
 from tmws.storage import evidence, ledger, reliances
 from tmws.storage.database import Transaction
@@ -25,7 +26,8 @@ class Exposure:
         path: its steps, oldest first.
         integrity: stated confidence against what came of it.
         budget: how much stake it may have standing unchecked at once.
-        carried: how much it has.
+        stakes: what others let its claims count for, and takes room in the budget.
+        carried: how much that is.
         owed: checks that it owes since an alarm.
     """
 
@@ -33,7 +35,11 @@ class Exposure:
     path: Sequence[Step]
     integrity: Integrity
     budget: float
-    carried: float
+    stakes: Sequence[Stake]
+
+    @property
+    def carried(self) -> float:
+        return math.fsum(each.amount for each in self.stakes)
 
     @property
     def owed(self) -> int:
@@ -51,7 +57,7 @@ async def exposure(tx: Transaction, owner: str, *, bound: float, at: datetime) -
         path,
         integrity,
         budget=exposure_budget(bound, counted, integrity.penalty_at(at)),
-        carried=await reliances.carried(tx, owner),
+        stakes=await reliances.standing(tx, owner, at=at),
     )
 
 

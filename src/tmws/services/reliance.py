@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from tmws.domain import events
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
 from tmws.domain.claims import Verdict
 from tmws.domain.errors import InvalidInput, NotFound
-from tmws.domain.trust.reliance import Answer, Risk, require_askable
+from tmws.domain.trust.reliance import TERM, Answer, Risk, Stake, require_askable
 from tmws.domain.verifications import Claim
+from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
 from tmws.services.exposure import exposure
 from tmws.services.gate import Gate
 from tmws.services.notary import Notary, Receipt
 from tmws.services.scoring import believed
-from tmws.storage import claims, evidence, reliances, trust
+from tmws.storage import agents, claims, evidence, reliances, trust
 from tmws.storage.database import Database, Transaction
 from tmws.storage.prepared import at_once
 
@@ -34,7 +38,12 @@ _SAID = {
         "The author carries {carried:.2f} of {budget:.2f} unchecked; {stake:.2f} more is too much. "
         "Have its claims checked first: next_audits."
     ),
+    Answer.OVER_SHARE: (
+        "Nobody takes more than half of what others leave of the author's {budget:.2f}: "
+        "{most:.2f} is left for you. Ask for less, or let go of what you need no longer: stake 0."
+    ),
 }
+_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class Relied:
     claim: Claim
     answer: Answer
     risk: Risk
+    stake: Stake
 
     @property
     def granted(self) -> bool:
@@ -59,11 +69,20 @@ class Relied:
             carried=risk.carried,
             budget=risk.budget,
             stake=risk.stake,
+            most=risk.most,
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stake that takes room, and who it is that relies on the claim."""
+
+    stake: Stake
+    by: str
+
+
 class Reliance:
-    """Answers whether an unchecked claim may count, and remembers what was answered."""
+    """Answers whether an unchecked claim may count, and remembers for how much and how long."""
 
     def __init__(
         self, database: Database, *, gate: Gate, notary: Notary, clock: Clock, chance: Chance
@@ -84,9 +103,7 @@ class Reliance:
         await self._gate.require(Action.RELY)
         require_askable(stake, least)
         async with self._database.write() as tx:
-            claim = await claims.readable(tx, caller, claim_id)
-            if claim is None:
-                raise NotFound(f"No verification {claim_id[:40]!r} is visible to you.")
+            claim = await _readable(tx, caller, claim_id)
             owner = await evidence.owner_of(tx, claim.agent_id)
             if owner == await evidence.owner_of(tx, caller.id):
                 raise InvalidInput("Nobody relies on its own claims. Have it checked.")
@@ -105,15 +122,88 @@ class Reliance:
         """
         require_askable(stake, least)
         async with self._database.write() as tx:
-            claim = await claims.find(tx, claim_id)
-            if claim is None:
-                raise NotFound(f"No claim {claim_id[:40]!r}. See: tmws claims list.")
+            claim = await _known(tx, claim_id)
             owner = await evidence.owner_of(tx, claim.agent_id)
             relied, receipt = await self._answered(
                 tx, claim, owner, by=by, stake=stake, least=least
             )
         self._notary.publish(receipt)
         return relied
+
+    async def release(self, caller: Agent, claim_id: str) -> float:
+        """Rely on a claim no longer, under any of the caller's names; return what that frees.
+
+        Raises:
+            InvalidInput: the caller relies on nothing here.
+            NotFound: there is no such claim; one that is hidden looks the same.
+        """
+        await self._gate.require(Action.RELY)
+        async with self._database.write() as tx:
+            claim = await _readable(tx, caller, claim_id)
+            names = await _names_of(tx, caller.id)
+            freed, receipt = await self._ended(tx, claim, names, reason=None, by=caller.id)
+        self._notary.publish(receipt)
+        return freed
+
+    async def end(self, claim_id: str, *, reason: str, by: str, of: str | None = None) -> float:
+        """End what others let a claim count for, or what one of them does; return how much.
+
+        Args:
+            of: an agent's name, or an administrator's; None for everybody's.
+
+        Raises:
+            InvalidInput: nothing stands on the claim, or there is no reason.
+            NotFound: there is no such claim.
+        """
+        reason = require_text(reason, what="Reason", longest=_LONGEST_REASON)
+        async with self._database.write() as tx:
+            claim = await _known(tx, claim_id)
+            agent = None if of is None else await agents.named(tx, of)
+            names = None if of is None else {of if agent is None else agent.id}
+            freed, receipt = await self._ended(tx, claim, names, reason=reason, by=by)
+        self._notary.publish(receipt)
+        return freed
+
+    async def standing(self, agent_name: str) -> list[Standing]:
+        """Return what takes room in an agent's budget, for the installation's administrator.
+
+        Raises:
+            NotFound: no agent has this name.
+        """
+        async with self._database.read() as connection:
+            agent = await agents.named(connection, agent_name)
+            if agent is None:
+                raise NotFound(f"No agent is named {agent_name[:64]!r}. See: tmws agents list.")
+            owner = await evidence.owner_of(connection, agent.id)
+            found = await reliances.standing(connection, owner, at=self._clock.now())
+            names = await agents.names_of(connection, [each.by for each in found], reader=None)
+        return [Standing(each, names.get(each.by, each.by)) for each in found]
+
+    async def _ended(
+        self,
+        tx: Transaction,
+        claim: Claim,
+        names: set[str] | None,
+        *,
+        reason: str | None,
+        by: str,
+    ) -> tuple[float, Receipt]:
+        await self._notary.turn(tx)
+        await _require_unchecked(tx, claim)
+        ended = [
+            each
+            for each in await reliances.of_claim(tx, claim.id)
+            if each.amount and (names is None or each.by in names)
+        ]
+        if not ended:
+            raise InvalidInput(f"Nothing that could end stands on {claim.id}.")
+        stands = [replace(each, amount=0.0) for each in ended]
+        for each in stands:
+            await reliances.put(tx, each)
+        at = self._clock.now()
+        event = events.reliance_released(claim, stands, reason=reason, by=by, at=at)
+        freed = math.fsum(each.amount for each in ended)
+        return freed, await self._notary.append(tx, event)
 
     async def _answered(
         self, tx: Transaction, claim: Claim, owner: str, *, by: str, stake: float, least: float
@@ -126,31 +216,71 @@ class Reliance:
         seen = await at_once(tx, lambda run: believed(run, state, owner, at=at))
         bound = seen.standing.bound
         load = await exposure(tx, owner, bound=bound, at=at)
+        names = await _names_of(tx, by)
         earlier = await reliances.of_claim(tx, claim.id)
-        own = sum(each.stake for each in earlier if each.by == by and each.granted)
-        risk = Risk(
-            stake,
-            least,
+        mine = [each for each in earlier if each.by in names]
+        _require_in_term(mine, at=at)
+        own = next((each for each in mine if each.by == by), None)
+        own = own or Stake(
+            claim.id,
+            by,
+            0.0,
             # One draw for a claim: asking again, by another, or once it was sent again, is no
             # second chance.
             draw=earlier[0].draw if earlier else self._draw(),
+        )
+        others = [each for each in load.stakes if (each.claim_id, each.by) != (own.claim_id, by)]
+        risk = Risk(
+            stake,
+            least,
+            draw=own.draw,
             bound=bound,
-            carried=load.carried - own,
+            carried=math.fsum(each.amount for each in others),
             budget=load.budget,
             owed=load.owed,
+            held=math.fsum(each.amount for each in others if each.by in names),
         )
-        relied = Relied(claim, risk.answer(), risk)
+        answer = risk.answer()
         # What was given stands until the check: who asks for less, or in vain, may have
-        # built on it already.
-        if relied.granted or not own:
-            kept = max(stake, own)
-            given = reliances.Reliance(claim.id, by, kept, least, risk.draw, relied.granted, at)
-            await reliances.put(tx, given)
-        event = events.reliance_answered(claim, risk, relied.answer, by=by, at=at)
-        return relied, await self._notary.append(tx, event)
+        # built on it already. More begins no new term.
+        if answer is Answer.GRANTED:
+            since = min((each.since for each in mine if each.since), default=at)
+            own = replace(own, amount=max(stake, own.amount), since=since)
+        await reliances.put(tx, own)
+        event = events.reliance_answered(claim, risk, answer, stands=own, by=by, at=at)
+        return Relied(claim, answer, risk, own), await self._notary.append(tx, event)
 
     def _draw(self) -> float:
         return int.from_bytes(self._chance(7), "big") / 256**7
+
+
+async def _readable(tx: Transaction, caller: Agent, claim_id: str) -> Claim:
+    claim = await claims.readable(tx, caller, claim_id)
+    if claim is None:
+        raise NotFound(f"No verification {claim_id[:40]!r} is visible to you.")
+    return claim
+
+
+async def _known(tx: Transaction, claim_id: str) -> Claim:
+    claim = await claims.find(tx, claim_id)
+    if claim is None:
+        raise NotFound(f"No claim {claim_id[:40]!r}. See: tmws claims list.")
+    return claim
+
+
+async def _names_of(tx: Transaction, by: str) -> set[str]:
+    """Return this name with all that turned out to be the same one's."""
+    owners = await evidence.owners(tx)
+    owner = owners.get(by, by)
+    return {by, owner, *(each for each, whose in owners.items() if whose == owner)}
+
+
+def _require_in_term(mine: Sequence[Stake], *, at: datetime) -> None:
+    if any(each.is_over(at=at) for each in mine):
+        raise InvalidInput(
+            f"You relied on this claim {TERM.days} days ago, and it is unchecked still. "
+            "Have it checked: verify_claim."
+        )
 
 
 async def _require_unchecked(tx: Transaction, claim: Claim) -> None:

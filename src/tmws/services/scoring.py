@@ -12,7 +12,7 @@ from tmws.domain.trust import rules
 from tmws.domain.trust.confirmation import KNOWN_ANSWER, held_back
 from tmws.domain.trust.entries import standing_of, task_key, task_of
 from tmws.domain.trust.evidence import Evidence
-from tmws.domain.trust.reliance import LARGEST_STAKE
+from tmws.domain.trust.reliance import severity
 from tmws.domain.trust.score import Standing, standing
 from tmws.domain.trust.state import Model, Step
 from tmws.domain.verifications import Claim
@@ -68,7 +68,7 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
     key = task_key(claim.check, claim.workspace)
     met = evidence.met(run, key, owner)
     known = evidence.answered(run, claim)
-    staked = _staked(run, claim, judgement, at=at)
+    staked = _staked(run, claim, judgement)
     seen = Evidence(
         id=claim.id,
         agent=claim.agent_id,
@@ -78,7 +78,7 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
         task=met.task if met else task_of(claim, key),
         relied_on=bool(staked),
         stated_confidence=claim.confidence,
-        severity=min(LARGEST_STAKE, staked) or 1.0,
+        severity=severity(staked),
     )
     counted = seen if owner == seen.agent else replace(seen, agent=owner)
     state = trust.load_for(run, counted)
@@ -151,14 +151,11 @@ def believed(run: Execute, state: State, owner: str, *, at: datetime) -> Believe
     return Believed(held_back(shown, model, owner, mix, at, confirmed=share), share)
 
 
-def _staked(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> float:
+def _staked(run: Execute, claim: Claim, judgement: Judgement) -> float:
     """Return what others let the claim count for before this verdict, which ends it."""
     if judgement.verdict is Verdict.INCONCLUSIVE:
         return 0.0
-    staked = math.fsum(reliances.stakes(run, claim))
-    if staked:
-        reliances.settle(run, claim, at=at)
-    return staked
+    return math.fsum(reliances.stakes(run, claim))
 
 
 def _counted_today(run: Execute, seen: Evidence) -> float:

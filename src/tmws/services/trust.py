@@ -255,7 +255,8 @@ class Trust:
             each for each, whose in (await evidence.owners(connection)).items() if whose == owner
         ]
         # What somebody builds on already cannot wait for chance.
-        urgent = await reliances.relied_on(connection, owner)
+        stakes = await reliances.standing(connection, owner, at=now)
+        urgent = await reliances.sent_as(connection, {each.claim_id for each in stakes})
         undecided = await claims.undecided(
             connection, [owner, *linked], reader=reader, first=urgent, limit=_MOST_OPEN
         )
@@ -266,8 +267,10 @@ class Trust:
         state = await trust.load_tasks(connection, owner, tasks.values())
         ranking = audits.ranked(state.model, owner, tasks, now)
         statements = {c.id: c.statement for c in undecided}
-        picked = [Audit(c, statements[c.name]) for c in ranking if c.name in urgent][:limit]
-        ranking = [c for c in ranking if c.name not in urgent]
+        # At most half: else whoever relies on a friend's easy claims chooses its audits.
+        first = [c for c in ranking if c.name in urgent][: (limit + 1) // 2]
+        picked = [Audit(c, statements[c.name]) for c in first]
+        ranking = [c for c in ranking if c not in first]
         while ranking and len(picked) < limit:
             candidate = audits.pick(ranking, self._draw)
             assert candidate is not None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tmws.domain.canonical import Json, digest, sha256_hex
 from tmws.domain.register import Fact
 from tmws.storage import switches, workspaces
+from tmws.storage.columns import moment
 from tmws.storage.environments import environments, workspace_environments
-from tmws.storage.tables import agents, credentials, memberships, namespaces, trusted
+from tmws.storage.tables import agents, credentials, memberships, namespaces, reliances, trusted
 from tmws.storage.trusted import Kind
 
 Facts = dict[Fact, dict[str, Json]]
@@ -25,7 +27,7 @@ _CALLED = {Kind.REF: "trusted ref", Kind.HELD: "held check", Kind.CHECKER: "chec
 async def standing(connection: AsyncConnection) -> Facts:
     """Return every thing that the ledger tells of, as its row stands."""
     facts = {**await _agents(connection), **await _secrets(connection)}
-    facts |= await _environments(connection)
+    facts |= await _environments(connection) | await _stakes(connection)
     for name, root in (await workspaces.every(connection)).items():
         facts["workspace", name] = {"root": root}
     levels = sa.select(namespaces).where(namespaces.c.least_level.is_not(None))
@@ -77,6 +79,28 @@ async def _environments(connection: AsyncConnection) -> Facts:
     for row in await connection.execute(sa.select(workspace_environments).where(chosen)):
         facts["environment of", row.workspace] = {"environment": row.environment}
     return facts
+
+
+async def _stakes(connection: AsyncConnection) -> Facts:
+    found = await connection.execute(
+        sa.select(*(sa.type_coerce(c, sa.types.NULLTYPE).label(c.name) for c in reliances.c))
+    )
+    return {
+        ("stake", f"of {row.by} on {row.claim_id}"): {
+            "stake": row.stake,
+            "draw": row.draw,
+            "since": _moment(row.since),
+        }
+        for row in found
+    }
+
+
+def _moment(stored: Any) -> Json:
+    """Return a time as entries tell it; what is none as it stands."""
+    try:
+        return None if stored is None else moment(stored).isoformat()
+    except (TypeError, OverflowError):
+        return str(stored)
 
 
 def _names(stored: str) -> Json:

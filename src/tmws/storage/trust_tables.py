@@ -41,21 +41,19 @@ links = sa.Table(
     sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
 )
 
-# Who lets which claim count before it is checked: every answer, also a refusal, because one
-# draw holds for a claim however often it is asked about.
+# Who lets which claim count before it is checked; also who was refused, because one draw
+# holds for a claim however often it is asked about.
 reliances = sa.Table(
     "reliances",
     metadata,
     sa.Column("claim_id", sa.ForeignKey("claims.id"), primary_key=True),
     # An agent's id, or an administrator's name.
     sa.Column("by", sa.String(128), primary_key=True),
+    # 0 where it was refused, or let go.
     sa.Column("stake", sa.Double, nullable=False),
-    sa.Column("least", sa.Double, nullable=False),
     sa.Column("draw", sa.Double, nullable=False),
-    sa.Column("granted", sa.Integer, nullable=False),
-    sa.Column("at", Moment, nullable=False),
-    # When the claim was checked; None while it carries the stake.
-    sa.Column("settled_at", Moment),
+    # When it was granted first.
+    sa.Column("since", Moment),
 )
 
 # A row for each number of the trust model: beliefs by part, records, tallies, tasks, the

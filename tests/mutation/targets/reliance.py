@@ -10,12 +10,13 @@ _ONE = "await self._notary.turn(tx) → pass"
 TARGET = Target(
     sources={
         "src/tmws/services/exposure.py": ("exposure", "walked", "_integrity"),
-        _SERVICE: ("Reliance", "_require_unchecked"),
+        _SERVICE: ("Reliance", "_names_of", "_require_in_term", "_require_unchecked"),
         "src/tmws/storage/reliances.py": (),
     },
     tests=(
         "tests/integration/test_reliance.py",
         "tests/integration/test_trust_clock.py",
+        "tests/security/test_stakes.py",
         "tests/security/test_trust_gaming.py",
         *("-k", "not postgres"),
     ),
@@ -27,11 +28,6 @@ TARGET = Target(
             "keeps two that ask at once apart, which SQLite does by itself"
         ),
         f"{_SERVICE} Reliance._draw: 256 → 257": "moves each draw by less than three per cent",
-        "src/tmws/storage/reliances.py : "
-        "_PLAIN.update().where(_PLAIN.c.claim_id.in_(_SAME), _PLAIN.c.settled_at.is_(None)) → "
-        "_PLAIN.update().where(_PLAIN.c.claim_id.in_(_SAME))": (
-            "what was settled is settled once more; when is told nowhere"
-        ),
     },
 )
 """How it is decided is in `trust`, with the rest of the rules."""

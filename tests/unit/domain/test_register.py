@@ -73,6 +73,26 @@ def test_entries_of_other_kinds_change_nothing(kind: str) -> None:
     assert found(register, {SHOP: ROOT}) == []
 
 
+def test_an_answer_tells_of_each_stake_that_stands_after_it() -> None:
+    stakes = [{"claim": "c", "by": by, "stake": 1, "draw": 0.5, "since": None} for by in "xy"]
+    register = after(("reliance_answered", {"by": "x", "stands": stakes[:1]}))
+    register.take(1, "reliance_released", {"by": "ann", "stands": [stakes[1] | {"stake": 0}]})
+    row = {"stake": 1.0, "draw": 0.5, "since": None}
+    one, other = ("stake", "of x on c"), ("stake", "of y on c")
+    assert found(register, {one: row, other: row | {"stake": 0.0}}) == []
+    assert found(register, {one: row, other: row}) == [(other, 1)]
+    assert found(register, {other: row | {"stake": 0.0}}) == [(one, 0)]
+
+
+def test_what_stood_when_answers_did_not_tell_is_excused_until_one_does() -> None:
+    stake = {"claim": "c", "by": "x", "stake": 1, "draw": 0.5, "since": None}
+    register = after(("reliance_answered", {"by": "x", "stake": 2}))
+    row = {"stake": 2.0, "draw": 0.5, "since": None}
+    assert found(register, {("stake", "of x on c"): row}) == []
+    register.take(1, "reliance_answered", {"by": "x", "stands": [stake]})
+    assert found(register, {("stake", "of x on c"): row}) == [(("stake", "of x on c"), 1)]
+
+
 def test_an_entry_without_what_its_kind_tells_is_refused() -> None:
     with pytest.raises(KeyError):
         after(("workspace_registered", {"workspace": "shop"}))

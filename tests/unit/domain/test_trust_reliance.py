@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.domain.trust_logs import supported
+from tests.unit.domain.trust_logs import DAY, supported
 from tmws.domain.errors import InvalidInput
 from tmws.domain.trust.logistic import Belief
 from tmws.domain.trust.reliance import (
     LARGEST_STAKE,
     PROVEN_AFTER_ALARM,
+    TERM,
     Answer,
     Risk,
+    Stake,
     audits_owed,
     require_askable,
+    severity,
 )
 from tmws.domain.trust.rules import GATE_NOISE
 from tmws.domain.trust.state import Step
 
 EVEN = 0.5
 """The draw that moves a threshold neither way."""
-FINE = Risk(stake=1.0, least=0.5, draw=EVEN, bound=0.75, carried=1.0, budget=2.0, owed=0)
+FINE = Risk(stake=1.0, least=0.5, draw=EVEN, bound=0.75, carried=1.0, budget=3.0, owed=0, held=0.0)
 UNIT = st.floats(0.0, 1.0, exclude_min=True, exclude_max=True)
 STAKES = st.floats(0.01, LARGEST_STAKE)
+
+
+RISKS = st.builds(
+    lambda held, carried, **fields: Risk(**fields, carried=held + carried, held=held),
+    held=st.just(0.0) | STAKES,
+    carried=STAKES,
+    stake=STAKES,
+    least=UNIT,
+    draw=UNIT,
+    bound=UNIT,
+    budget=STAKES,
+    owed=st.integers(0, 3),
+)
 
 
 def step(weight: float, *, alarmed: bool = False) -> Step:
@@ -40,6 +57,54 @@ def test_a_claim_counts_up_to_the_last_of_the_budget() -> None:
     over = math.nextafter(FINE.budget, math.inf)
     assert replace(FINE, carried=0.0, stake=over).answer() is Answer.OVER_BUDGET
     assert replace(FINE, budget=math.nextafter(2.0, 0.0)).answer() is Answer.OVER_BUDGET
+
+
+def test_whoever_asks_takes_at_most_half_of_what_all_others_leave() -> None:
+    assert FINE.most == 1.0
+    assert replace(FINE, stake=math.nextafter(1.0, 2.0)).answer() is Answer.OVER_SHARE
+    # What it holds already is part of its half, and takes nothing of what others leave.
+    assert replace(FINE, held=0.75, carried=1.75).most == 0.25
+    assert replace(FINE, held=0.75, carried=1.75).answer() is Answer.OVER_SHARE
+    assert replace(FINE, held=0.75, carried=1.75, stake=0.25).answer() is Answer.GRANTED
+    assert replace(FINE, carried=4.0).most == 0.0
+
+
+@given(askers=st.lists(st.integers(0, 3), max_size=40), ask=st.floats(0.01, 3.0))
+def test_however_many_ask_for_all_they_get_something_is_left_for_another(
+    askers: list[int], ask: float
+) -> None:
+    taken = [0.0] * 4
+    for asker in askers:
+        risk = replace(FINE, stake=ask, carried=sum(taken), held=taken[asker])
+        stake = min(ask, risk.most)
+        if stake > 0.0:
+            assert replace(risk, stake=stake).answer() is Answer.GRANTED
+            taken[asker] += stake
+    assert replace(FINE, carried=sum(taken)).most >= FINE.budget / 2**5 - 1e-9
+
+
+def test_a_stake_takes_room_from_its_first_grant_until_its_term_is_over() -> None:
+    stake = Stake("claim", "bob", 1.0, EVEN, DAY)
+    assert timedelta(days=90) == TERM
+    assert stake.until == DAY + TERM
+    assert stake.is_over(at=DAY + TERM)
+    assert not stake.is_over(at=DAY + TERM - timedelta(microseconds=1))
+
+
+def test_what_was_never_granted_is_never_over() -> None:
+    refused = Stake("claim", "bob", 0.0, EVEN)
+    assert refused.until is None
+    assert not refused.is_over(at=DAY + 9 * TERM)
+
+
+@pytest.mark.parametrize(
+    ("staked", "cost"),
+    [(0.0, 1.0), (0.01, 1.0), (1.0, 1.0), (1.5, 1.5), (100.0, 100.0), (101, 100)],
+)
+def test_a_false_claim_costs_what_others_let_count_and_never_less_than_an_ordinary_one(
+    staked: float, cost: float
+) -> None:
+    assert severity(staked) == cost
 
 
 def test_the_bound_must_lie_above_what_is_asked_for_blurred_by_the_draw() -> None:
@@ -55,14 +120,14 @@ def test_checks_that_are_owed_come_before_the_bound_and_the_bound_before_the_bud
     assert replace(nothing_is_well, owed=0).answer() is Answer.BOUND_TOO_LOW
 
 
-@given(risk=st.builds(Risk, STAKES, UNIT, UNIT, UNIT, STAKES, STAKES, st.integers(0, 3)))
+@given(risk=RISKS)
 def test_who_risks_less_or_can_carry_more_is_not_refused_what_was_granted(risk: Risk) -> None:
     if risk.answer() is Answer.GRANTED:
         for better in (
             replace(risk, stake=risk.stake / 2),
             replace(risk, least=risk.least / 2),
             replace(risk, bound=(1.0 + risk.bound) / 2),
-            replace(risk, carried=risk.carried / 2),
+            replace(risk, carried=(risk.carried + risk.held) / 2),
             replace(risk, budget=risk.budget * 2),
         ):
             assert better.answer() is Answer.GRANTED
@@ -119,4 +184,4 @@ def test_what_rang_the_alarm_proves_nothing_after_it() -> None:
 
 
 def test_an_answer_is_called_what_the_ledger_calls_it() -> None:
-    assert list(Answer) == ["granted", "bound_too_low", "over_budget", "audits_owed"]
+    assert list(Answer) == ["granted", "bound_too_low", "over_budget", "over_share", "audits_owed"]

@@ -215,8 +215,41 @@ async def rely(app: App, printer: Printer, claim_id: str, stake: float, least: f
             "carried": risk.carried,
             "budget": risk.budget,
             "audits_owed": risk.owed,
+            "until": relied.stake.until,
         }
     )
+
+
+@trust.command()
+@click.argument("agent")
+@with_app
+async def stakes(app: App, printer: Printer, agent: str) -> None:
+    """List what others let AGENT's unchecked claims count for, and until when."""
+    printer.rows(
+        ("claim_id", "by", "stake", "since", "until"),
+        [
+            {
+                "claim_id": each.stake.claim_id,
+                "by": each.by,
+                "stake": each.stake.amount,
+                "since": each.stake.since,
+                "until": each.stake.until,
+            }
+            for each in await app.reliance.standing(agent)
+        ],
+        empty="Nobody relies on an unchecked claim of this agent.",
+    )
+
+
+@trust.command()
+@click.argument("claim_id")
+@click.option("--of", metavar="NAME", help="Whose stake; everybody's if left out.")
+@_reason
+@with_app
+async def release(app: App, printer: Printer, claim_id: str, of: str | None, reason: str) -> None:
+    """End what others let CLAIM_ID count for unchecked, e.g. where nothing can decide it."""
+    freed = await app.reliance.end(claim_id, reason=reason, by=operator(), of=of)
+    printer.record({"claim_id": claim_id, "freed": freed, "reason": reason})
 
 
 @trust.command()

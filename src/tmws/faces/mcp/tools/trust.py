@@ -50,7 +50,7 @@ class Rely(Arguments):
     """Which claim, and at what risk."""
 
     claim_id: Annotated[str, Field(min_length=1, max_length=64)]
-    stake: Annotated[float, Field(gt=0, le=LARGEST_STAKE)] = 1.0
+    stake: Annotated[float, Field(ge=0, le=LARGEST_STAKE)] = 1.0
     least: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
@@ -176,9 +176,12 @@ async def next_audits(call: Call, wanted: NextAudits) -> Json:
 async def rely(call: Call, wanted: Rely) -> Json:
     """Ask whether another agent's undecided claim may count already; the answer is on record.
 
-    If it turns out false, its author pays by `stake` (1: an ordinary claim). `least`: the bound
-    its author needs.
+    If it turns out false, its author pays by `stake` (1: an ordinary claim; 0 lets go of yours).
+    `least`: the bound its author needs.
     """
+    if wanted.stake == 0:
+        freed = await call.app.reliance.release(call.caller, wanted.claim_id)
+        return {"claim_id": wanted.claim_id, "answer": "released", "freed": rounded(freed)}
     relied = await call.app.reliance.ask(
         call.caller, wanted.claim_id, stake=wanted.stake, least=wanted.least
     )
@@ -192,6 +195,8 @@ async def rely(call: Call, wanted: Rely) -> Json:
         "carried": rounded(risk.carried),
         "budget": rounded(risk.budget),
         "audits_owed": risk.owed,
+        "stands": rounded(relied.stake.amount),
+        "until": relied.stake.until,
     }
 
 
