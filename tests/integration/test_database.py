@@ -18,12 +18,13 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput, NotFound
 from tmws.storage import agents, artifacts
 from tmws.storage.database import Database
-from tmws.storage.prepared import Execute, Prepared, Value, at_once, inserted
+from tmws.storage.prepared import Execute, Prepared, Value, at_last, at_once, inserted
 from tmws.storage.tables import agents as agents_table
 from tmws.storage.tables import artifacts as artifacts_table
 from tmws.testing.clock import START
 
 LOOK = sa.text("SELECT 1")
+_COUNTED = Prepared(sa.select(sa.func.count()).select_from(agents_table))
 
 
 @pytest.fixture
@@ -36,6 +37,12 @@ async def database(app: App, installation: Installation) -> AsyncIterator[Databa
 
 def count() -> sa.Select[int]:
     return sa.select(sa.func.count()).select_from(agents_table)
+
+
+def counted(run: Execute) -> int:
+    """Count the agents."""
+    [[found]] = run(_COUNTED, {})
+    return int(found)
 
 
 def put(run: Execute, *numbers: int) -> list[str]:
@@ -86,6 +93,9 @@ async def test_a_transaction_cancelled_anywhere_leaves_none_open(
             await connection.scalar(count())
         async with database.glance() as connection:
             await connection.scalar(count())
+        async with database.read() as connection:
+            await at_last(connection, counted)
+        await database.glance_at_once(counted)
         await database.at_once(lambda run: put(run, number))
 
     async with installation.database() as database:
@@ -103,6 +113,39 @@ async def test_a_glance_sees_what_was_committed_last(app: App, database: Databas
         before = await looking.scalar(count()) or 0
         await agent(app, "late")
         assert await looking.scalar(count()) == before + 1
+        await agent(app, "later")
+    assert await database.glance_at_once(counted) == before + 2
+
+
+async def test_the_last_step_sees_the_state_of_those_before_it(
+    app: App, database: Database
+) -> None:
+    async with database.read() as reading:
+        before = await at_once(reading, counted)
+        await agent(app, "late")
+        assert await at_last(reading, counted) == before
+    async with database.read() as reading:
+        assert await at_last(reading, counted) == before + 1
+    await agent(app, "later")
+    assert await database.glance_at_once(counted) == before + 2
+
+
+async def test_a_last_step_that_fails_ends_its_transaction_all_the_same(
+    app: App, database: Database
+) -> None:
+    def fail(run: Execute) -> None:
+        counted(run)
+        raise NotFound("Nothing here.")
+
+    for number in range(3):
+        with pytest.raises(NotFound):
+            async with database.read() as reading:
+                await at_last(reading, fail)
+        with pytest.raises(NotFound):
+            await database.glance_at_once(fail)
+        before = await database.glance_at_once(counted)
+        await agent(app, f"late{number}")
+        assert await database.glance_at_once(counted) == before + 1
 
 
 async def test_a_transaction_that_fails_leaves_nothing(app: App, database: Database) -> None:

@@ -112,8 +112,8 @@ async def test_search_and_recommendation_find_by_keys_all_that_they_read(
         told = await plans(
             connection,
             [
-                switches.disabled(connection),
-                serving.places(connection),
+                at_once(connection, switches.disabled),
+                at_once(connection, serving.places),
                 at_once(connection, partial(catalogue.open_to, caller=alice)),
                 catalogue.words_since(
                     connection, kind=Kind.PATTERN, namespace=LARGE, revision=3, limit=2

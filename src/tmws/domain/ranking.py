@@ -110,11 +110,15 @@ class Ranking(Sequence[Ranked]):
     """Results, best first, each made when it is looked at: of hundreds few ever are."""
 
     def __init__(
-        self, order: Sequence[tuple[float, str]], parts: Mapping[str, Mapping[Arm, float]]
+        self,
+        order: Sequence[tuple[float, str]],
+        shares: Mapping[Arm, Mapping[str, float]],
+        weights: Mapping[Arm, float],
     ) -> None:
         """Args: order: the negative score and the id of each, ascending."""
         self._order = order
-        self._parts = parts
+        self._shares = shares
+        self._weights = weights
 
     def __len__(self) -> int:
         return len(self._order)
@@ -131,10 +135,21 @@ class Ranking(Sequence[Ranked]):
 
     def above_nothing(self) -> Ranking:
         """Leave out what has a score of 0."""
-        return Ranking(self._order[: bisect_left(self._order, (0.0, ""))], self._parts)
+        above = self._order[: bisect_left(self._order, (0.0, ""))]
+        return Ranking(above, self._shares, self._weights)
+
+    def after(self, precedents: Precedents) -> Ranking:
+        """Return what the same searches say beside other past uses."""
+        described = dict(self._shares)
+        described.pop(Arm.USES, None)
+        return _summed(described, precedents)
 
     def _ranked(self, below: float, item_id: str) -> Ranked:
-        return Ranked(item_id, -below, self._parts[item_id])
+        parts = {}
+        for arm, found in self._shares.items():
+            if part := self._weights[arm] * found.get(item_id, 0.0):
+                parts[arm] = part
+        return Ranked(item_id, -below, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +183,20 @@ def fuse(
         arms: raw scores by item id, higher is better, of at most CANDIDATES items
             each. An arm that could not search is left out or empty.
     """
-    shares = {arm: _shares(arms[arm]) for arm in Arm if arms.get(arm)}
+    return _summed({arm: _shares(arms[arm]) for arm in Arm if arms.get(arm)}, precedents)
+
+
+def _summed(shares: Mapping[Arm, Mapping[str, float]], precedents: Precedents) -> Ranking:
     weights = _weights(shares, precedents.weight)
     if precedents.weight:
-        shares[Arm.USES] = dict(precedents.shares)
-    parts: dict[str, dict[Arm, float]] = {key: {} for found in shares.values() for key in found}
+        shares = {**shares, Arm.USES: precedents.shares}
+    parts: dict[str, list[float]] = {}
     for arm, found in shares.items():
         weight = weights[arm]
         for item_id, share in found.items():
-            if part := weight * share:
-                parts[item_id][arm] = part
-    order = sorted((-math.fsum(named.values()), item_id) for item_id, named in parts.items())
-    return Ranking(order, parts)
+            parts.setdefault(item_id, []).append(weight * share)
+    order = sorted([(-math.fsum(added), item_id) for item_id, added in parts.items()])
+    return Ranking(order, shares, weights)
 
 
 def _weights(present: Iterable[Arm], uses: float) -> dict[Arm, float]:

@@ -11,7 +11,7 @@ from tmws.domain.ranking import (
     Evidence,
     PastUse,
     Precedents,
-    Ranked,
+    Ranking,
     fuse,
     is_worth_showing,
     precedents,
@@ -76,7 +76,7 @@ class Found:
 
     arms: Mapping[Arm, Scores]
     uses: Precedents
-    ranked: Sequence[Ranked]
+    ranked: Ranking
     shown: bool
     near: Sequence[NearUse] = ()
     recorded: int = 0

@@ -20,8 +20,7 @@ class Gate:
         Raises:
             ToolDisabled: an administrator switched it off; the message says why.
         """
-        async with self._database.glance() as connection:
-            off = await switches.disabled(connection)
+        off = await self._database.glance_at_once(switches.disabled)
         if action.value in off:
             raise ToolDisabled(
                 f"{action.value} is switched off by an administrator ({off[action.value]}). "

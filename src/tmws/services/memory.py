@@ -168,7 +168,9 @@ class Memory:
 
 def _telling(found: Found) -> Sequence[Ranked]:
     """Return what is about the request: once something fits, notes that hardly do are noise."""
-    ranked = found.ranked if found.shown else ()
+    if not found.shown:
+        return ()
+    ranked = found.ranked
     return [hit for hit in ranked if hit.score >= _FAINTEST * ranked[0].score]
 
 

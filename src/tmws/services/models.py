@@ -14,6 +14,7 @@ from tmws.services.pauses import Pause
 from tmws.storage import documents, serving
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
+from tmws.storage.prepared import at_once
 from tmws.storage.serving import Place, Stage
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0
@@ -169,16 +170,17 @@ class Models:
             except TmwsError:
                 continue
             async with self._database.write() as tx:
-                stored = [place for place in await serving.places(tx) if place.arm == arm.value]
+                stored = await at_once(tx, serving.places)
                 await serving.clear(tx, arm.value, (Stage.COMING,))
-                if not any(_is(place, Stage.SERVING, embedder.id) for place in stored):
+                theirs = [place for place in stored if place.arm == arm.value]
+                if not any(_is(place, Stage.SERVING, embedder.id) for place in theirs):
                     coming = Place(arm.value, Stage.COMING, embedder.id, recipe, self._clock.now())
                     await serving.put(tx, coming)
 
     async def take_over(self, coming: Place) -> bool:
         """Let a model serve from now on if it has read everything; say whether it does."""
         async with self._database.write() as tx:
-            if coming not in await serving.places(tx):
+            if coming not in await at_once(tx, serving.places):
                 return False
             for kind in Kind:
                 if await documents.lacking(tx, kind=kind, embedder=coming.embedder, limit=1):
@@ -200,8 +202,7 @@ class Models:
 
     async def places(self) -> list[Place]:
         """Return who serves and who is coming."""
-        async with self._database.glance() as connection:
-            return await serving.places(connection)
+        return await self._database.glance_at_once(serving.places)
 
     async def try_all(self) -> str:
         """Return who serves.

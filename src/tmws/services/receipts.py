@@ -21,7 +21,7 @@ from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.ports import Chance, Clock
 from tmws.storage import receipts, trials
 from tmws.storage.database import Database, Transaction
-from tmws.storage.prepared import Execute, at_once
+from tmws.storage.prepared import Execute
 from tmws.storage.receipts import Receipt
 from tmws.storage.trials import Trial
 
@@ -107,16 +107,18 @@ class Receipts:
             issued, self._waiting = self._waiting, []
             begun, self._trials = self._trials, []
             try:
-                async with self._database.write() as tx:
-                    await at_once(tx, partial(_kept, issued, self._clock.now() - LIFE))
-                    await trials.add(tx, begun)
+                await self._database.at_once(
+                    partial(_kept, issued, begun, self._clock.now() - LIFE)
+                )
             except (BackendUnavailable, Conflict) as error:
                 _log.warning("receipts_lost", count=len(issued), reason=error.message)
 
 
-def _kept(issued: Sequence[Receipt], since: datetime, run: Execute) -> None:
+def _kept(issued: Sequence[Receipt], begun: Sequence[Trial], since: datetime, run: Execute) -> None:
     receipts.forget(run, before=since)
     for receipt in issued:
         receipts.add(run, receipt)
     for agent_id in {receipt.agent_id for receipt in issued}:
         receipts.thin_out(run, agent_id, keep=MOST_OF_AN_AGENT)
+    for trial in begun:
+        trials.add(run, trial)

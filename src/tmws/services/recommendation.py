@@ -14,7 +14,7 @@ from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
 from tmws.domain.analytics import Direction, Trend
 from tmws.domain.patterns import Pattern
-from tmws.domain.ranking import Arm, fuse, precedents
+from tmws.domain.ranking import Arm, precedents
 from tmws.domain.recommendation import Candidate, Fit, NearUse, Part, Record, Weighed
 from tmws.domain.situations import Request, Severity, Situation
 from tmws.domain.uplift import is_withheld, uniform
@@ -28,7 +28,7 @@ from tmws.services.search import Search
 from tmws.storage import patterns, recommendation, trends
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
-from tmws.storage.prepared import Execute, at_once
+from tmws.storage.prepared import Execute, at_last
 
 NEAREST_TOLD = 3
 
@@ -184,7 +184,7 @@ class Recommendation:
             if not found.shown:
                 return _Answer((), asked, fits=False)
             step = partial(self._weighed, caller=caller, found=found, luck=luck)
-            return await at_once(connection, partial(step, asked=asked, limit=situation.limit))
+            return await at_last(connection, partial(step, asked=asked, limit=situation.limit))
 
     def _weighed(
         self, run: Execute, *, caller: Agent, asked: Asked, found: Found, luck: _Luck, limit: int
@@ -327,10 +327,10 @@ def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[F
     uses = partial(map, partial(finding.past_use, caller_id=caller.id), heard)
     inverse = (replace(use, outcome=1.0 - use.outcome) for use in uses())
     badly = precedents(inverse, recorded=found.recorded)
-    well = precedents(uses(), recorded=found.recorded)
-    ranked = found.ranked
-    if well != found.uses:
-        ranked = fuse(finding.telling(found.arms), well)
+    well = found.uses
+    if len(heard) < len(found.near):
+        well = precedents(uses(), recorded=found.recorded)
+    ranked = found.ranked if well == found.uses else found.ranked.after(well)
     fits = []
     for each in ranked[: rules.CONSIDERED]:
         by_uses = each.parts.get(Arm.USES, 0.0)

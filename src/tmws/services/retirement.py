@@ -10,6 +10,7 @@ from tmws.ports import Clock
 from tmws.services.models import Models
 from tmws.storage import retired, serving
 from tmws.storage.database import Database
+from tmws.storage.prepared import at_once
 from tmws.storage.serving import Place, Stage
 
 KEPT_FOR = timedelta(days=7)
@@ -37,7 +38,7 @@ class Retirement:
         """
         asked_for = await self._models.asked_for()
         async with self._database.write() as tx:
-            places = await serving.places(tx)
+            places = await at_once(tx, serving.places)
             if not self.is_settled(places, kept_for=kept_for):
                 raise Conflict(
                     "No model has taken over yet, one is still reading, or one took over a moment "

@@ -38,8 +38,7 @@ class Switches:
 
     async def disabled(self) -> dict[str, str]:
         """Return tool to reason of every tool that is off."""
-        async with self._database.glance() as connection:
-            return await switches.disabled(connection)
+        return await self._database.glance_at_once(switches.disabled)
 
     async def every(self) -> list[ToolState]:
         """Return all tools in order."""

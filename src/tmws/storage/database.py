@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput
 from tmws.storage.one_trip import OneTripDriver
-from tmws.storage.prepared import Execute, at_once, at_once_and_kept
+from tmws.storage.prepared import Execute, at_a_glance, at_once, at_once_and_kept
 
 T = TypeVar("T")
 Transaction = AsyncConnection
@@ -93,6 +93,18 @@ class Database:
         with _translated():
             async with self._glancing.connect() as connection:
                 yield connection
+
+    async def glance_at_once(self, work: Callable[[Execute], T]) -> T:
+        """Do the same for a single query that is prepared: on SQLite in one trip.
+
+        Raises:
+            BackendUnavailable: the database did not answer.
+        """
+        if self.dialect != "sqlite":
+            async with self.glance() as connection:
+                return await at_once(connection, work)
+        with _translated():
+            return await at_a_glance(self.engine, work)
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

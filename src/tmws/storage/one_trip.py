@@ -123,6 +123,12 @@ class SqliteConnection(AsyncAdapt_aiosqlite_connection):
             found: T = await connection._execute(self.begun(partial(work, connection._conn)))
         return found
 
+    async def at_last(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do so as the last act of a transaction that only reads, and end it on the way."""
+        found = await self.on_thread(partial(_before_end, work))
+        self._open = False
+        return found
+
     def alone(self, work: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
         """Do so for the only user of this connection, who has begun nothing on it."""
         connection: Any = self._connection
@@ -144,6 +150,12 @@ class OneTripDriver(AsyncAdapt_aiosqlite_dbapi):
 def _after(connection: sqlite3.Connection, begin: str, work: Callable[[], T]) -> T:
     connection.execute(begin)
     return work()
+
+
+def _before_end(work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    found = work(connection)
+    connection.execute("COMMIT")
+    return found
 
 
 def _statement(

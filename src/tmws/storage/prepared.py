@@ -145,11 +145,28 @@ async def at_once(connection: AsyncConnection, work: Callable[[Execute], T]) -> 
     return await _answered(driver.on_thread(lambda raw: work(partial(_on_sqlite, raw.cursor()))))
 
 
+async def at_last(connection: AsyncConnection, work: Callable[[Execute], T]) -> T:
+    """Do so as the last step of a transaction that only reads: on SQLite it ends on that trip."""
+    if connection.dialect.name != "sqlite":
+        return await at_once(connection, work)
+    driver: Any = (await connection.get_raw_connection()).dbapi_connection
+    return await _answered(driver.at_last(lambda raw: work(partial(_on_sqlite, raw.cursor()))))
+
+
 async def at_once_and_kept(engine: AsyncEngine, work: Callable[[Execute], T]) -> T:
     """Do so on SQLite as a transaction of its own, which begins and ends on that trip."""
+    return await _alone(engine, partial(_kept, work=work))
+
+
+async def at_a_glance(engine: AsyncEngine, work: Callable[[Execute], T]) -> T:
+    """Do so on SQLite without a transaction: each statement sees what was committed last."""
+    return await _alone(engine, lambda raw: work(partial(_on_sqlite, raw.cursor())))
+
+
+async def _alone(engine: AsyncEngine, work: Callable[[sqlite3.Connection], T]) -> T:
     pooled = await _checked_out(engine)
     try:
-        return await _answered(pooled.dbapi_connection.alone(partial(_kept, work=work)))
+        return await _answered(pooled.dbapi_connection.alone(work))
     finally:
         pool: Any = engine.pool
         if pool.checkedin() < pool.size():

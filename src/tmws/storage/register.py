@@ -17,6 +17,7 @@ from tmws.domain.register import Fact
 from tmws.storage import switches, workspaces
 from tmws.storage.columns import moment
 from tmws.storage.environments import environments, workspace_environments
+from tmws.storage.prepared import at_once
 from tmws.storage.tables import agents, credentials, memberships, namespaces, reliances, trusted
 from tmws.storage.trusted import Kind
 
@@ -33,7 +34,7 @@ async def standing(connection: AsyncConnection) -> Facts:
     levels = sa.select(namespaces).where(namespaces.c.least_level.is_not(None))
     for row in await connection.execute(levels):
         facts["least level of", row.name] = {"level": row.least_level}
-    for tool, reason in (await switches.disabled(connection)).items():
+    for tool, reason in (await at_once(connection, switches.disabled)).items():
         facts["switched-off tool", tool] = {"reason": reason}
     for row in await connection.execute(sa.select(trusted)):
         facts[_CALLED.get(row.kind, row.kind), row.name] = {

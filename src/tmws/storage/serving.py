@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.ports import Recipe
 from tmws.storage.columns import moment
-from tmws.storage.prepared import Prepared, at_once, plain
+from tmws.storage.prepared import Execute, Prepared, plain
 from tmws.storage.tables import serving
 
 
@@ -34,12 +34,11 @@ class Place:
     since: datetime
 
 
-async def places(connection: AsyncConnection) -> list[Place]:
+def places(run: Execute) -> list[Place]:
     """Return who serves and who is coming, in every arm."""
-    rows = await at_once(connection, lambda run: run(_PLACES, {}))
     return [
         Place(arm, Stage(stage), embedder, Recipe(backend, model, dimension), moment(since))
-        for arm, stage, embedder, backend, model, dimension, since in rows
+        for arm, stage, embedder, backend, model, dimension, since in run(_PLACES, {})
     ]
 
 

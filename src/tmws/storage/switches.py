@@ -7,13 +7,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.storage.prepared import Prepared, at_once
+from tmws.storage.prepared import Execute, Prepared
 from tmws.storage.tables import switches
 
 
-async def disabled(connection: AsyncConnection) -> dict[str, str]:
+def disabled(run: Execute) -> dict[str, str]:
     """Return tool to reason of every tool that is off."""
-    return dict(await at_once(connection, lambda run: run(_DISABLED, {})))
+    return dict(run(_DISABLED, {}))
 
 
 _DISABLED = Prepared(sa.select(switches.c.tool, switches.c.reason))

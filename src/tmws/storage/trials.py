@@ -11,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.uplift import UNTRIED, Trials, Uplift
 from tmws.storage.access import looked_up
-from tmws.storage.columns import DAY_MICROSECONDS
+from tmws.storage.columns import DAY_MICROSECONDS, microseconds
+from tmws.storage.prepared import Execute, inserted
 from tmws.storage.tables import patterns, trials
+
+_ADD = inserted(trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +34,18 @@ class Trial:
     shown: bool
 
 
-async def add(connection: AsyncConnection, begun: Sequence[Trial]) -> None:
+def add(run: Execute, trial: Trial) -> None:
     """Store what chance decided, before the outcome is known."""
-    if not begun:
-        return
-    await connection.execute(
-        trials.insert(),
-        [
-            {
-                "receipt_id": trial.receipt_id,
-                "pattern_id": trial.pattern_id,
-                "agent_id": trial.agent_id,
-                "at": trial.at,
-                "shown": trial.shown,
-            }
-            for trial in begun
-        ],
+    run(
+        _ADD,
+        {
+            "receipt_id": trial.receipt_id,
+            "pattern_id": trial.pattern_id,
+            "agent_id": trial.agent_id,
+            "at": microseconds(trial.at),
+            "shown": trial.shown,
+            "good": None,
+        },
     )
 
 
