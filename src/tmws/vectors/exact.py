@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from threading import Lock
 from typing import Literal
 
@@ -21,9 +23,7 @@ from tmws.vectors.order import (
     require_alike,
     require_held,
 )
-
-Compared = tuple[Sequence[str], NDArray[np.int64], NDArray[np.float32]]
-"""The ids of a block, which places were compared, and how near they are."""
+from tmws.vectors.rounded import Bounds, Rounded, exactly
 
 _CODES = {level: code for code, level in enumerate(LEVELS)}
 _FIRST_OPEN = min(_CODES[level] for level in OPEN_LEVELS)
@@ -33,6 +33,9 @@ _GROWTH = 1.5
 # axes lie one after another in memory, only those that it names have to be read.
 _SPARSE_SHARE = 4
 _ROWS_WORTH_TURNING, _ROWS_A_TURN = 2048, 256
+
+# Fewer rows, or a smaller share of a block, are multiplied as fast as bounded.
+_ROWS_WORTH_ROUNDING, _SHARE_WORTH_ROUNDING = 512, 8
 
 
 class ExactIndex:
@@ -129,7 +132,7 @@ class ExactIndex:
                 if among is not None:
                     readable &= block.mask(among)
                 compared.append(block.compared(query, readable))
-            return _nearest(compared, limit)
+            return _nearest(query, compared, limit)
 
     async def clear(self) -> None:
         """Forget every block."""
@@ -140,23 +143,48 @@ class ExactIndex:
         """Nothing is open."""
 
 
-def _nearest(compared: Sequence[Compared], limit: int) -> list[Match]:
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Some rows of a block, and between what their similarities lie."""
+
+    block: _Block
+    places: NDArray[np.int64]
+    bounds: Bounds
+
+    def reaching(self, edge: float) -> _Compared:
+        """Return those that may be this near."""
+        near = np.flatnonzero(self.bounds.most >= edge)
+        return _Compared(self.block, self.places[near], self.bounds.of(near))
+
+    def settled(self, query: Vector) -> _Compared:
+        """Return the same with their similarities."""
+        if self.bounds.tight:
+            return self
+        return self.block.multiplied(query, self.places)
+
+    def named(self) -> Iterable[tuple[str, float]]:
+        """Return their ids and similarities."""
+        return zip(self.block.ids(self.places), self.bounds.most.tolist(), strict=True)
+
+
+def _nearest(query: Vector, compared: Sequence[_Compared], limit: int) -> list[Match]:
     """Return the nearest of all, equals by id."""
     if limit < 1 or not compared:
         return []
-    every = np.concatenate([similarities for _, _, similarities in compared])
-    edge = -np.inf
-    if limit < len(every):
-        edge = np.partition(every, len(every) - limit)[len(every) - limit] - 2 * 10.0**-DIGITS
-    found: list[tuple[str, float]] = []
-    for ids, places, similarities in compared:
-        near = np.flatnonzero(similarities >= edge)
-        found += zip(
-            (ids[place] for place in places[near].tolist()),
-            similarities[near].tolist(),
-            strict=True,
-        )
-    return nearest_first(found, limit)
+    edge = _edge(compared, limit)
+    settled = [each.reaching(edge).settled(query) for each in compared]
+    edge = _edge(settled, limit)
+    return nearest_first(
+        chain.from_iterable(each.reaching(edge).named() for each in settled), limit
+    )
+
+
+def _edge(compared: Sequence[_Compared], limit: int) -> float:
+    """Return what the nearest reach at least, all that equal the last of them included."""
+    least = np.concatenate([each.bounds.least for each in compared])
+    if limit >= len(least):
+        return -np.inf
+    return float(np.partition(least, len(least) - limit)[len(least) - limit]) - 2 * 10.0**-DIGITS
 
 
 class _Block:
@@ -168,6 +196,7 @@ class _Block:
         self._dimension = dimension
         self._order: Literal["C", "F"] = "C"
         self._matrix = np.empty((0, dimension), np.float32)
+        self._rounded: Rounded | None = None
         self._levels = np.empty(0, np.uint8)
         self._owners = np.empty(0, np.int32)
         self._owner_codes: dict[str, int] = {}
@@ -207,7 +236,10 @@ class _Block:
         places = [self._places[key] for key in rows]
         vectors = b"".join(row.vector for row in rows.values() if row.vector is not None)
         owners = self._owner_codes
-        self._matrix[places] = np.frombuffer(vectors, np.float32).reshape(-1, self._dimension)
+        matrix = np.frombuffer(vectors, np.float32).reshape(-1, self._dimension)
+        self._matrix[places] = matrix
+        if self._rounded is not None:
+            self._rounded.put(places, matrix)
         self._levels[places] = [_CODES[row.level] for row in rows.values()]
         self._owners[places] = [owners.setdefault(r.owner_id, len(owners)) for r in rows.values()]
 
@@ -223,6 +255,8 @@ class _Block:
         self._places[last_id] = place
         for column in (self._matrix, self._levels, self._owners):
             column[place] = column[self.count]
+        if self._rounded is not None:
+            self._rounded.move(self.count, place)
 
     def _reserve(self, more: int) -> None:
         needed = self.count + more
@@ -242,6 +276,8 @@ class _Block:
         levels[: self.count] = self._levels[: self.count]
         owners[: self.count] = self._owners[: self.count]
         self._matrix, self._levels, self._owners = matrix, levels, owners
+        if self._rounded is not None:
+            self._rounded.resize(self.count, capacity)
 
     def readable(self, caller_id: str, granted: Collection[str]) -> NDArray[np.bool_]:
         levels = self._levels[: self.count]
@@ -258,17 +294,28 @@ class _Block:
         chosen[places] = True
         return chosen
 
-    def compared(self, query: Vector, readable: NDArray[np.bool_]) -> Compared:
-        """Return what of the block was compared, and how near it is."""
+    def ids(self, places: NDArray[np.int64]) -> list[str]:
+        return [self._ids[place] for place in places.tolist()]
+
+    def compared(self, query: Vector, readable: NDArray[np.bool_]) -> _Compared:
+        """Return how near the readable rows are, or of many only how near they may be."""
         places = np.flatnonzero(readable)
+        if not self._worth_rounding(query, len(places)):
+            return self.multiplied(query, places)
+        if self._rounded is None:
+            self._rounded = Rounded(self._matrix, self.count)
+        bounds = self._rounded.bounds(query, self.count)
+        return _Compared(self, places, bounds if len(places) == self.count else bounds.of(places))
+
+    def multiplied(self, query: Vector, places: NDArray[np.int64]) -> _Compared:
+        """Return how near these rows are."""
         similarities = self._products(query, places) if len(places) else np.empty(0, np.float32)
-        return self._ids, places, similarities
+        return _Compared(self, places, exactly(similarities))
 
     def _products(self, query: Vector, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        axes = np.flatnonzero(query)
-        sparse = len(axes) * _SPARSE_SHARE < self._dimension
+        sparse = self._is_sparse(query)
         if sparse and self._order == "C" and self.count >= _ROWS_WORTH_TURNING:
-            self._order = "F"
+            self._order, self._rounded = "F", None
             self._matrix = _turned(self._matrix)
         matrix = self._matrix[: self.count]
         few = len(places) * 4 < self.count
@@ -276,11 +323,19 @@ class _Block:
             return matrix[places] @ query if few else (matrix @ query)[places]
         if not sparse:
             return (matrix @ query)[places]
+        axes = np.flatnonzero(query)
         rows = places if few else slice(None)
         total = np.zeros(len(places) if few else self.count, np.float32)
         for axis in axes.tolist():
             total += matrix[rows, axis] * query[axis]
         return total if few else total[places]
+
+    def _is_sparse(self, query: Vector) -> bool:
+        return int(np.count_nonzero(query)) * _SPARSE_SHARE < self._dimension
+
+    def _worth_rounding(self, query: Vector, rows: int) -> bool:
+        many = rows >= _ROWS_WORTH_ROUNDING and rows * _SHARE_WORTH_ROUNDING >= self.count
+        return many and self._order == "C" and not self._is_sparse(query)
 
 
 def _turned(matrix: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmws.ports import Vector, VectorRow
@@ -119,6 +119,82 @@ async def test_requests_that_name_few_axes_find_the_same_among_many() -> None:
         await index.refresh(
             SPACE, MODEL, [*changed, VectorRow(gone, "owner", "public", turn + 2, None)]
         )
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(700, 1_500),
+    limit=st.sampled_from((1, 20, 200, 2_000)),
+    share=st.sampled_from((None, None, 0.9, 0.05)),
+    alike=st.sampled_from((1, 7, 400)),
+)
+@settings(max_examples=30)
+async def test_among_many_it_finds_what_comparing_all_finds(
+    seed: int, count: int, limit: int, share: float | None, alike: int
+) -> None:
+    """Rounding before multiplying changes nothing, with ties, rights and changes of all kinds."""
+    chance = np.random.default_rng(seed)
+    rows = {row.pattern_id: row for row in exact_rows(chance, count, alike)}
+    index = ExactIndex()
+    await index.refresh(SPACE, MODEL, list(rows.values()))
+    for turn in range(3):
+        query = Query(
+            vectors_of_sixty_fourths(chance, 1)[0],
+            caller=OWNERS[(seed + turn) % 3],
+            granted=frozenset(list(rows)[::5]),
+            among=frozenset(key for key in rows if chance.random() < share) if share else None,
+        )
+        found = await ask(index, query, limit=limit)
+        assert [(match.similarity, match.pattern_id) for match in found] == [
+            (round(similarity, 5), key) for similarity, key in expected([*rows.values()], query)
+        ][:limit]
+        changed = exact_rows(
+            chance, count // 3 + turn * count, alike, revision=(2 * turn + 1) * 9_000
+        )
+        gone = [
+            VectorRow(key, "ann", "public", (2 * turn + 2) * 9_000, None) for key in list(rows)[::3]
+        ]
+        await index.refresh(SPACE, MODEL, [*changed, *gone])
+        rows |= {row.pattern_id: row for row in changed}
+        for row in gone:
+            del rows[row.pattern_id]
+
+
+async def test_what_rounding_hides_is_found() -> None:
+    """Rows alike but for numbers too small to be told apart in bytes still come in order."""
+    rows = np.zeros((2_000, 257), np.float32)
+    rows[:, 0] = 0.99
+    rows[np.arange(2_000), 1 + np.arange(2_000) % 256] = 0.0038
+    rows[1_234, 1:] = 0.0038
+    query = np.full(257, 1 / 17, np.float32)
+    query[0] = 1 / 4
+    index = ExactIndex()
+    await index.refresh(
+        SPACE, MODEL, [row_of(f"p{number:04}", row) for number, row in enumerate(rows)]
+    )
+    assert (await nearest(index, query, None))[:2] == ["p1234", "p0000"]
+
+
+def exact_rows(
+    chance: np.random.Generator, count: int, alike: int, *, revision: int = 1
+) -> list[VectorRow]:
+    """Return rows of which so many are equal each time."""
+    vectors = vectors_of_sixty_fourths(chance, count // alike + 1)
+    return [
+        VectorRow(
+            f"item-{number:04}",
+            OWNERS[number % 3],
+            LEVELS[number % 4],
+            revision + number,
+            vectors[number // alike].tobytes(),
+        )
+        for number in range(count)
+    ]
+
+
+def vectors_of_sixty_fourths(chance: np.random.Generator, count: int) -> Vector:
+    """Return rows whose products are exact in float32, so that every order of adding agrees."""
+    return chance.integers(-8, 9, (count, 48)).astype(np.float32) / np.float32(64)
 
 
 def row_of(item_id: str, vector: Vector, revision: int = 1) -> VectorRow:

@@ -1,0 +1,114 @@
+"""A first look at many vectors: rounded to bytes they say how near each can be at most.
+
+A search among many waits for memory, of which bytes are a quarter. What rounding takes away
+is known row by row, so the bounds hold whatever the vectors are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import simsimd
+from numpy.typing import NDArray
+
+from tmws.ports import Vector
+
+_LARGEST = 127
+_SMALLEST = np.finfo(np.float32).tiny
+_ROWS_A_TURN = 256
+
+# Products of float32 are off by themselves: by less than a tenth of this share of the lengths.
+_FLOATS_ARE_OFF = np.float32(1e-5)
+
+_Number = TypeVar("_Number", np.int8, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between what the product of a query with each row lies."""
+
+    least: NDArray[np.float32]
+    most: NDArray[np.float32]
+
+    @property
+    def tight(self) -> bool:
+        """Whether they are the products themselves."""
+        return self.least is self.most
+
+    def of(self, places: NDArray[np.int64]) -> Bounds:
+        """Return those of some rows."""
+        if self.tight:
+            return exactly(self.most[places])
+        return Bounds(self.least[places], self.most[places])
+
+
+def exactly(products: NDArray[np.float32]) -> Bounds:
+    """Return the bounds of what is known."""
+    return Bounds(products, products)
+
+
+class Rounded:
+    """Rows of float32, each as whole numbers from -127 to 127 and the unit they count."""
+
+    def __init__(self, matrix: Vector, count: int) -> None:
+        """Read the first `count` rows of a matrix; places are those of its rows."""
+        self._codes = np.empty(matrix.shape, np.int8)
+        self._units = np.empty(len(matrix), np.float32)
+        self._lengths = np.empty(len(matrix), np.float32)
+        self._rests = np.empty(len(matrix), np.float32)
+        # A few at a time stay in the processor's cache.
+        for start in range(0, count, _ROWS_A_TURN):
+            some = slice(start, min(start + _ROWS_A_TURN, count))
+            self.put(some, matrix[some])
+
+    def put(self, places: slice | list[int], vectors: Vector) -> None:
+        """Take other vectors over into these places."""
+        units = np.maximum(np.abs(vectors).max(axis=1), _SMALLEST) / np.float32(_LARGEST)
+        codes = np.rint(vectors / units[:, None])
+        kept = codes * units[:, None]
+        self._codes[places] = codes
+        self._units[places] = units
+        self._lengths[places] = np.linalg.norm(kept, axis=1)
+        self._rests[places] = np.linalg.norm(vectors - kept, axis=1)
+
+    def move(self, source: int, place: int) -> None:
+        """Put a row where another one was."""
+        for column in (self._codes, self._units, self._lengths, self._rests):
+            column[place] = column[source]
+
+    def resize(self, count: int, capacity: int) -> None:
+        """Have room for so many rows, of which the first `count` stay."""
+        self._codes = _resized(self._codes, count, capacity)
+        self._units = _resized(self._units, count, capacity)
+        self._lengths = _resized(self._lengths, count, capacity)
+        self._rests = _resized(self._rests, count, capacity)
+
+    def bounds(self, query: Vector, count: int) -> Bounds:
+        """Return the bounds of the first `count` rows, of which there must be one.
+
+        Of a row k + d and a query q = j + e, k and j are what the bytes say. The product is
+        k·j + k·e + d·q, and by Cauchy and Schwarz the last two are at most |k||e| + |d||q|.
+        """
+        unit = max(np.abs(query).max(), _SMALLEST) / np.float32(_LARGEST)
+        codes = np.rint(query / unit)
+        near = _products(self._codes[:count], codes.astype(np.int8)) * (self._units[:count] * unit)
+        length = np.linalg.norm(query)
+        rest = np.linalg.norm(query - codes * unit) + _FLOATS_ARE_OFF * length
+        off = self._lengths[:count] * rest + self._rests[:count] * length
+        return Bounds(near - off, near + off)
+
+
+def _products(codes: NDArray[np.int8], query: NDArray[np.int8]) -> NDArray[np.float32]:
+    # Called with `out=`, simsimd 6.5 gives away a reference to None that it does not own: up
+    # to Python 3.11 the process dies of that after some thousand searches.
+    products = simsimd.cdist(query[None], codes, "dot", out_dtype="float32")
+    row: NDArray[np.float32] = np.asarray(products, np.float32)[0]
+    return row
+
+
+def _resized(column: NDArray[_Number], count: int, capacity: int) -> NDArray[_Number]:
+    resized = np.empty((capacity, *column.shape[1:]), column.dtype)
+    resized[:count] = column[:count]
+    return resized
