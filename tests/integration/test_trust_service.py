@@ -27,7 +27,7 @@ from tmws.domain.usage import UseOutcome
 from tmws.faces.mcp.tools.trust import explained
 from tmws.services import audit, corrections
 from tmws.services.outcomes import OutcomeReport
-from tmws.services.running import MOST_AT_ONCE
+from tmws.services.running import MOST_OF_ONE
 from tmws.services.trust import UNNAMED, TrustView
 from tmws.services.verification import VerificationReport
 from tmws.storage import evidence, trust
@@ -449,7 +449,7 @@ async def test_verdicts_of_fifty_agents_at_once_are_each_counted_for_their_own(
     agents = [await agent(app, f"agent{number:02}") for number in range(50)]
     installation.sandbox.will(*[ended(0)] * 100)
     async with installation.open() as other:
-        places = {server: asyncio.Semaphore(MOST_AT_ONCE) for server in (app, other)}
+        places = {server: asyncio.Semaphore(MOST_OF_ONE) for server in (app, other)}
 
         async def prove(server: App, who: Agent, status: int) -> None:
             async with places[server]:

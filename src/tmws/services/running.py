@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from statistics import fmean
 
@@ -17,12 +17,16 @@ from tmws.ports import Clock, Progress
 from tmws.services.checking import Checker
 from tmws.services.recording import Recorded, Recorder
 from tmws.services.runs import Checked, Plan
+from tmws.services.turns import Turns
 from tmws.storage import claims
 from tmws.storage.database import Database
 
 _log = structlog.get_logger()
 
-MOST_AT_ONCE = 16
+MOST_OF_ONE = 16
+MOST_AT_ONCE = 2 * MOST_OF_ONE
+"""So that one agent cannot take the places of all others."""
+
 MOST_BYTES_AT_ONCE = 128 * 2**20
 """Of files that are held for checks that run or wait; what several hold counts once."""
 
@@ -115,32 +119,44 @@ class Running:
         checker: Checker,
         recorder: Recorder,
         clock: Clock,
+        places: int,
     ) -> None:
+        """Begin with nothing to do; `places` checks run at once."""
         self._database = database
+        self._turns = Turns(places)
         self._checker = checker
         self._recorder = recorder
         self._clock = clock
         self._works: dict[str, Work] = {}
-        self._entering = 0
+        self._entering: Counter[str] = Counter()
         self._preparing = asyncio.Semaphore(MOST_PREPARED_AT_ONCE)
         self._seconds: deque[float] = deque([1.0], maxlen=_REMEMBERED)
         self._closing = False
 
+    @property
+    def waiting(self) -> int:
+        """How many checks wait for their turn."""
+        return self._turns.waiting
+
     @contextlib.asynccontextmanager
-    async def room(self) -> AsyncIterator[None]:
+    async def room(self, agent_id: str) -> AsyncIterator[None]:
         """Hold a place for one more claim while it is prepared, which few may be at once.
 
         Raises:
-            LimitExceeded: too many are being checked; says when to come back.
+            LimitExceeded: too many are being checked, of this agent or of all; says when to
+                come back.
         """
-        if self._entering + len(self._works) >= MOST_AT_ONCE:
+        of_one = sum(work.claim.agent_id == agent_id for work in self._works.values())
+        if of_one + self._entering[agent_id] >= MOST_OF_ONE:
+            raise self._busy(f"{MOST_OF_ONE} of your checks are running or waiting")
+        if len(self._works) + self._entering.total() >= MOST_AT_ONCE:
             raise self._busy(f"{MOST_AT_ONCE} checks are running or waiting")
-        self._entering += 1
+        self._entering[agent_id] += 1
         try:
             async with self._preparing:
                 yield
         finally:
-            self._entering -= 1
+            self._entering[agent_id] -= 1
 
     def require_memory(self, plan: Plan) -> None:
         """Refuse a snapshot that the others leave no memory for.
@@ -210,7 +226,8 @@ class Running:
         patience = loop.time() + _LONGEST_BUSY_SECONDS
         while True:
             try:
-                return await self._checker.check(plan, progress=work.tell)
+                async with self._turns.turn(work.claim.agent_id):
+                    return await self._checker.check(plan, progress=work.tell)
             except (SandboxUnavailable, LimitExceeded) as error:
                 if not error.retryable:
                     raise

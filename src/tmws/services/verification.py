@@ -131,7 +131,7 @@ class Verification:
         draft = verifications.validated(draft, caller)
         self._require_grammar(caller, lambda: self._checker.validate(draft.check))
         until = asyncio.get_running_loop().time() + wait_seconds
-        async with self._running.room():
+        async with self._running.room(caller.id):
             await progress(f"copying workspace {draft.workspace}")
             root, chosen, basis = await self._place(caller, draft)
             snapshot = await self._reader.capture(root)
@@ -173,6 +173,11 @@ class Verification:
             await self._looked(claim_id, until)
             report = await self._read(caller, claim_id)
         return report
+
+    @property
+    def waiting(self) -> int:
+        """How many checks wait for their turn in this process."""
+        return self._running.waiting
 
     async def tend(self) -> None:
         """Look after the claims of dead servers, as long as this one lives.
@@ -276,7 +281,7 @@ class Verification:
         """
         if claim.attempt >= MOST_ATTEMPTS:
             raise SandboxUnavailable(f"Each of {MOST_ATTEMPTS} attempts at it was cut off.")
-        async with self._running.room():
+        async with self._running.room(claim.agent_id):
             async with self._database.read() as connection:
                 root = await workspaces.root_of(connection, claim.workspace)
                 chosen = await environments.chosen(connection, claim.workspace)

@@ -42,6 +42,7 @@ async def _write_changes(app: App, file: int) -> None:
     written: SandboxState | None = None
     while True:
         state = app.sandbox.state()
+        state = dataclasses.replace(state, waiting=state.waiting + app.verification.waiting)
         if state != written:
             os.pwrite(file, _encoded(state), 0)
             written = state
