@@ -300,7 +300,7 @@ def _app(
         trust=Trust(database, gate, clock, chance),
         reliance=Reliance(database, gate=gate, notary=notary, clock=clock, chance=chance),
         corrections=Corrections(database, notary, clock),
-        memory=Memory(database, gate, search, clock, chance),
+        memory=Memory(database, gate, acts, search, clock=clock, chance=chance),
         tools=Switches(database, notary, clock),
         levels=Levels(database, notary, clock),
         trusted_refs=TrustedRefs(

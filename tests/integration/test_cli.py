@@ -196,6 +196,20 @@ def test_the_doctor_finds_a_missing_engine_and_says_what_to_do(tmp_path: Path) -
     assert "Docker" in by_name["sandbox"]["remedy"]
 
 
+def test_the_doctor_calls_a_wrong_setting_one(tmp_path: Path) -> None:
+    seen = tmws("doctor", "--json", data=tmp_path, TMWS_EMBEDDER="nope")
+    assert seen.status == 1
+    [finding] = seen.document()
+    assert (finding["what"], finding["well"]) == ("settings", False)
+    assert "Installed: hashing" in finding["found"]
+
+
+def test_an_address_without_http_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+    refused = tmws("serve", "--port", "8080", data=tmp_path)
+    assert refused.status == 2
+    assert "Add --http" in refused.errors
+
+
 def test_the_doctor_is_content_where_everything_is_there(tmp_path: Path) -> None:
     seen = tmws("doctor", "--json", data=tmp_path, seconds=120)
     assert seen.status == 0, seen.output

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from pathlib import Path
 
-from tests.integration.services import Installation, agent
+import pytest
+import sqlalchemy as sa
+
+from tests.integration.command import tmws
+from tests.integration.services import Installation, agent, verified
 from tests.integration.test_learning import forged
-from tmws.app import App
-from tmws.domain.agents import AccessLevel, Role
-from tmws.domain.errors import InvalidInput, PermissionDenied
+from tmws.app import App, open_app
+from tmws.config import Settings
+from tmws.domain.agents import AccessLevel, Administrator, Role
+from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied
 from tmws.domain.memories import MemoryDraft, MemoryKind
 from tmws.services.memory import MemoryQuery
+from tmws.storage import tables
 from tmws.testing.clock import START
+
+ANN = Administrator("ann")
 
 
 async def test_a_note_is_recalled_as_it_was_kept(app: App) -> None:
@@ -96,3 +105,62 @@ async def test_only_an_admin_remembers_for_the_system(app: App) -> None:
         await app.memory.remember(await agent(app, "alice"), draft)
     chief = await agent(app, "chief", role=Role.ADMIN)
     assert (await app.memory.remember(chief, draft)).level is AccessLevel.SYSTEM
+
+
+async def test_a_forgotten_note_is_found_by_nobody_and_leaves_no_word_behind(
+    app: App, installation: Installation
+) -> None:
+    """The attack: an agent keeps a note for all to read that they had better not."""
+    alice, mallory = await agent(app, "alice"), await agent(app, "mallory")
+    kept = await app.memory.remember(
+        alice, MemoryDraft("sourdough rises", level=AccessLevel.PUBLIC)
+    )
+    secret = "quetzalcoatlus"
+    draft = MemoryDraft(f"sourdough {secret}", tags=(secret,), level=AccessLevel.PUBLIC)
+    bad = await app.memory.remember(mallory, draft)
+    async with installation.open() as other:
+        assert len((await other.memory.recall(alice, MemoryQuery("sourdough"))).items) == 2
+        await app.memory.forget(ANN, bad.id)
+        for server in (app, other):
+            for query in (MemoryQuery("sourdough"), MemoryQuery()):
+                found = await server.memory.recall(alice, query)
+                assert [item.memory for item in found.items] == [kept]
+    assert await app.memory.notes(owner_id=mallory.id, limit=9) == []
+    assert await app.memory.notes(owner_id=None, limit=9) == [kept]
+    assert (await app.audit.verify()).holds
+    async with installation.database() as database, database.read() as connection:
+        for table in tables.metadata.tables.values():
+            for row in await connection.execute(sa.select(table)):
+                assert secret not in repr(row), table.name
+    if database.dialect == "sqlite":
+        files = list(Path(installation.url.removeprefix("sqlite:///")).parent.glob("tmws.db*"))
+        assert files
+        for path in files:
+            assert secret.encode() not in path.read_bytes(), path
+
+
+async def test_what_is_no_note_is_not_forgotten(app: App, installation: Installation) -> None:
+    alice = await agent(app, "alice")
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    await verified(app, alice)
+    [evidence] = (await app.memory.recall(alice, MemoryQuery())).items
+    before = (await app.audit.verify()).size
+    with pytest.raises(InvalidInput, match="evidence of a verdict and stays"):
+        await app.memory.forget(ANN, evidence.memory.id)
+    with pytest.raises(NotFound, match="tmws memories list"):
+        await app.memory.forget(ANN, "memory_none")
+    assert [evidence] == list((await app.memory.recall(alice, MemoryQuery())).items)
+    assert (await app.audit.verify()).size == before
+
+
+def test_the_commands_show_and_erase_notes(tmp_path: Path) -> None:
+    async def keep() -> str:
+        async with open_app(Settings(data_dir=tmp_path)) as app:
+            return (await app.memory.remember(await app.agents.local(), MemoryDraft("mine"))).id
+
+    kept = asyncio.run(keep())
+    assert [
+        each["text"] for each in tmws("memories", "list", "--json", data=tmp_path).document()
+    ] == ["mine"]
+    assert tmws("memories", "forget", kept, "--yes", data=tmp_path).status == 0
+    assert tmws("memories", "forget", kept, "--yes", data=tmp_path).status == 3

@@ -265,6 +265,11 @@ def _environment(environment: Environment) -> dict[str, Json]:
     }
 
 
+def memory_forgotten(memory_id: str, *, by: str, at: datetime) -> Event:
+    """An administrator erased a note; what it said and whose it was stays out."""
+    return Event("memory_forgotten", at, {"memory": memory_id, "by": by})
+
+
 def pattern_revised(pattern_id: str, version: int, *, by: str, at: datetime) -> Event:
     """A pattern got a new version; what it says stays out, so that it can be forgotten."""
     return Event("pattern_revised", at, {"pattern": pattern_id, "version": version, "by": by})

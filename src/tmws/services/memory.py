@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from tmws.domain import events
 from tmws.domain import memories as rules
 from tmws.domain.actions import Action
-from tmws.domain.agents import Agent
+from tmws.domain.agents import Administrator, Agent
 from tmws.domain.canonical import Json
 from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.memories import Memory as Kept
 from tmws.domain.memories import MemoryDraft, MemoryKind
@@ -20,6 +21,7 @@ from tmws.domain.wording import require_text
 from tmws.indexes.finding import Found
 from tmws.ports import Chance, Clock
 from tmws.services import pages
+from tmws.services.acts import Acts
 from tmws.services.gate import Gate
 from tmws.services.search import Search, named_parts
 from tmws.storage import documents, memories
@@ -70,10 +72,18 @@ class Memory:
     """Keeps and recalls what was remembered."""
 
     def __init__(
-        self, database: Database, gate: Gate, search: Search, clock: Clock, chance: Chance
+        self,
+        database: Database,
+        gate: Gate,
+        acts: Acts,
+        search: Search,
+        *,
+        clock: Clock,
+        chance: Chance,
     ) -> None:
         self._database = database
         self._gate = gate
+        self._acts = acts
         self._search = search
         self._clock = clock
         self._chance = chance
@@ -127,6 +137,30 @@ class Memory:
         if query.text is None:
             return await self._newest(caller, query)
         return await self._best(caller, query, query.text)
+
+    async def notes(self, *, owner_id: str | None, limit: int) -> list[Kept]:
+        """Return the newest notes of all agents or of one, for the administrator."""
+        async with self._database.read() as connection:
+            return await memories.notes(connection, owner_id=owner_id, limit=limit)
+
+    async def forget(self, by: Administrator, memory_id: str) -> None:
+        """Erase a note for good; that it was done stays in the ledger.
+
+        Raises:
+            NotFound: there is no such memory.
+            InvalidInput: it is evidence of a verdict, which is not the administrator's to erase.
+        """
+        async with self._acts.transaction() as acts:
+            if await memories.kind_of(acts.tx, memory_id) is MemoryKind.EVIDENCE:
+                raise InvalidInput(
+                    f"Memory {memory_id} is evidence of a verdict and stays. Take the verdict out "
+                    "of scores: tmws trust withdraw."
+                )
+            if not await memories.forget(acts.tx, memory_id):
+                raise NotFound(f"No note {memory_id[:40]!r}. See: tmws memories list.")
+            await documents.remove(acts.tx, memory_id)
+            await acts.append(events.memory_forgotten(memory_id, by=by.name, at=acts.at))
+        await self._database.drop_old_pages()
 
     async def _newest(self, caller: Agent, query: MemoryQuery) -> RecalledMemories:
         mark = _mark(query)

@@ -168,13 +168,18 @@ async def was_moderated(connection: AsyncConnection, pattern_id: str) -> bool:
     return last.scalar_one() is None
 
 
+async def overwrite_what_is_freed(connection: AsyncConnection) -> None:
+    """Have SQLite leave no trace of what this connection deletes from now on."""
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
 async def forget(connection: AsyncConnection, pattern_id: str, *, at: datetime) -> None:
     """Erase what a pattern said, in all its versions.
 
     The row stays for what refers to its id; the counts say nothing of the content.
     """
-    if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    await overwrite_what_is_freed(connection)
     for table in (pattern_versions, pattern_tags, pattern_grants):
         await connection.execute(table.delete().where(table.c.pattern_id == pattern_id))
     await connection.execute(

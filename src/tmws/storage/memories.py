@@ -15,6 +15,7 @@ from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.memories import Memory, MemoryKind
 from tmws.storage.access import readable_memories
 from tmws.storage.columns import microseconds
+from tmws.storage.lifecycle import overwrite_what_is_freed
 from tmws.storage.ordering import older_than
 from tmws.storage.prepared import Execute, inserted
 from tmws.storage.tables import agents, memories
@@ -72,6 +73,27 @@ async def newest(
     if before:
         conditions.append(older_than(memories, *before))
     return await _load(connection, *conditions, limit=limit)
+
+
+async def notes(connection: AsyncConnection, *, owner_id: str | None, limit: int) -> list[Memory]:
+    """Return the newest notes of everybody, or of one, for the installation's administrator."""
+    conditions = [memories.c.kind == MemoryKind.NOTE.value]
+    if owner_id is not None:
+        conditions.append(memories.c.owner_id == owner_id)
+    return await _load(connection, *conditions, limit=limit)
+
+
+async def kind_of(connection: AsyncConnection, memory_id: str) -> MemoryKind | None:
+    """Return what kind of memory this is, None if there is none."""
+    found = await connection.scalar(sa.select(memories.c.kind).where(memories.c.id == memory_id))
+    return None if found is None else MemoryKind(found)
+
+
+async def forget(connection: AsyncConnection, memory_id: str) -> bool:
+    """Erase a memory; say whether it was there."""
+    await overwrite_what_is_freed(connection)
+    result = await connection.execute(memories.delete().where(memories.c.id == memory_id))
+    return result.rowcount == 1
 
 
 async def searchable_texts(

@@ -131,6 +131,7 @@ def test_every_administrative_act_says_who_did_what() -> None:
         events.trusted_ref_removed("main", "shop", by="ann", at=START),
         events.held_check_registered("sums", "shop", "ab" * 32, by="ann", at=START),
         events.held_check_removed("sums", "shop", by="ann", at=START),
+        events.memory_forgotten("memory_1", by="ann", at=START),
     ]
     assert [event.type for event in made] == [
         "tool_disabled",
@@ -143,6 +144,7 @@ def test_every_administrative_act_says_who_did_what() -> None:
         "trusted_ref_removed",
         "held_check_registered",
         "held_check_removed",
+        "memory_forgotten",
     ]
     assert all(event.payload["by"] == "ann" and event.at == START for event in made)
 

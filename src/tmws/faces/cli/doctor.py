@@ -14,6 +14,7 @@ from tmws.config import Settings, load_settings
 from tmws.domain.errors import (
     BackendUnavailable,
     Conflict,
+    InvalidInput,
     LedgerCorrupt,
     SandboxUnavailable,
     TmwsError,
@@ -61,6 +62,8 @@ async def _examine(settings: Settings) -> list[Finding]:
             findings.append(Finding("database", well=True, found=_database(settings)))
             for what, look in _LOOKS:
                 findings.append(await _looked(app, what, look))
+    except InvalidInput as error:  # something is set to what is not there
+        return [Finding("settings", well=False, found=error.message, remedy="See the message.")]
     except TmwsError as error:
         findings.append(
             Finding("database", well=False, found=error.message, remedy="See the message.")

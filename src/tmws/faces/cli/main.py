@@ -23,6 +23,7 @@ _COMMANDS = {
     "checkers": "Let WebAssembly modules compute numbers that claims are about.",
     "levels": "Say what verdicts have to reach, for each namespace.",
     "patterns": "Show what agents have learned.",
+    "memories": "Show notes of agents, and erase them.",
     "claims": "Show claims and their verdicts.",
     "evidence": "Verify exported verdicts without a server or a database.",
     "trust": "Show trust scores; only verdicts move them.",

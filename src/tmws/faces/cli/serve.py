@@ -19,12 +19,13 @@ from tmws.faces.mcp.stdio import serve_stdio
 from tmws.telemetry import logging
 
 _log = structlog.get_logger()
+_HOST, _PORT = "127.0.0.1", 8765
 
 
 @click.command()
 @click.option("--http", "over_http", is_flag=True, help="Streamable HTTP at /mcp, not stdio.")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--host", help="With --http.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --http.  [default: 8765]")
 @click.option(
     "--allowed-host",
     "hosts",
@@ -33,16 +34,24 @@ _log = structlog.get_logger()
 )
 @click.option("--allowed-origin", "origins", multiple=True, help="Origin to accept. Repeatable.")
 def serve(
-    over_http: bool, host: str, port: int, hosts: tuple[str, ...], origins: tuple[str, ...]
+    *,
+    over_http: bool,
+    host: str | None,
+    port: int | None,
+    hosts: tuple[str, ...],
+    origins: tuple[str, ...],
 ) -> None:
     """Serve MCP clients: on stdio, where the client starts this command, or over HTTP."""
+    if not over_http and (host is not None or port is not None or hosts or origins):
+        raise click.UsageError("An address is of use over HTTP only. Add --http, or leave it out.")
     settings = load_settings()
     logging.configure(settings.log_level)
     # What was imported stays: looking through it at every collection costs start-up time.
     gc.freeze()
     gc.enable()
     if over_http:
-        asyncio.run(_http(settings, host, port, hosts, origins))
+        where = _HOST if host is None else host, _PORT if port is None else port
+        asyncio.run(_http(settings, *where, hosts, origins))
     else:
         asyncio.run(_stdio(settings))
 
