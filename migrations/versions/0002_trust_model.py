@@ -115,7 +115,7 @@ def _learn() -> None:
     history = replay.history
     steps = {step.evidence.id: step for path in history.paths.values() for step in path}
     rows = [
-        evidence.as_stored(
+        _of_then(
             evidence.Entry(
                 told,
                 history.owners.get(told.agent, told.agent),
@@ -131,6 +131,12 @@ def _learn() -> None:
     _insert("evidence", rows)
     _insert("links", links)
     _insert("trust_state", [{**key._asdict(), "value": value} for key, value in state.items()])
+
+
+def _of_then(entry: evidence.Entry) -> dict[str, Any]:
+    """Return the row without what later revisions add, which fill it themselves."""
+    row = evidence.as_stored(entry)
+    return {name: value for name, value in row.items() if name != "restored"}
 
 
 def _insert(name: str, rows: list[dict[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.usage import Usage, UseOutcome
 from tmws.services.learning import PatternQuery
 from tmws.services.outcomes import OutcomeReport
+from tmws.storage import uses
 from tmws.testing.clock import START
 
 
@@ -261,8 +262,8 @@ class TestAClaimAsProof:
                 alice, OutcomeReport(new.id, UseOutcome.SUCCESS, claim_id=claimed)
             )
 
-    async def test_that_is_withdrawn_proves_nothing_any_more(
-        self, app: App, alice: Agent, claimed: str
+    async def test_that_is_withdrawn_proves_nothing_until_it_is_restored(
+        self, app: App, installation: Installation, alice: Agent, claimed: str
     ) -> None:
         kept = {name: await learned(app, alice, name, level="public") for name in "abc"}
         said = OutcomeReport(kept["a"].id, UseOutcome.SUCCESS, 4.0)
@@ -283,6 +284,21 @@ class TestAClaimAsProof:
                 await app.outcomes.report(
                     alice, OutcomeReport(kept[name].id, UseOutcome.SUCCESS, claim_id=claimed)
                 )
+        await app.corrections.restore(claimed, reason="it was another image", by="ann")
+        assert (await app.learning.get(alice, kept["a"].id)).usage.proven == 0
+        again = (await app.learning.get(alice, kept["b"].id)).usage
+        assert again == proven
+        with pytest.raises(Conflict, match="already counts as a use"):
+            await app.outcomes.report(
+                alice, OutcomeReport(kept["b"].id, UseOutcome.SUCCESS, claim_id=claimed)
+            )
+        # What is taken back while its proof is withdrawn does not come back with the proof.
+        await app.corrections.withdraw(claimed, reason="it was that image", by="ann")
+        async with installation.database() as database, database.write() as tx:
+            [use] = await uses.of_pattern(tx, kept["b"].id)
+            await uses.take_back(tx, kept["b"].id, [use.id])
+        await app.corrections.restore(claimed, reason="it was another image", by="ann")
+        assert (await app.learning.get(alice, kept["b"].id)).usage.proven == 0
         report = await app.audit.verify()
         assert report.holds, report.problems
 

@@ -100,13 +100,15 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
         alice, bob = await agent(app, "alice"), await agent(app, "bob")
         kept = await learned(app, alice, tags=("a", "b"))
         made = await verified(app, alice, confidence=0.9, effort_minutes=5.0)
-        await verified(app, bob)
+        held = await verified(app, bob)
         for outcome in UseOutcome:
             await app.outcomes.report(alice, OutcomeReport(kept.id, outcome, 2.0, "tried"))
         kept = await app.learning.get(alice, kept.id)
         own = await app.outcomes.by_owner(alice, kept.id)
         await app.corrections.link("bob", "alice", reason="one owner", by="ann")
-        await app.corrections.withdraw(made.claim.id, reason="by mistake", by="ann")
+        for report in (made, held):
+            await app.corrections.withdraw(report.claim.id, reason="by mistake", by="ann")
+        await app.corrections.restore(held.claim.id, reason="a \N{SNOWMAN} mistake", by="ann")
         seen = await app.trust.show(alice)
     for revision in revisions[1:]:
         await moved(installation, "downgrade", revision)
@@ -115,8 +117,8 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
         assert await app.learning.get(alice, kept.id) == kept
         assert await app.outcomes.by_owner(alice, kept.id) == own
         assert await app.trust.show(alice) == seen
-        report = await app.audit.verify()
-        assert report.holds, report.problems
+        audited = await app.audit.verify()
+        assert audited.holds, audited.problems
 
 
 async def test_verdicts_of_the_first_version_are_learned_by_the_trust_model(

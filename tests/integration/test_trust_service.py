@@ -205,7 +205,7 @@ async def test_agents_compare_over_the_same_claims_by_what_is_sure(
     views = await app.trust.compare(alice, ["carol", "alice", "bob", "alice"])
     assert [view.agent for view in views] == ["bob", "alice", "carol"]
     assert [view.agent for view in await app.trust.every()] == ["bob", "alice", "carol"]
-    with pytest.raises(InvalidInput, match="give 2 to 10"):
+    with pytest.raises(InvalidInput, match="Give 2 to 10"):
         await app.trust.compare(alice, ["alice"])
 
 
@@ -285,6 +285,54 @@ async def test_linked_identities_share_their_evidence(
     with pytest.raises(NotFound, match="No agent is named"):
         await app.corrections.link("bob", "nobody", reason="x", by="ann")
     await require_sound(app)
+
+
+async def test_acts_that_were_a_mistake_are_taken_back_and_leave_the_scores_of_before(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    bob, carol = await agent(app, "bob"), await agent(app, "carol")
+    made = []
+    for who, held in ((alice, True), (alice, False), (bob, True), (carol, False)):
+        made.append((await decided(app, installation, who, held=held)).claim)
+    last = made[-1]
+    await app.corrections.refit(by="ann")
+    before = [await app.trust.show(who) for who in (alice, bob, carol)]
+    for names in (("alice", "bob"), ("bob", "carol")):
+        await app.corrections.link(*names, reason="same keys", by="ann")
+    await app.corrections.withdraw(last.id, reason="the runner was broken", by="ann")
+    assert (await app.trust.show(alice)).linked_to == "carol"
+    await app.corrections.unlink("bob", reason="another's keys", by="ann")
+    assert (await app.trust.show(alice)).linked_to == "bob"
+    assert (await app.trust.show(bob)).linked_to is None
+    await app.corrections.restore(last.id, reason="another runner", by="ann")
+    told = (await app.trust.explain(carol)).explanation
+    assert told.withdrawn == ()
+    assert [(each.evidence, each.reason) for each in told.restored] == [(last.id, "another runner")]
+    await require_sound(app)
+    await app.corrections.unlink("alice", reason="another's keys", by="ann")
+    assert [await app.trust.show(who) for who in (alice, bob, carol)] == before
+    await require_sound(app)
+    await app.corrections.withdraw(last.id, reason="broken after all", by="ann")
+    assert (await app.trust.explain(carol)).explanation.restored == ()
+    await require_sound(app)
+
+
+async def test_only_what_stands_is_taken_back_and_only_with_a_reason(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    made = (await decided(app, installation, alice, held=True)).claim
+    before = (await app.audit.verify()).size
+    with pytest.raises(NotFound, match="is withdrawn"):
+        await app.corrections.restore(made.id, reason="x", by="ann")
+    with pytest.raises(Conflict, match="'alice' is linked to nobody"):
+        await app.corrections.unlink("alice", reason="x", by="ann")
+    with pytest.raises(NotFound, match="No agent is named"):
+        await app.corrections.unlink("nobody", reason="x", by="ann")
+    for act, name in ((app.corrections.restore, made.id), (app.corrections.unlink, "alice")):
+        with pytest.raises(InvalidInput, match="Reason"):
+            await act(name, reason=" ", by="ann")
+    report = await app.audit.verify()
+    assert (report.holds, report.size) == (True, before)
 
 
 async def test_whom_an_identity_counts_for_is_named_to_those_who_know_the_owner(app: App) -> None:

@@ -246,7 +246,7 @@ def test_no_command_takes_a_number_that_could_be_a_score() -> None:
             assert not number or name in NUMBERS, (path, name)
 
 
-ACTS = {"withdraw", "link", "refit"}
+ACTS = {"withdraw", "restore", "link", "unlink", "refit"}
 
 
 def test_every_command_about_trust_reads_or_is_an_act_with_its_reason(
@@ -286,7 +286,9 @@ def test_every_command_about_trust_reads_or_is_an_act_with_its_reason(
         "export": ["alice", "--erc8004", files[2]],
         "refit": [],
         "withdraw": [claim_id, "--reason", "the runner was broken"],
+        "restore": [claim_id, "--reason", "it was another runner"],
         "link": ["bob", "alice", "--reason", "one owner"],
+        "unlink": ["bob", "--reason", "another owner"],
     }
     assert set(tried) == {path[1] for path in commands(tmws) if path[0] == "trust"}
     env = {"TMWS_DATA_DIR": str(place.folder), "TMWS_DATABASE_URL": sqlite_url}
@@ -299,7 +301,8 @@ def test_every_command_about_trust_reads_or_is_an_act_with_its_reason(
             without = CliRunner().invoke(tmws, ["trust", name, *arguments[:-2]], env=env)
             assert "--reason" in without.output
     told = CliRunner().invoke(tmws, ["trust", "show", "alice", "--json"], env=env).output
-    assert "the runner was broken" in json.loads(told)["withdrawn"][0]
+    assert json.loads(told)["withdrawn"] == []
+    assert "it was another runner" in json.loads(told)["restored"][0]
     assert CliRunner().invoke(tmws, ["ledger", "verify"], env=env).exit_code == 0
     for picture in files[:2]:
         drawn = Path(picture).read_text()

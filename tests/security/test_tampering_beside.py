@@ -333,3 +333,37 @@ async def test_where_the_newest_fit_cannot_be_read_none_is_made_by_itself(
         await attacker.does(f'{spoil} WHERE "index" = :place', place=SIZE)
         with pytest.raises(LedgerCorrupt, match="newest fit cannot be read"):
             await app.corrections.refit_if_due()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM links",
+        "UPDATE links SET owner_id = :other",
+        "INSERT INTO links (agent_id, owner_id) SELECT owner_id, :other FROM links",
+    ],
+    ids=named,
+)
+async def test_a_link_that_no_entry_tells_of_or_that_is_missing_is_found(
+    attacker: Attacker, statement: str
+) -> None:
+    async with attacker.place.open() as app:
+        other = await agent(app, "carol")
+        await app.corrections.link("alice", "bob", reason="same keys", by="ann")
+        assert (await app.audit.verify()).holds
+    await attacker.does(statement, other=other.id)
+    assert "counts for is not what the ledger tells." in said(await audited(attacker.place))
+
+
+@pytest.mark.parametrize("value", ["NULL", "replace(restored, 'ann', 'eve')", "'[]'"])
+async def test_who_restored_a_verdict_is_told_as_it_was(
+    attacker: Attacker, original: Original, value: str
+) -> None:
+    claim_id = original.claims[1]
+    async with attacker.place.open() as app:
+        await app.corrections.withdraw(claim_id, reason="the runner was broken", by="ann")
+        await app.corrections.restore(claim_id, reason="it was another", by="ann")
+        assert (await app.audit.verify()).holds
+    await attacker.does(f"UPDATE evidence SET restored = {value} WHERE restored IS NOT NULL")
+    report = await audited(attacker.place)
+    assert f"What trust learned of claim {claim_id} is not what happened." in said(report)

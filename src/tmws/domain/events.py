@@ -83,11 +83,21 @@ def evidence_withdrawn(claim_id: str, *, reason: str, by: str, at: datetime) -> 
     return Event(Kind.WITHDRAWN, at, {"evidence": claim_id, "reason": reason, "by": by})
 
 
+def evidence_restored(claim_id: str, *, reason: str, by: str, at: datetime) -> Event:
+    """An administrator lets a verdict count again that was withdrawn."""
+    return Event(Kind.RESTORED, at, {"evidence": claim_id, "reason": reason, "by": by})
+
+
 def identities_linked(agent_id: str, owner_id: str, *, reason: str, by: str, at: datetime) -> Event:
     """Two agents turned out to be one: what the first did counts for the second."""
     return Event(
         Kind.LINKED, at, {"agent": agent_id, "owner": owner_id, "reason": reason, "by": by}
     )
+
+
+def identities_unlinked(agent_id: str, *, reason: str, by: str, at: datetime) -> Event:
+    """An administrator took the link of an agent back: it counts for itself again."""
+    return Event(Kind.UNLINKED, at, {"agent": agent_id, "reason": reason, "by": by})
 
 
 def trust_refitted(version: str, *, state_sha256: str, by: str, at: datetime) -> Event:

@@ -122,6 +122,7 @@ class Audit:
             _compare_register(walk, await register.standing(connection))
             if not walk.unknown:  # what was erased with its claim cannot be replayed
                 _compare_evidence_log(walk)
+                _compare_links(walk, await evidence_log.owners(connection))
                 _compare_trust(walk, await trust.rows(connection))
         return AuditReport(
             size=walk.tree.size,
@@ -343,11 +344,19 @@ def _compare_evidence_log(walk: _Walk) -> None:
         index, told = walk.learned.get(claim_id, (None, None))
         if index is not None and told is not None:
             owner = history.owners.get(told.agent, told.agent)
-            withdrawn = history.withdrawn.get(claim_id)
-            entry = evidence_log.Entry(told, owner, index, steps.get(claim_id), withdrawn)
+            acts = history.withdrawn.get(claim_id), history.restored.get(claim_id)
+            entry = evidence_log.Entry(told, owner, index, steps.get(claim_id), *acts)
             if walk.stored.get(claim_id) == evidence_log.as_stored(entry):
                 continue
         walk.note(f"What trust learned of claim {claim_id} is not what happened.", index=index)
+
+
+def _compare_links(walk: _Walk, stored: dict[str, str]) -> None:
+    """Check that identities count for whom the ledger says."""
+    told = walk.replay.history.owners
+    for agent_id in sorted(told.keys() | stored.keys()):
+        if told.get(agent_id) != stored.get(agent_id):
+            walk.note(f"Whom {agent_id} counts for is not what the ledger tells.")
 
 
 def _compare_trust(walk: _Walk, stored: dict[trust.Key, str]) -> None:

@@ -1,7 +1,7 @@
 """What an administrator can do about trust: change what scores are computed from.
 
-Nobody writes a score. A verdict can be withdrawn, two identities linked, everything fitted
-again; each act is a ledger entry from which the same scores follow again.
+Nobody writes a score. A verdict can be withdrawn, two identities linked, and both taken back;
+everything can be fitted again. Each act is a ledger entry from which the same scores follow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tmws.domain import events
 from tmws.domain.agents import Agent
 from tmws.domain.errors import Conflict, InvalidInput, LedgerCorrupt, NotFound, TmwsError
 from tmws.domain.trust.entries import FITS, entry_of
-from tmws.domain.trust.evidence import Correction, Link, Refit
+from tmws.domain.trust.evidence import Correction, Link, Refit, Restoration, Unlink
 from tmws.domain.trust.evidence import Entry as Act
 from tmws.domain.trust.log import History, replay
 from tmws.domain.trust.model import EARLIER, VERSION
@@ -39,7 +39,7 @@ _log = structlog.get_logger()
 
 
 class Corrections:
-    """Withdraws, links and fits again; all of it with a reason, in the ledger."""
+    """Withdraws, links, takes both back and fits again; with a reason, in the ledger."""
 
     def __init__(self, database: Database, notary: Notary, clock: Clock) -> None:
         self._database = database
@@ -70,6 +70,27 @@ class Corrections:
                 await count_again(tx, pattern_id)
         self._notary.publish(receipt)
 
+    async def restore(self, claim_id: str, *, reason: str, by: str) -> None:
+        """Let a verdict that was withdrawn count again, and prove what it proved.
+
+        Raises:
+            InvalidInput: there is no reason.
+            NotFound: no verdict of this claim is withdrawn.
+        """
+        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            receipt = await self._notary.append(
+                tx, events.evidence_restored(claim_id, reason=reason, by=by, at=now)
+            )
+            if not await evidence.is_withdrawn(tx, claim_id):
+                raise NotFound(f"No verdict of claim {claim_id[:40]!r} is withdrawn.")
+            await self._fit(tx, await evidence.every(tx), Restoration(claim_id, reason, by, now))
+            await claims.lock(tx, claim_id)
+            for pattern_id in await uses.prove_again(tx, claim_id):
+                await count_again(tx, pattern_id)
+        self._notary.publish(receipt)
+
     async def link(self, agent_name: str, owner_name: str, *, reason: str, by: str) -> None:
         """Let what one agent did and does count for another.
 
@@ -93,6 +114,31 @@ class Corrections:
             )
             link = Link(agent.id, owner.id, reason, by, now)
             await self._fit(tx, await evidence.every(tx), link)
+        self._notary.publish(receipt)
+
+    async def unlink(self, agent_name: str, *, reason: str, by: str) -> None:
+        """Let an agent that was linked count for itself again, with whoever it stood for.
+
+        What was weighed meanwhile keeps its weight.
+
+        Raises:
+            InvalidInput: there is no reason.
+            NotFound: no agent has the name.
+            Conflict: it is linked to nobody.
+        """
+        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            await self._notary.turn(tx)
+            agent = await _named(tx, agent_name)
+            if agent.id not in await evidence.owners(tx):
+                raise Conflict(f"{agent.name!r} is linked to nobody. See: tmws trust show.")
+            entries = await evidence.every(tx)
+            links = await _links(tx, entries)
+            receipt = await self._notary.append(
+                tx, events.identities_unlinked(agent.id, reason=reason, by=by, at=now)
+            )
+            await self._fit(tx, entries, Unlink(agent.id, reason, by, now), links=links)
         self._notary.publish(receipt)
 
     async def refit(self, *, by: str) -> int:
@@ -165,13 +211,21 @@ class Corrections:
         _log.info("trust_computed_anew", model=VERSION, verdicts=state.decided)
         return True
 
-    async def _fit(self, tx: Transaction, entries: list[Entry], act: Act) -> trust.State:
-        """Fit everything after this act, and store it."""
+    async def _fit(
+        self, tx: Transaction, entries: list[Entry], act: Act, *, links: Sequence[Link] = ()
+    ) -> trust.State:
+        """Fit everything after this act, and store it.
+
+        Args:
+            links: those that stand, for an act that takes one back.
+        """
         before = await trust.load(tx)
         history = History(
             model=before.model,
+            links=list(links),
             owners=await evidence.owners(tx),
             withdrawn={e.evidence.id: e.withdrawn for e in entries if e.withdrawn},
+            restored={e.evidence.id: e.restored for e in entries if e.restored},
             evidence=[e.evidence for e in entries],
         )
         # In a thread: a long log takes seconds, and others are being served.
@@ -208,6 +262,17 @@ async def _acts(tx: Transaction, entries: Sequence[Entry]) -> list[Act]:
     return [act for act in acts if act is not None]
 
 
+async def _links(tx: Transaction, entries: Sequence[Entry]) -> list[Link]:
+    """Return the links that stand: the database only knows where each of them leads in the end."""
+    standing: list[Link] = []
+    for act in await _acts(tx, entries):
+        if isinstance(act, Link):
+            standing.append(act)
+        elif isinstance(act, Unlink):
+            standing = [link for link in standing if link.agent != act.agent]
+    return standing
+
+
 async def _store(tx: Transaction, history: History, entries: Sequence[Entry]) -> trust.State:
     reference = drawn(history.model)
     state = trust.State(history.model, reference, reference.decided)
@@ -223,6 +288,7 @@ async def _store(tx: Transaction, history: History, entries: Sequence[Entry]) ->
                 e.ledger_index,
                 steps.get(e.evidence.id),
                 history.withdrawn.get(e.evidence.id),
+                history.restored.get(e.evidence.id),
             )
             for e in entries
         ],

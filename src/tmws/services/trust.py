@@ -146,6 +146,7 @@ class Trust:
             told = found.explanation
             ids = {gain.evidence.id for gain in told.largest}
             ids |= {each.evidence for each in told.withdrawn}
+            ids |= {each.evidence for each in told.restored}
             return replace(found, readable=await claims.readable_ids(connection, caller, ids))
 
     async def compare(self, caller: Agent, names: Sequence[str]) -> list[TrustView]:
@@ -318,6 +319,7 @@ class Trust:
                 state.reference.mix,
                 view.at,
                 corrections=[e.withdrawn for e in seen.entries if e.withdrawn],
+                restorations=[e.restored for e in seen.entries if e.restored],
             ),
             exposure=seen,
         )

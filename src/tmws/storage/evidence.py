@@ -6,14 +6,14 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.claims import Verdict
 from tmws.domain.trust.confirmation import Answered, confirmed_share
-from tmws.domain.trust.evidence import Correction, Evidence, Task
+from tmws.domain.trust.evidence import Correction, Evidence, Restoration, Task
 from tmws.domain.trust.logistic import Belief
 from tmws.domain.trust.state import Step
 from tmws.domain.verifications import Claim, check_text
@@ -21,6 +21,7 @@ from tmws.storage.columns import microseconds, moment
 from tmws.storage.prepared import Execute, Prepared, inserted, plain
 from tmws.storage.tables import claims, evidence, links
 
+Act = TypeVar("Act", Correction, Restoration)
 _ROWS_AT_ONCE = 50
 _CONFIRMED_OF = 500
 """So many of an agent's newest verdicts say how far it is confirmed, so that asking is quick."""
@@ -93,6 +94,7 @@ class Entry:
     ledger_index: int
     step: Step | None = None
     withdrawn: Correction | None = None
+    restored: Restoration | None = None
 
     @property
     def is_decided(self) -> bool:
@@ -246,7 +248,7 @@ def as_stored(entry: Entry) -> dict[str, Any]:
 
 def told(entry: Entry) -> dict[str, Any]:
     """Return the row that holds this entry."""
-    e, withdrawn = entry.evidence, entry.withdrawn
+    e = entry.evidence
     return {
         "id": e.id,
         "ledger_index": entry.ledger_index,
@@ -263,10 +265,13 @@ def told(entry: Entry) -> dict[str, Any]:
         "confidence": e.stated_confidence,
         "severity": e.severity,
         "step": None if entry.step is None else _step(entry.step),
-        "withdrawn": None
-        if withdrawn is None
-        else json.dumps([withdrawn.reason, withdrawn.by, withdrawn.at.isoformat()]),
+        "withdrawn": _act(entry.withdrawn),
+        "restored": _act(entry.restored),
     }
+
+
+def _act(act: Correction | Restoration | None) -> str | None:
+    return None if act is None else json.dumps([act.reason, act.by, act.at.isoformat()])
 
 
 async def _select(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> list[Entry]:
@@ -298,11 +303,21 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         severity=row["severity"],
     )
     step = None if row["step"] is None else _step_from(json.loads(row["step"]), told)
-    correction = None
-    if row["withdrawn"] is not None:
-        reason, by, at = json.loads(row["withdrawn"])
-        correction = Correction(told.id, reason, by, datetime.fromisoformat(at))
-    return Entry(told, row["owner_id"], row["ledger_index"], step, correction)
+    return Entry(
+        told,
+        row["owner_id"],
+        row["ledger_index"],
+        step,
+        _act_from(Correction, told.id, row["withdrawn"]),
+        _act_from(Restoration, told.id, row["restored"]),
+    )
+
+
+def _act_from(kind: type[Act], claim_id: str, stored: str | None) -> Act | None:
+    if stored is None:
+        return None
+    reason, by, at = json.loads(stored)
+    return kind(claim_id, reason, by, datetime.fromisoformat(at))
 
 
 def _step(step: Step) -> str:

@@ -215,6 +215,15 @@ uses = sa.Table(
     sa.Index(None, "agent_id", "at"),
 )
 
+# What a withdrawn verdict proved, should it count again. Without references: a use may be
+# taken back meanwhile.
+withdrawn_proofs = sa.Table(
+    "withdrawn_proofs",
+    metadata,
+    sa.Column("use_id", sa.String(40), primary_key=True),
+    sa.Column("claim_id", sa.String(40), nullable=False, index=True),
+)
+
 # What uses were for, one vector for each embedder that answered.
 use_vectors = sa.Table(
     "use_vectors",

@@ -26,9 +26,10 @@ evidence = sa.Table(
     sa.Column("weight", sa.Double, nullable=False),
     sa.Column("confidence", sa.Double),
     sa.Column("severity", sa.Double, nullable=False),
-    # JSON; None where it moved nothing, or was not withdrawn.
+    # JSON; None where it moved nothing, was not withdrawn, or not restored after that.
     sa.Column("step", sa.Text),
     sa.Column("withdrawn", sa.Text),
+    sa.Column("restored", sa.Text),
     sa.Index(None, "owner_id", "at"),
     # Whoever met a task first described it.
     sa.Index(None, "task", "ledger_index"),

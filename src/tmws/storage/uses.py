@@ -13,7 +13,14 @@ from tmws.domain.usage import UseOutcome
 from tmws.storage.columns import microseconds
 from tmws.storage.documents import count_write, next_revision
 from tmws.storage.prepared import Execute, Prepared, Value, inserted, plain
-from tmws.storage.tables import claims, namespaces, patterns, use_vectors, uses
+from tmws.storage.tables import (
+    claims,
+    namespaces,
+    patterns,
+    use_vectors,
+    uses,
+    withdrawn_proofs,
+)
 
 _PLAIN = plain(uses)
 _NEWEST_VERSION = (
@@ -100,7 +107,30 @@ async def unprove(connection: AsyncConnection, claim_id: str) -> list[str]:
     ids = list(rows.scalars())
     for pattern_id in ids:
         await _begin_anew(connection, pattern_id)
+    await connection.execute(
+        withdrawn_proofs.insert().from_select(
+            ["use_id", "claim_id"], sa.select(uses.c.id, uses.c.claim_id).where(proven)
+        )
+    )
     await connection.execute(uses.update().where(proven).values(claim_id=None))
+    return ids
+
+
+async def prove_again(connection: AsyncConnection, claim_id: str) -> list[str]:
+    """Let a verdict that counts again prove the uses that it proved; return whose.
+
+    Those that were taken back meanwhile stay so.
+    """
+    lost = withdrawn_proofs.c.claim_id == claim_id
+    of_it = sa.select(withdrawn_proofs.c.use_id).where(lost)
+    rows = await connection.execute(
+        sa.select(uses.c.pattern_id).where(uses.c.id.in_(of_it)).order_by(uses.c.pattern_id)
+    )
+    ids = list(rows.scalars())
+    for pattern_id in ids:
+        await _begin_anew(connection, pattern_id)
+    await connection.execute(uses.update().where(uses.c.id.in_(of_it)).values(claim_id=claim_id))
+    await connection.execute(withdrawn_proofs.delete().where(lost))
     return ids
 
 

@@ -13,7 +13,7 @@ from tmws.domain.agents import Agent, Role
 from tmws.domain.canonical import canonical_bytes
 from tmws.domain.claims import Verdict
 from tmws.domain.trust.entries import Kind, entry_of, standing_of
-from tmws.domain.trust.evidence import Correction, Evidence, Link, Refit, Task
+from tmws.domain.trust.evidence import Correction, Evidence, Link, Refit, Restoration, Task, Unlink
 from tmws.domain.trust.model import VERSION
 from tmws.domain.trust.state import Model
 from tmws.testing.clock import START
@@ -108,6 +108,14 @@ def test_every_act_on_trust_is_an_entry_of_the_models_log() -> None:
         (
             events.identities_linked("a", "b", reason="r", by="ann", at=START),
             Link("a", "b", "r", "ann", START),
+        ),
+        (
+            events.evidence_restored("c", reason="r", by="ann", at=START),
+            Restoration("c", "r", "ann", START),
+        ),
+        (
+            events.identities_unlinked("a", reason="r", by="ann", at=START),
+            Unlink("a", "r", "ann", START),
         ),
         (
             events.trust_refitted(VERSION, state_sha256="ab" * 32, by="ann", at=START),

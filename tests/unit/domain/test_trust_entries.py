@@ -12,7 +12,7 @@ from tests.unit.domain.trust_logs import DAY, logs, refuted, supported
 from tmws.domain.canonical import digest
 from tmws.domain.claims import PytestCheck, PythonCheck, Verdict
 from tmws.domain.trust.entries import Kind, entry_of, standing_of, task_key, task_of, weighed
-from tmws.domain.trust.evidence import Correction, Evidence, Link, Refit, Task
+from tmws.domain.trust.evidence import Correction, Evidence, Link, Refit, Restoration, Task, Unlink
 from tmws.domain.trust.state import Model
 from tmws.domain.verifications import Claim, ClaimState, check_to_json
 
@@ -64,6 +64,10 @@ def test_every_kind_of_entry_is_read_and_no_other() -> None:
     assert withdrawn == Correction("e", "flaky", "root", DAY)
     linked = entry_of("identities_linked", {"agent": "a", "owner": "b", **act}, DAY)
     assert linked == Link("a", "b", "flaky", "root", DAY)
+    restored = entry_of("evidence_restored", {"evidence": "e", **act}, DAY)
+    assert restored == Restoration("e", "flaky", "root", DAY)
+    unlinked = entry_of("identities_unlinked", {"agent": "a", **act}, DAY)
+    assert unlinked == Unlink("a", "flaky", "root", DAY)
     assert entry_of("trust_refitted", {"version": "logit-1"}, DAY) == Refit("logit-1", DAY)
     assert entry_of("tool_disabled", {"tool": "learn"}, DAY) is None
 

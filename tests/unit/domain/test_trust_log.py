@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 
 from tests.unit.domain.trust_logs import DAY, logs, refuted, supported
 from tmws.domain.errors import Conflict
-from tmws.domain.trust.evidence import Correction, Entry, Evidence, Link, Refit, Task
-from tmws.domain.trust.log import replay
+from tmws.domain.trust.evidence import (
+    Correction,
+    Entry,
+    Evidence,
+    Link,
+    Refit,
+    Restoration,
+    Task,
+    Unlink,
+)
+from tmws.domain.trust.log import History, replay
 from tmws.domain.trust.model import NARROWEST_SKILL, VERSION, Part
 from tmws.domain.trust.refit import refit
 
@@ -133,3 +142,69 @@ def test_a_refit_keeps_what_moved_nothing_in_the_counters() -> None:
     ]
     record = replay(log).model.records["ann"]
     assert (record.inconclusive, record.tally.supported) == (1, 1)
+
+
+@given(full_logs(), st.sampled_from(["e000", "e001", "e007"]))
+@settings(max_examples=25)
+def test_what_was_taken_back_leaves_the_bits_that_were_there_before(
+    log: list[Entry], id: str
+) -> None:
+    before = replay([*log, Refit(VERSION, LATER)])
+    if id not in before.withdrawn:
+        taken = Correction(id, "flaky", "root", LATER)
+        back = Restoration(id, "it held", "root", LATER)
+        after = replay([*log, taken, back])
+        assert after.model.fingerprint() == before.model.fingerprint()
+        assert after.withdrawn == before.withdrawn
+        assert after.restored == {id: back}
+        assert replay([*log, taken, back, taken]).restored == {}
+    after = replay([*log, link("ann", "bob"), unlink("ann")])
+    assert after.model.fingerprint() == before.model.fingerprint()
+    assert (after.owners, dict(after.paths)) == (before.owners, dict(before.paths))
+
+
+def link(agent: str, owner: str) -> Link:
+    return Link(agent, owner, "same key", "root", LATER)
+
+
+def unlink(agent: str) -> Unlink:
+    return Unlink(agent, "another key", "root", LATER)
+
+
+def test_whoever_stood_for_others_keeps_them_when_its_own_link_is_taken_back() -> None:
+    chain: list[Entry] = [link("a", "b"), link("b", "c")]
+    assert replay(chain).owners == {"a": "c", "b": "c"}
+    assert replay([*chain, unlink("b")]).owners == {"a": "b"}
+    assert replay([*chain, unlink("a")]).owners == {"b": "c"}
+
+
+def test_all_links_that_an_agent_ever_had_are_taken_back_at_once() -> None:
+    assert replay([link("a", "b"), link("a", "c"), unlink("a")]).owners == {}
+
+
+@pytest.mark.parametrize("act", [unlink("a"), Restoration("e", "it held", "root", LATER)])
+def test_what_does_not_stand_is_not_taken_back(act: Entry) -> None:
+    done: list[Entry] = [supported("e"), link("b", "a")]
+    with pytest.raises(Conflict, match=r"is linked to nobody|is not withdrawn"):
+        replay([*done, act])
+
+
+NAMES = st.sampled_from("abcd")
+ACTS = st.builds(link, NAMES, NAMES) | st.builds(unlink, NAMES)
+
+
+@given(st.lists(ACTS, max_size=12))
+@settings(max_examples=200)
+def test_links_and_what_is_left_of_them_never_go_round_in_a_circle(acts: list[Entry]) -> None:
+    history = History()
+    for act in acts:
+        before = dict(history.owners)
+        try:
+            history.add(act)
+        except Conflict:
+            assert history.owners == before
+    assert all(agent != owner for agent, owner in history.owners.items())
+    again = History()
+    for each in history.links:
+        again.add(each)
+    assert again.owners == history.owners

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,16 @@ from typing import Any
 
 from tmws.domain.canonical import Json, digest
 from tmws.domain.claims import Check, Level, Verdict
-from tmws.domain.trust.evidence import Correction, Entry, Evidence, Link, Refit, Task
+from tmws.domain.trust.evidence import (
+    Correction,
+    Entry,
+    Evidence,
+    Link,
+    Refit,
+    Restoration,
+    Task,
+    Unlink,
+)
 from tmws.domain.trust.model import Part
 from tmws.domain.trust.rules import LEVEL_WEIGHTS
 from tmws.domain.trust.state import NEWCOMER, Model
@@ -23,11 +32,13 @@ class Kind(StrEnum):
 
     VERDICT = "verdict"
     WITHDRAWN = "evidence_withdrawn"
+    RESTORED = "evidence_restored"
     LINKED = "identities_linked"
+    UNLINKED = "identities_unlinked"
     REFITTED = "trust_refitted"
 
 
-FITS = (Kind.WITHDRAWN, Kind.LINKED, Kind.REFITTED)
+FITS = (Kind.WITHDRAWN, Kind.RESTORED, Kind.LINKED, Kind.UNLINKED, Kind.REFITTED)
 """After each of these everything was fitted anew."""
 
 
@@ -78,17 +89,21 @@ def entry_of(kind: str, payload: Mapping[str, Any], at: datetime) -> Entry | Non
     Raises:
         ValueError, KeyError, TypeError: the payload is none of its kind.
     """
-    match kind:
-        case Kind.VERDICT:
-            return _evidence(payload, at)
-        case Kind.WITHDRAWN:
-            return Correction(payload["evidence"], payload["reason"], payload["by"], at)
-        case Kind.LINKED:
-            return Link(payload["agent"], payload["owner"], payload["reason"], payload["by"], at)
-        case Kind.REFITTED:
-            return Refit(payload["version"], at)
-        case _:
-            return None
+    if kind == Kind.VERDICT:
+        return _evidence(payload, at)
+    read = _ACTS.get(kind)
+    return None if read is None else read(payload, at)
+
+
+_ACTS: dict[str, Callable[[Mapping[str, Any], datetime], Entry]] = {
+    Kind.WITHDRAWN: lambda told, at: Correction(told["evidence"], told["reason"], told["by"], at),
+    Kind.RESTORED: lambda told, at: Restoration(told["evidence"], told["reason"], told["by"], at),
+    Kind.LINKED: lambda told, at: Link(
+        told["agent"], told["owner"], told["reason"], told["by"], at
+    ),
+    Kind.UNLINKED: lambda told, at: Unlink(told["agent"], told["reason"], told["by"], at),
+    Kind.REFITTED: lambda told, at: Refit(told["version"], at),
+}
 
 
 def _evidence(payload: Mapping[str, Any], at: datetime) -> Evidence:

@@ -87,11 +87,31 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class Restoration:
+    """A withdrawal turned out to be wrong: the evidence counts again."""
+
+    evidence: str
+    reason: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """Two identities turned out to be one: what `agent` did counts for `owner`."""
 
     agent: str
     owner: str
+    reason: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """A link turned out to be wrong: `agent` counts for itself again, with whom it stood for."""
+
+    agent: str
     reason: str
     by: str
     at: datetime
@@ -105,5 +125,5 @@ class Refit:
     at: datetime
 
 
-Entry = Evidence | Correction | Link | Refit
+Entry = Evidence | Correction | Restoration | Link | Unlink | Refit
 """One entry of the log from which every score can be computed again."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tmws.domain.trust.audits import audits_until_settled
-from tmws.domain.trust.evidence import Correction, Evidence
+from tmws.domain.trust.evidence import Correction, Evidence, Restoration
 from tmws.domain.trust.logistic import Belief, logit
 from tmws.domain.trust.score import Ability, Mix, ability, expected_rate
 from tmws.domain.trust.state import Model, Step
@@ -41,7 +41,8 @@ class Explanation:
         aging: what the time since the newest verdict took away in certainty.
         audits: well chosen audits until the interval is narrower than .1; None when
             500 would not be enough.
-        withdrawn: corrections of this agent's evidence, each with its reason.
+        withdrawn: corrections of this agent's evidence, each with its reason; `restored`
+            those that were taken back.
     """
 
     prior: float
@@ -50,6 +51,7 @@ class Explanation:
     aging: float
     audits: int | None
     withdrawn: tuple[Correction, ...]
+    restored: tuple[Restoration, ...]
 
     @property
     def largest(self) -> tuple[Gain, ...]:
@@ -70,12 +72,13 @@ def explain(
     at: datetime,
     *,
     corrections: Sequence[Correction] = (),
+    restorations: Sequence[Restoration] = (),
 ) -> Explanation:
     """Return why the agent's score over this mix is what it is at this moment.
 
     Args:
         steps: the agent's path as `record` or `refit` returned it, oldest first.
-        corrections: withdrawals of this agent's evidence.
+        corrections: withdrawals of this agent's evidence; `restorations` what ended others.
     """
     line = model.calibration
     walked = Ability(model.scales.prior("skill"), {}, model.scales.prior("affinity"))
@@ -98,4 +101,5 @@ def explain(
         aging=score - before,
         audits=audits_until_settled(now, mix, line),
         withdrawn=tuple(corrections),
+        restored=tuple(restorations),
     )

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tmws.domain.errors import Conflict
-from tmws.domain.trust.evidence import Correction, Entry, Evidence, Link, Refit
+from tmws.domain.trust.evidence import (
+    Correction,
+    Entry,
+    Evidence,
+    Link,
+    Refit,
+    Restoration,
+    Unlink,
+)
 from tmws.domain.trust.refit import refit
 from tmws.domain.trust.state import Model, Step
 
@@ -18,31 +26,41 @@ class History:
 
     Attributes:
         paths: by agent, oldest first; a refit draws them anew.
-        owners: identities whose evidence counts for somebody else.
-        withdrawn: by id of the evidence.
+        links: those that stand, in the order in which they were made.
+        owners: identities whose evidence counts for somebody else, as the links say.
+        withdrawn: by id of the evidence; `restored` what counts again, likewise.
         evidence: all of it, as it came in; also what was withdrawn.
     """
 
     model: Model = field(default_factory=Model)
     paths: dict[str, list[Step]] = field(default_factory=lambda: defaultdict(list))
+    links: list[Link] = field(default_factory=list)
     owners: dict[str, str] = field(default_factory=dict)
     withdrawn: dict[str, Correction] = field(default_factory=dict)
+    restored: dict[str, Restoration] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
         """Take in the next entry of the log.
 
         Raises:
-            Conflict: a link goes round in a circle.
+            Conflict: a link goes round in a circle, or what is taken back does not stand.
         """
         match entry:
             case Evidence():
                 self._learn(entry)
             case Correction():
                 self.withdrawn[entry.evidence] = entry
+                self.restored.pop(entry.evidence, None)
+                self._fit()
+            case Restoration():
+                self._restore(entry)
                 self._fit()
             case Link():
                 self._link(entry)
+                self._fit()
+            case Unlink():
+                self._unlink(entry)
                 self._fit()
             case Refit():
                 # Also one that an earlier version made: the log says when, this model how.
@@ -62,12 +80,26 @@ class History:
         if step is not None:
             self.paths[step.evidence.agent].append(step)
 
+    def _restore(self, restoration: Restoration) -> None:
+        if self.withdrawn.pop(restoration.evidence, None) is None:
+            raise Conflict(f"'{restoration.evidence}' is not withdrawn.")
+        self.restored[restoration.evidence] = restoration
+
+    def _unlink(self, unlink: Unlink) -> None:
+        left = [link for link in self.links if link.agent != unlink.agent]
+        if len(left) == len(self.links):
+            raise Conflict(f"'{unlink.agent}' is linked to nobody.")
+        self.links, self.owners = [], {}
+        for link in left:
+            self._link(link)
+
     def _link(self, link: Link) -> None:
         owner = self.owners.get(link.owner, link.owner)
         if owner == link.agent:
             raise Conflict(
                 f"'{link.agent}' owns '{link.owner}' already, so it cannot be linked to it."
             )
+        self.links.append(link)
         self.owners[link.agent] = owner
         for agent, current in self.owners.items():
             if current == link.agent:

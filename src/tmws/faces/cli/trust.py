@@ -263,6 +263,16 @@ async def withdraw(app: App, printer: Printer, claim_id: str, reason: str) -> No
 
 
 @trust.command()
+@click.argument("claim_id")
+@_reason
+@with_app
+async def restore(app: App, printer: Printer, claim_id: str, reason: str) -> None:
+    """Let a verdict on CLAIM_ID that was withdrawn count again, and prove what it proved."""
+    await app.corrections.restore(claim_id, reason=reason, by=operator())
+    printer.record({"claim_id": claim_id, "restored": True, "reason": reason})
+
+
+@trust.command()
 @click.argument("agent")
 @click.argument("owner")
 @_reason
@@ -271,6 +281,16 @@ async def link(app: App, printer: Printer, agent: str, owner: str, reason: str) 
     """Let what AGENT did and does count for OWNER: they turned out to be one."""
     await app.corrections.link(agent, owner, reason=reason, by=operator())
     printer.record(_row((await app.trust.find(owner)).view))
+
+
+@trust.command()
+@click.argument("agent")
+@_reason
+@with_app
+async def unlink(app: App, printer: Printer, agent: str, reason: str) -> None:
+    """Let AGENT, which was linked to another by mistake, count for itself again."""
+    await app.corrections.unlink(agent, reason=reason, by=operator())
+    printer.record(_row((await app.trust.find(agent)).view))
 
 
 @trust.command()
@@ -340,6 +360,7 @@ def _explanation(found: ExplainedView, *, as_json: bool) -> dict[str, Any]:
         "total": told.score,
         "checks_until_settled": told.audits,
         "withdrawn": [f"{each.evidence}: {each.reason} ({each.by})" for each in told.withdrawn],
+        "restored": [f"{each.evidence}: {each.reason} ({each.by})" for each in told.restored],
         "integrity_events": found.exposure.integrity.events,
         "exposure_budget": found.exposure.budget,
         "exposure_carried": found.exposure.carried,

@@ -229,6 +229,10 @@ def explained(found: ExplainedView) -> Json:
             {"claim_id": found.named(each.evidence), "reason": each.reason, "by": each.by}
             for each in told.withdrawn
         ],
+        "restored": [
+            {"claim_id": found.named(each.evidence), "reason": each.reason, "by": each.by}
+            for each in told.restored
+        ],
         "integrity": {
             "stated": found.exposure.integrity.stated,
             "advantage_nats": rounded(found.exposure.integrity.advantage),
