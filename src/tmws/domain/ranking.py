@@ -17,6 +17,7 @@ from enum import StrEnum
 from itertools import groupby, islice
 from operator import attrgetter
 from statistics import median
+from types import MappingProxyType
 from typing import overload
 
 from tmws.domain.text import cjk_share
@@ -48,9 +49,9 @@ SHOWN_FROM = 0.35
 
 # Past uses outweigh every description, once there are enough of them and near ones.
 _USES_WEIGHT = 0.85
-_USES_FOR_HALF = 100
+_USES_DOUBT = 15.0
 _USES_FROM, _USES_FULL = 0.2, 0.4
-_USES_SHARPNESS = 16.0
+_USES_SHARPNESS = 12.0
 
 # An arm speaks louder when its best stands out, up to ten standard deviations above
 # its median (words reach six as a rule); below about five candidates that says nothing
@@ -86,7 +87,8 @@ class Precedents:
     """What past uses say.
 
     Attributes:
-        shares: pattern id to its share of the nearest successes, in sum at most 1.
+        shares: pattern id to its share of the nearest successes beyond chance, in sum at
+            most 1.
         weight: how much of the score they decide, in [0, 1].
     """
 
@@ -95,6 +97,7 @@ class Precedents:
 
 
 NO_PRECEDENTS = Precedents({}, 0.0)
+NEVER_USED: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,22 +235,29 @@ def _shares(raw: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-def precedents(uses: Iterable[PastUse], *, recorded: int) -> Precedents:
+def precedents(
+    uses: Iterable[PastUse], *, recorded: int, common: Mapping[str, float] = NEVER_USED
+) -> Precedents:
     """Weigh the nearest past uses: near ones count far more, failed ones only dilute.
 
+    What is used for most requests is met beside any of them. Only by how much it is met
+    more often here does it count, as a share of the most that this could be (Cohen, 1960).
     The weight is small while few uses are known and none is the same request, and
-    falls to nothing where even the nearest was a different matter.
+    falls to nothing where even the nearest was a different matter. Shares among n uses
+    are known to about 1 / sqrt(n), so with n doubt falls as this does.
 
     Args:
         uses: nearest first, of equally near ones in any order; no more are taken than are heard.
         recorded: how many uses the nearest were picked from.
+        common: share of each pattern in all of them, below 1; of what is left out it is 0.
     """
     nearest = list(islice(_heard(uses), NEIGHBOURS))
     if not nearest:
         return NO_PRECEDENTS
     best = min(1.0, nearest[0].similarity)
     closeness = min(1.0, max(0.0, (best - _USES_FROM) / (_USES_FULL - _USES_FROM)))
-    experience = recorded / (recorded + _USES_FOR_HALF * (1.0 - best)) if recorded else 0.0
+    known = math.sqrt(recorded)
+    experience = known / (known + _USES_DOUBT * (1.0 - best)) if recorded else 0.0
     # Relative to the nearest, so that nothing underflows; shares do not change by it.
     near = [math.exp(_USES_SHARPNESS * (use.similarity - best)) for use in nearest]
     loudness = [each * use.weight for each, use in zip(near, nearest, strict=True)]
@@ -259,8 +269,17 @@ def precedents(uses: Iterable[PastUse], *, recorded: int) -> Precedents:
     spoken: dict[str, list[float]] = {}
     for use, loud in zip(nearest, loudness, strict=True):
         spoken.setdefault(use.pattern_id, []).append(loud * use.outcome / total)
-    shares = {pattern_id: math.fsum(said) for pattern_id, said in spoken.items()}
+    # Where the request itself was made before, nothing beside it is met by chance.
+    chance = min(1.0, 2.0 * (1.0 - best))
+    shares = {
+        pattern_id: _beyond_chance(math.fsum(said), chance * common.get(pattern_id, 0.0))
+        for pattern_id, said in spoken.items()
+    }
     return Precedents(shares, weight)
+
+
+def _beyond_chance(share: float, by_chance: float) -> float:
+    return max(0.0, (share - by_chance) / (1.0 - by_chance))
 
 
 def _heard(uses: Iterable[PastUse]) -> Iterator[PastUse]:

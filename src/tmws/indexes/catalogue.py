@@ -102,6 +102,10 @@ class Block:
         self._places[codes] = self._taken_in(codes, [row.terms for row in new])
         self.revision = max(row.revision for row in new)
 
+    def code(self, item_id: str) -> int | None:
+        """Return the number of a document, None if it is not in this block."""
+        return self._codes.get(item_id)
+
     def _code(self, item_id: str) -> int:
         code = self._codes.setdefault(item_id, len(self.ids))
         if code == len(self.ids):
@@ -214,6 +218,13 @@ class View:
         """Number of uses of what can be seen."""
         return int(np.count_nonzero(self._block.uses.seen(self._seen)))
 
+    def counted(self, item_ids: Collection[str], caller_id: str) -> tuple[dict[str, float], float]:
+        """Return how many uses count of each of these, and of all that can be seen."""
+        counts = self._block.uses.counted(self._seen, caller_id)
+        codes = {key: self._block.code(key) for key in item_ids}
+        found = {key: float(counts[code]) for key, code in codes.items() if code is not None}
+        return found, float(counts.sum())
+
     @cached_property
     def readable(self) -> Readable:
         """The words that can be seen."""
@@ -252,6 +263,16 @@ def covered(item_id: str, terms: Sequence[str], views: Sequence[View]) -> tuple[
     weights = words.rarities(terms, [view.readable for view in views])
     held = frozenset().union(*(view.held(item_id, terms) for view in views))
     return sum(weights[term] for term in held), sum(weights.values())
+
+
+def common(item_ids: Collection[str], views: Sequence[View], *, caller_id: str) -> dict[str, float]:
+    """Return the share of each of these in all uses that count to the caller.
+
+    One use of something else is added: what alone was ever used may still not be all.
+    """
+    counted = [view.counted(item_ids, caller_id) for view in views]
+    total = 1.0 + sum(every for _, every in counted)
+    return {key: count / total for found, _ in counted for key, count in found.items()}
 
 
 def nearest_uses(

@@ -17,7 +17,7 @@ from tmws.domain.ranking import (
     precedents,
 )
 from tmws.domain.usage import WORD_WEIGHT
-from tmws.indexes.catalogue import View, covered, matching, nearest_uses, spelt
+from tmws.indexes.catalogue import View, common, covered, matching, nearest_uses, spelt
 from tmws.indexes.uses import NearUse
 from tmws.ports import Vector
 
@@ -72,6 +72,7 @@ class Found:
         ranked: best first, shown or not.
         shown: the best is worth showing.
         near: the nearest past uses, picked from so many `recorded`.
+        common: share of each of their patterns in all that count.
     """
 
     arms: Mapping[Arm, Scores]
@@ -80,6 +81,7 @@ class Found:
     shown: bool
     near: Sequence[NearUse] = ()
     recorded: int = 0
+    common: Mapping[str, float] = field(default_factory=dict)
 
 
 def by_words(asked: Asked, views: Sequence[View]) -> dict[str, float]:
@@ -108,7 +110,8 @@ def settled(
         caller_id: whose own word is as good as proof, to itself.
     """
     recorded = sum(view.uses for view in views)
-    said = precedents((past_use(near, caller_id) for near in uses), recorded=recorded)
+    used = common({near.use.pattern_id for near in uses}, views, caller_id=caller_id)
+    said = precedents((past_use(near, caller_id) for near in uses), recorded=recorded, common=used)
     ranked = fuse(telling(arms), said).above_nothing()
     if not ranked:
         return Found(arms, said, ranked, shown=False)
@@ -136,7 +139,7 @@ def settled(
         )
         for held, asked_for in answered
     )
-    return Found(arms, said, ranked, shown, uses, recorded)
+    return Found(arms, said, ranked, shown, uses, recorded, used)
 
 
 def telling(arms: Mapping[Arm, Scores]) -> dict[Arm, Scores]:

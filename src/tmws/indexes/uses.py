@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmws.domain.ranking import VOICES_OF_A_PATTERN
+from tmws.domain.usage import WORD_WEIGHT
 from tmws.indexes.columns import Column
 from tmws.ports import Vector
 
@@ -53,6 +56,12 @@ class Uses:
         self._places: dict[str, int] = {}
         self._documents: Column[np.int64] = Column(np.int64)
         self._vectors: dict[str, Column[np.float32]] = {}
+        # What each counts to its reporter, and to everybody else.
+        self._shares: Column[np.float64] = Column(np.float64)
+        self._worth: Column[np.float64] = Column(np.float64)
+        self._reporters: Column[np.int32] = Column(np.int32)
+        self._codes: dict[str, int] = {}
+        self._words: Counter[tuple[str, int]] = Counter()
 
     def add(self, row: UseRow, document: int) -> None:
         """Take in a use of a document of this number, or what one more embedder made of it."""
@@ -61,8 +70,19 @@ class Uses:
             place = self._places[row.use_id] = len(self._rows)
             self._rows.append(row)
             self._documents.append(document)
+            self._reporters.append(self._codes.setdefault(row.agent_id, len(self._codes)))
+            self._shares.append(row.share)
+            self._worth.append(row.share * self._credit(row, document))
         for embedder, vector in row.vectors.items():
             self._put(embedder, place, np.frombuffer(vector, np.float32))
+
+    def _credit(self, row: UseRow, document: int) -> float:
+        """Return what others give for it: for mere word little, and not without end."""
+        if row.proven:
+            return 1.0
+        said = (row.agent_id, document)
+        self._words[said] += 1
+        return WORD_WEIGHT if self._words[said] <= VOICES_OF_A_PATTERN else 0.0
 
     def _put(self, embedder: str, place: int, values: NDArray[np.float32]) -> None:
         """Keep a vector; a row of zeros stands where there is none, or none any more."""
@@ -77,6 +97,17 @@ class Uses:
         """Return which uses are of documents that may be seen."""
         held: NDArray[np.bool_] = documents[self._documents.values]
         return held
+
+    def counted(self, documents: NDArray[np.bool_], reporter_id: str) -> NDArray[np.float64]:
+        """Return how many uses count of each of these documents, to whoever reported some."""
+        worth = self._worth.values
+        own = self._codes.get(reporter_id)
+        if own is not None:
+            worth = np.where(self._reporters.values == own, self._shares.values, worth)
+        seen = worth * self.seen(documents)
+        counts = np.zeros(len(documents))
+        np.add.at(counts, self._documents.values, seen)
+        return counts
 
     def nearest(
         self, asked: Mapping[str, Vector], documents: NDArray[np.bool_], limit: int

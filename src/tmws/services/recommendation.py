@@ -329,7 +329,7 @@ def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[F
     badly = precedents(inverse, recorded=found.recorded)
     well = found.uses
     if len(heard) < len(found.near):
-        well = precedents(uses(), recorded=found.recorded)
+        well = precedents(uses(), recorded=found.recorded, common=found.common)
     ranked = found.ranked if well == found.uses else found.ranked.after(well)
     fits = []
     for each in ranked[: rules.CONSIDERED]:

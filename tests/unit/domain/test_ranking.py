@@ -141,9 +141,32 @@ def test_a_failure_dilutes_and_never_helps(similarities: list[float], outcome: f
     assert after.shares.get("p", 0.0) <= before.shares.get("p", 0.0) + 1e-12
 
 
-@given(USES, COUNTS)
-def test_shares_of_past_uses_are_at_most_one(uses: list[PastUse], recorded: int) -> None:
-    past = precedents(uses, recorded=recorded)
+def test_what_serves_most_requests_counts_only_where_it_is_met_more_often() -> None:
+    uses = [PastUse(key, 0.5) for key in ("always", "always", "always", "rarely")]
+    said = precedents(uses, recorded=100, common={"always": 0.75, "rarely": 0.01})
+    assert said.shares["always"] == 0.0
+    assert said.shares["rarely"] == pytest.approx(0.24 / 0.99)
+    alone = precedents(uses[:3], recorded=100, common={"always": 0.75})
+    assert alone.shares["always"] == pytest.approx(1.0)
+
+
+def test_how_much_uses_decide_grows_with_them_and_with_how_near_they_are() -> None:
+    weights = [
+        [precedents([PastUse("p", near)], recorded=count).weight for near in (0.5, 0.7, 0.9)]
+        for count in (30, 300, 3_000)
+    ]
+    assert weights == [sorted(row) for row in weights]
+    assert weights == sorted(weights)
+    assert weights[0][0] < 0.4
+    assert weights[2][2] > 0.7
+
+
+@given(USES, COUNTS, st.dictionaries(IDS, st.floats(0.0, 0.999)))
+def test_shares_of_past_uses_are_at_most_one(
+    uses: list[PastUse], recorded: int, common: dict[str, float]
+) -> None:
+    past = precedents(uses, recorded=recorded, common=common)
+    assert all(0.0 <= share <= 1.0 + 1e-9 for share in past.shares.values())
     assert math.fsum(past.shares.values()) <= 1.0 + 1e-9
     assert 0.0 <= past.weight < 1.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmws.domain.text import terms
-from tmws.indexes.catalogue import Block, Caller, WordRow, matching, nearest_uses, spelt
+from tmws.indexes.catalogue import Block, Caller, WordRow, common, matching, nearest_uses, spelt
 from tmws.indexes.uses import UseRow
 
 WORDS = st.lists(st.sampled_from("retry flaky network call build cache lock".split()), max_size=12)
@@ -209,6 +210,19 @@ def test_the_nearest_uses_are_those_of_what_may_be_read() -> None:
     assert view.uses == 2
     assert nearest_uses(ASKED, [block.view(Caller(ANN, ()), member=False)], limit=9) == near[:1]
     assert len(nearest_uses(ASKED, [view], limit=1)) == 1
+
+
+def test_uses_of_what_may_be_read_are_counted_and_mere_word_little_and_not_without_end() -> None:
+    block = filled([(["a"], "bob", level, False) for level in ("public", "private", "public")])
+    said = [replace(use(number, "p02", 0.5, 0.5), proven=False) for number in range(3, 50)]
+    block.refresh_uses(0, [use(0, "p00", 0.2, 0.4), use(1, "p01", 0.9, 0.9), *said])
+    view = block.view(Caller(ANN, ()), member=True)
+    # Of Bob's word two uses count a quarter each, and one of something else is thought of.
+    ids = ["p00", "p01", "p02", "absent"]
+    shares = common(ids, [view], caller_id=ANN)
+    assert shares == {"p00": 1 / 2.5, "p01": 0.0, "p02": 0.5 / 2.5}
+    own = common(ids, [block.view(Caller("bob", ()), member=True)], caller_id="bob")
+    assert own == {"p00": 1 / 50, "p01": 1 / 50, "p02": 47 / 50}
 
 
 def test_an_embedder_that_did_not_answer_takes_no_part_in_the_similarity() -> None:
