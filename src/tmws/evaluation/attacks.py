@@ -8,6 +8,7 @@ own rules.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
@@ -95,17 +96,21 @@ def farmed(
 ) -> Farmed | None:
     """Let weak agents take the easiest claims; None where no agent is weak.
 
+    Easiest is what the agents of all other folds passed most often. Nobody picks by answers
+    it has not given: of claims that are equally hard, some would then be among the easiest
+    only because the farmer itself will pass them.
+
     Args:
         peers: None when the claims are public and their difficulty known; else the
             agents bring them up themselves and so many others answer each of them.
     """
-    easiest = sorted(people.tasks, key=lambda c: (-_solved(people, c), c))[:FARMED]
+    easiest = {fold.agents: _easiest(people, fold.peers) for fold in folds}
     weak, honest, newcomers = [], [], []
     for fold, agent in [life for life in everybody(folds) for _ in range(LIVES)]:
         random_claims = chance.sample(people.claims(agent), min(FARMED, len(people.claims(agent))))
         shown = _shown_after(people, fold, agent, random_claims, chance=chance, peers=peers)
         honest.append(shown.score - people.rates[agent])
-        claims = [c for c in easiest if c in people.answers[agent]]
+        claims = [c for c in easiest[fold.agents] if c in people.answers[agent]]
         if claims and people.rates[agent] < WEAK:
             shown = _shown_after(people, fold, agent, claims, chance=chance, peers=peers)
             held = [people.answers[agent][c] for c in claims]
@@ -361,8 +366,13 @@ def _bound(fold: Fold, life: Life) -> float:
     return fold.standing(life.model, life.agent, life.now).bound
 
 
-def _solved(people: Population, claim: str) -> float:
-    return fmean(own[claim] for own in people.answers.values() if claim in own)
+def _easiest(people: Population, peers: Sequence[str]) -> list[str]:
+    """Return the claims that these agents passed most often, the easiest first."""
+    found: dict[str, list[bool]] = defaultdict(list)
+    for peer in peers:
+        for claim, held in people.answers[peer].items():
+            found[claim].append(held)
+    return sorted(found, key=lambda c: (-fmean(found[c]), c))[:FARMED]
 
 
 def _ewma(held: Sequence[bool], weight: float = 0.2) -> float:

@@ -122,6 +122,7 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
         f"{evaluation.file}: {found.agents} agents, {found.claims} claims, "
         f"{found.outcomes} outcomes, {found.rate:.3f} supported; "
         f"{'shared claims' if evaluation.shared else 'by type only'}, {found.seeds} orders"
+        f"{'' if found.lives == found.seeds else f', the first 100 claims of {found.lives}'}"
     )
     yield from (f"note: {note}" for note in evaluation.notes)
     yield ""

@@ -4,6 +4,7 @@ import math
 import random
 from dataclasses import replace
 from datetime import timedelta
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from tmws.domain.trust.score import (
     Point,
     ability,
     mix_of,
+    rate_at,
     standing,
     standing_by_type,
 )
@@ -59,6 +61,35 @@ def test_a_newcomer_is_unknown_and_stands_below_anybody_proven() -> None:
     assert (new.low, new.high, new.bound) == (0.0, 1.0, 0.0)
     assert proven.known
     assert proven.bound > 0.5
+
+
+def test_where_nothing_closes_the_lower_end_one_in_ten_is_left_out_above() -> None:
+    model = history(refuted("e1"), refuted("e2")).model
+    mix = mix_of(model)
+    known = ability(model, "ann", mix, DAY)
+    shown = standing(model, "ann", mix, DAY)
+    assert shown.low == 0.0
+    assert shown.high == pytest.approx(
+        rate_at(NormalDist().inv_cdf(0.9), known, mix, model.calibration), rel=1e-12
+    )
+    once = history(refuted("e1"), refuted("e2"), supported("e3")).model
+    known, shown = ability(once, "ann", mix, DAY), standing(once, "ann", mix, DAY)
+    assert shown.high == pytest.approx(
+        rate_at(NormalDist().inv_cdf(0.95), known, mix, once.calibration), rel=1e-12
+    )
+    assert shown.low == pytest.approx(
+        rate_at(-NormalDist().inv_cdf(0.95), known, mix, once.calibration), rel=1e-12
+    )
+
+
+def test_a_spotless_record_is_relied_on_no_further_than_another() -> None:
+    model = history(supported("e1"), supported("e2")).model
+    mix = mix_of(model)
+    shown, known = standing(model, "ann", mix, DAY), ability(model, "ann", mix, DAY)
+    assert shown.high == 1.0
+    assert shown.low == pytest.approx(
+        rate_at(-NormalDist().inv_cdf(0.95), known, mix, model.calibration), rel=1e-12
+    )
 
 
 def test_before_any_evidence_every_score_is_one_half() -> None:

@@ -9,6 +9,7 @@ from tests.unit.evaluation.population import simulated
 from tmws.domain.trust.evidence import Task
 from tmws.evaluation.chance import seeded
 from tmws.evaluation.metrics import accuracy, quantile, rank_correlation, reliability
+from tmws.evaluation.outcomes import Outcome
 from tmws.evaluation.predictors import Rest
 from tmws.evaluation.trust import evaluate, shuffled, true_rates
 
@@ -46,7 +47,9 @@ def test_a_quantile_is_one_of_the_values() -> None:
 def test_an_order_goes_in_rounds_and_keeps_every_outcome() -> None:
     outcomes = simulated(4, 5)[:-2]
     order = shuffled(outcomes, seeded(1))
-    assert [o.agent for o in order[:4]] == sorted(true_rates(outcomes))
+    rounds = [[o.agent for o in order[n : n + 4]] for n in (0, 4, 8)]
+    assert all(sorted(names) == sorted(true_rates(outcomes)) for names in rounds)
+    assert len({tuple(names) for names in rounds}) > 1
     assert sorted(order, key=repr) == sorted(outcomes, key=repr)
 
 
@@ -65,6 +68,19 @@ def test_the_same_file_gives_the_same_figures() -> None:
     outcomes = simulated(6, 20)
     assert evaluate(outcomes) == evaluate(outcomes)
     assert evaluate(outcomes).seeds == 20
+
+
+def test_intervals_of_many_agents_are_looked_at_in_more_orders_than_predictions() -> None:
+    outcomes = [
+        Outcome(f"a{n:02}", Task(f"c{c}"), (n + c) % 3 > 0) for n in range(30) for c in range(4)
+    ]
+    report = evaluate(outcomes)
+    assert (report.seeds, report.lives) == (10, 20)
+    assert report.of("skill").accuracy.count == 10 * len(outcomes)
+    told = evaluate(outcomes, seeds=20)
+    assert (told.seeds, told.lives) == (20, 20)
+    for method in ("skill", "Beta(1,1)"):
+        assert report.of(method).moments == told.of(method).moments
 
 
 def test_a_file_with_times_is_replayed_once_in_their_order() -> None:

@@ -17,6 +17,9 @@ from tmws.domain.trust.state import NEWCOMER, NO_TALLY, Model, Tally
 _EITHER_END = 1.6448536269514722
 """Normal quantile of 0.95: nine in ten lie between."""
 
+_ONE_END = 1.2815515655446004
+"""Normal quantile of 0.90: nine in ten lie below, where nothing closes the lower end."""
+
 _POINTS = 32
 
 
@@ -259,8 +262,9 @@ def _standing(model: Model, ability: Ability, mix: Mix, tally: Tally, conduct: B
 
     Without a single yes the record cannot tell a low rate from none at all, and the
     lower end is 0; without a no the upper end is 1 (as Brown, Cai and DasGupta, 2001,
-    recommend for the Jeffreys interval). Worse conduct counts as far as it is beyond
-    one standard deviation of doubt.
+    recommend for the Jeffreys interval). With the lower end open, one in ten is left out
+    above; a lower end leaves out one in twenty, also where the upper one is open, because
+    gates use it. Worse conduct counts as far as it is beyond one standard deviation of doubt.
     """
     line, skill = model.calibration, ability.skill
     low = rate_at(-_EITHER_END, ability, mix, line) if tally.supported else 0.0
@@ -268,10 +272,11 @@ def _standing(model: Model, ability: Ability, mix: Mix, tally: Tally, conduct: B
     if worse < 0.0 and tally.supported:
         trusted = replace(ability, skill=Belief(skill.mean + worse, skill.variance))
         bound = rate_at(-_EITHER_END, trusted, mix, line)
+    above = _EITHER_END if tally.supported else _ONE_END
     return Standing(
         score=expected_rate(ability, mix, line),
         low=low,
-        high=rate_at(_EITHER_END, ability, mix, line) if tally.refuted else 1.0,
+        high=rate_at(above, ability, mix, line) if tally.refuted else 1.0,
         bound=bound,
         tally=tally,
     )
