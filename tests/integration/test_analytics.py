@@ -157,6 +157,11 @@ async def test_uses_are_counted_for_whoever_may_read_the_pattern_now(
     await opened("shared")
     await app.sharing.change(alice, kept, grant=["carol"])
     assert await told() == [3, 0, 0, 3, 3]
+    await app.removal.remove(alice, kept)
+    assert await told() == [0, 0, 0, 0, 0]
+    await app.removal.restore(alice, kept)
+    await app.sharing.change(alice, kept, grant=["alice"])
+    assert await told() == [3, 0, 0, 3, 3]
     await opened("private")
     assert await told() == [3, 0, 0, 0, 3]
     await opened("public")
@@ -188,7 +193,9 @@ async def test_an_agent_of_other_namespaces_looks_absent(app: App) -> None:
         with pytest.raises(NotFound) as refused:
             await figures(app, alice, agent=name)
         refusals.append(refused.value.message.replace(name, "…"))
-    assert refusals[0] == refusals[1]
+    assert (
+        refusals[0] == refusals[1] == "No agent '…' in your namespaces. Leave it out to count all."
+    )
     with pytest.raises(InvalidInput, match="not one of yours"):
         await figures(app, alice, namespace="elsewhere")
 
@@ -203,6 +210,8 @@ async def test_the_administrator_counts_everything(app: App) -> None:
     assert (
         await app.analytics.of_all(Administrator("ann"), StatsQuery(agent="bob"))
     ).total.patterns == 1
+    with pytest.raises(NotFound, match=r"'eve' here\. Leave"):
+        await app.analytics.of_all(Administrator("ann"), StatsQuery(agent="eve"))
 
 
 async def test_what_was_removed_counts_no_more(app: App) -> None:

@@ -213,7 +213,7 @@ class TestAClaimAsProof:
             for each in await app.verification.newest(limit=9)
             if each.id not in {undecided, claimed}
         ]
-        for key, what in ((undecided, "INCONCLUSIVE"), (abandoned, "still open")):
+        for key, what in ((undecided, "INCONCLUSIVE and"), (abandoned, "still open and")):
             with pytest.raises(InvalidInput, match=what):
                 await app.outcomes.report(
                     alice, OutcomeReport(kept.id, UseOutcome.SUCCESS, claim_id=key)

@@ -61,13 +61,12 @@ def readable_classes(caller: Reader) -> sa.ColumnElement[bool]:
 
 
 def shared_patterns(caller: Agent) -> sa.ColumnElement[bool]:
-    """Return the condition on `patterns` for what the caller may read by a grant alone."""
+    """Return the condition on `patterns` for what the caller may read by a grant.
+
+    That is by a grant alone: nobody holds one on what is its own.
+    """
     patterns = tables.patterns
-    return sa.and_(
-        patterns.c.removed_at.is_(None),
-        _granted(patterns, patterns.c.id, caller),
-        ~_readable(patterns, caller),
-    )
+    return sa.and_(patterns.c.removed_at.is_(None), _granted(patterns, patterns.c.id, caller))
 
 
 def looked_up(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

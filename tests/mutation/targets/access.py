@@ -12,10 +12,12 @@ TARGET = Target(
         "src/tmws/vectors/exact.py": ("_Block.readable",),
         "src/tmws/domain/versions.py": ("may_write",),
         "src/tmws/domain/agents.py": ("require_member",),
-        "src/tmws/services/shelf.py": ("visible", "writable"),
+        "src/tmws/services/shelf.py": ("visible", "kept", "writable"),
         "src/tmws/services/sharing.py": ("Sharing.shared_with", "_owned"),
         "src/tmws/services/removal.py": ("_held", "_removed"),
-        "src/tmws/storage/claims.py": ("readable", "readable_ids", "_visible_to"),
+        "src/tmws/services/outcomes.py": ("_require_proof",),
+        "src/tmws/storage/agents.py": ("names_of",),
+        "src/tmws/storage/claims.py": ("readable", "readable_ids", "_visible_to", "_readable_by"),
         "src/tmws/services/analytics.py": ("_agent",),
         "src/tmws/services/trust.py": ("_visible",),
     },
@@ -41,6 +43,13 @@ TARGET = Target(
         "src/tmws/services/removal.py _held: await patterns.lock(tx, pattern_id) → pass": (
             "keeps two writers apart; who may write is decided elsewhere"
         ),
+        "src/tmws/services/outcomes.py _require_proof: await claims.lock(tx, claim_id) → pass": (
+            "keeps a report and a withdrawal apart; what a claim proves is decided after it"
+        ),
+        "src/tmws/storage/agents.py names_of: "
+        "sa.and_(known, agents.c.id.in_(beside)) → sa.and_(agents.c.id.in_(beside))": (
+            "tells names that nobody asked for, of agents that the reader may know of"
+        ),
         "src/tmws/services/sharing.py Sharing.shared_with: "
         "await self._gate.require(Action.GET_PATTERN) → pass": (
             "whether the tool is switched off, which tests/integration/test_switches.py holds"
@@ -53,6 +62,9 @@ TARGET = Target(
         "tests/unit/domain/test_versions.py",
         "tests/unit/indexes/test_catalogue.py",
         "tests/unit/vectors/test_exact.py",
+        "tests/integration/test_analytics.py",
+        "tests/integration/test_learning.py",
+        "tests/integration/test_trust_service.py",
         "tests/security/test_namespaces_beside.py",
         "tests/security/test_removed.py",
         "tests/security/test_access_of_claims.py",
