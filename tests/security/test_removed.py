@@ -54,6 +54,7 @@ async def test_the_administrator_reads_all_that_is_kept_and_nothing_forgotten(ap
         what = await learned(app, author, level, level=level, shared_with=names)
         assert len(await app.revisions.history(ANN, what.id)) == 1
         await app.removal.remove(ANN, what.id)
+        assert await outcome(app.removal.remove(ANN, what.id)) == "absent"
         assert len(await app.revisions.history(ANN, what.id)) == 1
         assert await outcome(app.revisions.history(author, what.id)) == "absent"
         await app.removal.restore(ANN, what.id)
