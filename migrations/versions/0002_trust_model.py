@@ -130,7 +130,9 @@ def _learn() -> None:
     state = trust.told(trust.State(history.model, replay.reference, replay.decided))
     _insert("evidence", rows)
     _insert("links", links)
-    _insert("trust_state", [{**key._asdict(), "value": value} for key, value in state.items()])
+    names = ("kind", "agent", "topic", "value")
+    numbers = [dict(zip(names, (*key, value), strict=True)) for key, value in state.items()]
+    _insert("trust_state", numbers)
 
 
 def _of_then(entry: evidence.Entry) -> dict[str, Any]:

@@ -41,7 +41,7 @@ async def test_what_a_verdict_asks_of_trust_is_found_by_keys(
         evidence.owner_for(noted, "agent")
         evidence.weights(noted, "agent", "type", since=START, until=START)
         trust.shown(noted, "agent")
-        trust.load_for(noted, Evidence("e", "agent", START, Verdict.SUPPORTED, Task("task")))
+        trust.load_for(noted, "agent", Task("task"))
 
     place = Installation(sqlite_url, tmp_path)
     plans = []
@@ -67,6 +67,9 @@ async def test_ledger_and_trust_are_kept_in_the_b_trees_of_their_keys(
             )
         )
         assert list(found) == []
+        # Of evidence: by whom and when, by task, by claim; by ledger index it lies itself.
+        keys = sa.text("SELECT count(*) FROM pragma_index_list('evidence')")
+        assert await connection.scalar(keys) == 3
 
 
 @given(st.lists(st.tuples(_TASKS, st.sampled_from(Verdict), _IDS), max_size=8), st.floats(0.5, 2.0))

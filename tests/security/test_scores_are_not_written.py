@@ -158,7 +158,7 @@ async def test_no_tool_moves_a_number_of_trust_whatever_it_is_told(
                     assert "there is no such argument" in text_of(refused)
     after = await rows(installation)
     counted = {key for key in after if after[key] != before.get(key)}
-    assert counted <= {Key("record", alice.id)}  # its checks that could not decide
+    assert counted <= {("record", alice.id, "")}  # its checks that could not decide
 
 
 async def test_what_is_said_beside_a_claim_never_turns_a_failure_into_a_gain(

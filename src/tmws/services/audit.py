@@ -364,7 +364,7 @@ def _compare_trust(walk: _Walk, stored: dict[trust.Key, str]) -> None:
     replay = walk.replay
     computed = trust.told(trust.State(replay.history.model, replay.reference, replay.decided))
     wrong = {key for key in stored.keys() | computed.keys() if stored.get(key) != computed.get(key)}
-    for agent_id in sorted({key.agent for key in wrong if key.agent}):
+    for agent_id in sorted({agent for _, agent, _ in wrong if agent}):
         walk.note(f"The trust score of {agent_id} is not what its verdicts add up to.")
-    for kind in sorted({key.kind for key in wrong if not key.agent}):
+    for kind in sorted({kind for kind, agent, _ in wrong if not agent}):
         walk.note(f"What trust knows of '{kind}' is not what all verdicts add up to.")

@@ -69,29 +69,30 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
     met = evidence.met(run, key, owner)
     known = evidence.answered(run, claim)
     staked = _staked(run, claim, judgement)
-    seen = Evidence(
+    # As whoever met it first described it, so that all share it.
+    task = met.task if met else task_of(claim, key)
+    state = trust.load_for(run, owner, task, relied_on=bool(staked))
+    model = state.model
+    weight = rules.weight(
+        judgement.level,
+        repeated=owner in known,
+        counted_today=_counted_today(run, owner, task.type, judgement.verdict, at=at),
+        own_pick=met is None or met.own,
+        probability=model.predict(owner, task, at),
+    )
+    if known - {owner}:
+        weight *= KNOWN_ANSWER
+    weighed = Evidence(
         id=claim.id,
         agent=claim.agent_id,
         at=at,
         verdict=judgement.verdict,
-        # As whoever met it first described it, so that all share it.
-        task=met.task if met else task_of(claim, key),
+        task=task,
         relied_on=bool(staked),
+        weight=weight,
         stated_confidence=claim.confidence,
         severity=severity(staked),
     )
-    counted = seen if owner == seen.agent else replace(seen, agent=owner)
-    state = trust.load_for(run, counted)
-    weight = rules.weight(
-        judgement.level,
-        repeated=owner in known,
-        counted_today=_counted_today(run, counted),
-        own_pick=met is None or met.own,
-        probability=state.model.predict(owner, seen.task, at),
-    )
-    if known - {owner}:
-        weight *= KNOWN_ANSWER
-    model = state.model
     earlier = Model(
         model.scales,
         model.calibration,
@@ -99,8 +100,7 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
         dict(model.records),
         dict(model.tallies),
     )
-    weighed = replace(seen, weight=weight)
-    step = model.record(weighed if owner == seen.agent else replace(weighed, agent=owner))
+    step = model.record(weighed if owner == weighed.agent else replace(weighed, agent=owner))
     return Scored(
         evidence=weighed,
         owner=owner,
@@ -158,10 +158,8 @@ def _staked(run: Execute, claim: Claim, judgement: Judgement) -> float:
     return math.fsum(reliances.stakes(run, claim))
 
 
-def _counted_today(run: Execute, seen: Evidence) -> float:
-    if seen.verdict is Verdict.INCONCLUSIVE:
+def _counted_today(run: Execute, owner: str, type: str, verdict: Verdict, *, at: datetime) -> float:
+    if verdict is Verdict.INCONCLUSIVE:
         return 0.0
-    morning = seen.at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return math.fsum(
-        evidence.weights(run, seen.agent, seen.task.type, since=morning, until=morning + _DAY)
-    )
+    morning = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return math.fsum(evidence.weights(run, owner, type, since=morning, until=morning + _DAY))

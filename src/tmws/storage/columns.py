@@ -12,6 +12,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 DAY_MICROSECONDS = 86_400_000_000
 
+LEDGER_INDEX = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""SQLite's INTEGER is the row's own number: no index of keys beside the rows."""
+
 
 def microseconds(at: datetime) -> int:
     """Return the time since 1970 UTC; a naive one is refused rather than guessed at."""

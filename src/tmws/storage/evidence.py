@@ -18,6 +18,7 @@ from tmws.domain.trust.logistic import Belief
 from tmws.domain.trust.state import Step
 from tmws.domain.verifications import Claim, check_text
 from tmws.storage.columns import microseconds, moment
+from tmws.storage.numerals import written
 from tmws.storage.prepared import Execute, Prepared, inserted, plain
 from tmws.storage.tables import claims, evidence, links
 
@@ -321,16 +322,15 @@ def _act_from(kind: type[Act], claim_id: str, stored: str | None) -> Act | None:
 
 
 def _step(step: Step) -> str:
-    # As JSON's encoder writes it, in a fifth of its time.
+    # As JSON's encoder writes it, in a tenth of its time.
+    numbers = [step.probability, step.difficulty, *step.skill, *(step.affinity or ())]
+    probability, difficulty, mean, variance, *affinity = written(numbers)[1:-1].split(",")
+    towards = f"[{', '.join(affinity)}]" if affinity else "null"
     return (
-        f'{{"probability": {step.probability!r}, "difficulty": {step.difficulty!r}, '
-        f'"skill": {_told(step.skill)}, "affinity": {_told(step.affinity)}, '
+        f'{{"probability": {probability}, "difficulty": {difficulty}, '
+        f'"skill": [{mean}, {variance}], "affinity": {towards}, '
         f'"alarmed": {"true" if step.alarmed else "false"}}}'
     )
-
-
-def _told(belief: Belief | None) -> str:
-    return "null" if belief is None else f"[{belief.mean!r}, {belief.variance!r}]"
 
 
 def _step_from(value: dict[str, Any], told: Evidence) -> Step:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.errors import LedgerCorrupt
 from tmws.domain.ledger import Tree, leaf_hash
+from tmws.storage.numerals import read
 from tmws.storage.prepared import Execute, Prepared, inserted
 from tmws.storage.tables import ledger_entries, ledger_head, ledger_payloads
 
@@ -79,7 +79,7 @@ def lock(run: Execute) -> tuple[Tree, str]:
 
 def _tree(size: Any, peaks: Any) -> Tree:
     try:
-        tree = Tree(size, tuple(bytes.fromhex(peak) for peak in json.loads(peaks)))
+        tree = Tree(size, tuple(bytes.fromhex(peak) for peak in read(peaks)))
         sound = len(tree.peaks) == tree.size.bit_count()
     except (ValueError, TypeError, AttributeError) as error:
         raise LedgerCorrupt(_UNREADABLE) from error

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tmws.storage.columns import metadata
-
-# SQLite's INTEGER is the row's own number: no index of keys beside the rows.
-_INDEX = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+from tmws.storage.columns import LEDGER_INDEX, metadata
 
 ledger_entries = sa.Table(
     "ledger_entries",
     metadata,
-    sa.Column("index", _INDEX, primary_key=True, autoincrement=False),
+    sa.Column("index", LEDGER_INDEX, primary_key=True, autoincrement=False),
     sa.Column("leaf", sa.Text, nullable=False),
     sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
 )
@@ -23,7 +20,7 @@ ledger_payloads = sa.Table(
     metadata,
     sa.Column(
         "index",
-        _INDEX,
+        LEDGER_INDEX,
         sa.ForeignKey("ledger_entries.index"),
         primary_key=True,
         autoincrement=False,

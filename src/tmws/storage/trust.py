@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as replaced
 from datetime import datetime
 from functools import cache, lru_cache, partial
 from itertools import chain
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,28 +20,24 @@ from tmws.domain.canonical import digest
 from tmws.domain.errors import Conflict
 from tmws.domain.trust import model as parts
 from tmws.domain.trust.alarm import Watch
-from tmws.domain.trust.evidence import Evidence, Task
+from tmws.domain.trust.evidence import Task
 from tmws.domain.trust.logistic import Belief
 from tmws.domain.trust.model import VERSION, Calibration, Part, Scales, roles
 from tmws.domain.trust.reference import FIRST, Reference, drawn
 from tmws.domain.trust.score import Mix, Point
 from tmws.domain.trust.state import Model, Record, Tally
+from tmws.storage.numerals import read, written
 from tmws.storage.prepared import Execute, Prepared, Upsert, at_once, numbered
 from tmws.storage.tables import trust_state
 
+Key = tuple[str, str, str]
+"""Names one row by kind, agent and topic, "" where the kind has none; each `Part` is one."""
 
-class Key(NamedTuple):
-    """Names one row; `agent` and `topic` are "" where the kind has none."""
-
-    kind: str
-    agent: str = ""
-    topic: str = ""
-
-
-_MODEL, _MIX = Key("model"), Key("mix")
+_KEY = ("kind", "agent", "topic")
+_MODEL, _MIX = ("model", "", ""), ("mix", "", "")
 # Without the detour over keywords: each verdict makes a dozen of either.
-_key: Callable[[tuple[str, str, str]], Key] = partial(tuple.__new__, Key)
-_part: Callable[[tuple[str, str, str]], Part] = partial(tuple.__new__, Part)
+_part: Callable[[Key], Part] = partial(tuple.__new__, Part)
+_belief: Callable[[Sequence[float]], Belief] = partial(tuple.__new__, Belief)
 _BELIEFS = frozenset(get_args(parts.Kind))
 _OF_AN_AGENT = (*parts.PERSONAL, "record", "tally")
 _OF_ALL = ("choice", "level", "type", "claim", "effort", "sharpness", "task")
@@ -57,7 +52,7 @@ _SHOWN = Prepared(
                 sa.or_(*(trust_state.c.kind == kind for kind in _OF_AN_AGENT)),
                 trust_state.c.agent == sa.bindparam("of", type_=sa.String),
             ),
-            *(trust_state.c.kind == key.kind for key in (_MODEL, _MIX)),
+            *(trust_state.c.kind == key[0] for key in (_MODEL, _MIX)),
         )
     )
 )
@@ -77,19 +72,16 @@ class State:
     _stored: dict[Key, str] = field(default_factory=dict)
 
 
-def load_for(run: Execute, evidence: Evidence) -> State:
+def load_for(run: Execute, agent: str, task: Task, *, relied_on: bool = False) -> State:
     """Return what one verdict reads and writes; the mix itself stays where it is."""
-    agent, task = evidence.agent, evidence.task
-    part = roles(agent, task, relied_on=evidence.relied_on)
+    part = roles(agent, task, relied_on=relied_on)
     named = [_MODEL, ("record", agent, ""), ("task", "", _digest(task)), *part.parts]
     if part.sharpness is not None:
         named.append(part.sharpness)
     if task.type:
         named.append(("tally", agent, task.type))
     [values] = run(_looked_up(len(named)), tuple(chain.from_iterable(named)))
-    return _read(
-        {_key(k): value for k, value in zip(named, values, strict=True) if value is not None}
-    )
+    return _read({k: value for k, value in zip(named, values, strict=True) if value is not None})
 
 
 async def load_tasks(connection: AsyncConnection, agent: str, tasks: Iterable[Task]) -> State:
@@ -98,8 +90,8 @@ async def load_tasks(connection: AsyncConnection, agent: str, tasks: Iterable[Ta
     asked = [roles(agent, task) for task in tasks]
     named = {part for each in asked for part in each.parts}
     named |= {each.sharpness for each in asked if each.sharpness is not None}
-    shared = {Key(*part) for part in named if part.kind not in parts.PERSONAL}
-    shared |= {Key("task", "", _digest(task)) for task in tasks}
+    shared: set[Key] = {part for part in named if part.kind not in parts.PERSONAL}
+    shared |= {("task", "", _digest(task)) for task in tasks}
     wanted = sa.tuple_(trust_state.c.kind, trust_state.c.agent, trust_state.c.topic).in_(
         sorted(shared)
     )
@@ -109,7 +101,7 @@ async def load_tasks(connection: AsyncConnection, agent: str, tasks: Iterable[Ta
 def shown(run: Execute, agent: str) -> State:
     """Return what shows one agent's score."""
     found = run(_SHOWN, {"of": agent})
-    return _read({Key(kind, own, topic): value for kind, own, topic, value in found})
+    return _read({(kind, own, topic): value for kind, own, topic, value in found})
 
 
 async def load_agent(connection: AsyncConnection, agent: str) -> State:
@@ -130,7 +122,7 @@ async def load(connection: AsyncConnection) -> State:
 async def version(connection: AsyncConnection) -> str | None:
     """Return which version of the model computed what is stored, None when nothing is."""
     found = await connection.scalar(
-        sa.select(trust_state.c.value).where(trust_state.c.kind == _MODEL.kind)
+        sa.select(trust_state.c.value).where(trust_state.c.kind == _MODEL[0])
     )
     return None if found is None else str(json.loads(found)["version"])
 
@@ -145,7 +137,7 @@ async def rows(connection: AsyncConnection) -> dict[Key, str]:
             sa.type_coerce(trust_state.c.value, sa.types.NULLTYPE),
         )
     )
-    return {Key(kind, agent, topic): str(value) for kind, agent, topic, value in found}
+    return {(kind, agent, topic): str(value) for kind, agent, topic, value in found}
 
 
 def save(run: Execute, state: State, *, moved: bool) -> None:
@@ -155,7 +147,7 @@ def save(run: Execute, state: State, *, moved: bool) -> None:
     if due:
         _upsert(run, _changed(state, _of_model(state.model)))
         found = run(_SHARED, {})
-        shared = _read({Key(kind, own, topic): value for kind, own, topic, value in found})
+        shared = _read({(kind, own, topic): value for kind, own, topic, value in found})
         state.reference = drawn(shared.model)
     rows = _of_model(state.model)
     if moved:
@@ -178,21 +170,22 @@ def told(state: State) -> dict[Key, str]:
 
 
 def _of_model(model: Model) -> dict[Key, str]:
-    rows = {_key(part): f"[{m!r},{v!r}]" for part, (m, v) in model.beliefs.items()}
-    for agent, record in model.records.items():
-        rows[_key(("record", agent, ""))] = _record(record)
-    for part, tally in model.tallies.items():
-        rows[_key(("tally", part.agent, part.topic))] = _tally(tally)
+    rows: dict[Key, str] = {part: written([*belief]) for part, belief in model.beliefs.items()}
+    for agent, (tally, inconclusive, ignored, watch) in model.records.items():
+        told = [_tally(tally), inconclusive, ignored, [*watch]]
+        rows["record", agent, ""] = written(told)
+    for (_, agent, topic), tally in model.tallies.items():
+        rows["tally", agent, topic] = written(_tally(tally))
     for task, count in model.census.items():
-        rows[_key(("task", "", _digest(task)))] = f"{_told(task)[:-1]},{count}]"
+        rows["task", "", _digest(task)] = f"{_told(task)[:-1]},{count}]"
     return rows
 
 
 def _head(state: State) -> str:
     model = state.model
     return (
-        f'{{"version":"{VERSION}","scales":{_list(model.scales)},'
-        f'"calibration":{_list(model.calibration)},'
+        f'{{"version":"{VERSION}","scales":{written([*model.scales])},'
+        f'"calibration":{written([*model.calibration])},'
         f'"decided":{state.decided},"drawn":{state.reference.decided}}}'
     )
 
@@ -232,7 +225,7 @@ def _looked_up(rows: int) -> Prepared:
         sa.select(
             *(
                 sa.select(columns.value)
-                .where(*(columns[name] == sa.bindparam(numbered(name, n)) for name in Key._fields))
+                .where(*(columns[name] == sa.bindparam(numbered(name, n)) for name in _KEY))
                 .scalar_subquery()
                 .label(numbered("value", n))
                 for n in range(rows)
@@ -250,25 +243,23 @@ def _of_agent(agent: str) -> sa.ColumnElement[bool]:
     return sa.and_(trust_state.c.kind.in_(_OF_AN_AGENT), trust_state.c.agent == agent)
 
 
-_shown = trust_state.c.kind.in_((_MODEL.kind, _MIX.kind))
+_shown = trust_state.c.kind.in_((_MODEL[0], _MIX[0]))
 
 
 async def _select(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> State:
     found = await connection.execute(sa.select(trust_state).where(condition))
-    return _read({Key(kind, agent, topic): value for kind, agent, topic, value in found})
+    return _read({(kind, agent, topic): value for kind, agent, topic, value in found})
 
 
 def _read(stored: Mapping[Key, str]) -> State:
     state = State(_stored=dict(stored))
-    model, rest = state.model, dict(stored)
-    if (mix := rest.pop(_MIX, None)) is not None:
-        state.reference = replaced(state.reference, mix=_mix_from(mix))
+    model, rest, drawn_from = state.model, dict(stored), 0
+    mix = rest.pop(_MIX, None)
     # At once: one by one takes four times as long.
-    values = json.loads(f"[{','.join(rest.values())}]")
-    for key, value in zip(rest, values, strict=True):
+    for key, value in zip(rest, read(f"[{','.join(rest.values())}]"), strict=True):
         kind, agent, topic = key
         if kind in _BELIEFS:
-            model.beliefs[_part(key)] = Belief(*value)
+            model.beliefs[_part(key)] = _belief(value)
         elif kind == "record":
             model.records[agent] = _record_from(value)
         elif kind == "tally":
@@ -279,8 +270,8 @@ def _read(stored: Mapping[Key, str]) -> State:
             _require_version(value["version"])
             model.scales = Scales(*value["scales"])
             model.calibration = Calibration(*value["calibration"])
-            state.decided = value["decided"]
-            state.reference = replaced(state.reference, decided=value["drawn"])
+            state.decided, drawn_from = value["decided"], value["drawn"]
+    state.reference = Reference(FIRST.mix if mix is None else _mix_from(mix), drawn_from)
     return state
 
 
@@ -306,26 +297,14 @@ def _told(task: Task) -> str:
     return _encode(_task(task))
 
 
-def _list(numbers: Iterable[float]) -> str:
-    """Return the numbers as JSON, as its encoder writes them, in a fifth of its time."""
-    return f"[{','.join(map(repr, numbers))}]"
-
-
-def _tally(tally: Tally) -> str:
-    at = "null" if tally.last_at is None else f'"{tally.last_at.isoformat()}"'
-    form = "null" if tally.form is None else repr(tally.form)
-    told = f"{tally.information!r},{tally.difficulty!r}"
-    return f"[{tally.supported},{tally.refuted},{at},{form},{told}]"
+def _tally(tally: Tally) -> list[int | float | str | None]:
+    supported, refuted, last_at, *rest = tally
+    return [supported, refuted, None if last_at is None else last_at.isoformat(), *rest]
 
 
 def _tally_from(value: list[Any]) -> Tally:
     supported, refuted, last_at, *rest = value
     return Tally(supported, refuted, _moment_from(last_at), *rest)
-
-
-def _record(record: Record) -> str:
-    watch = _list(record.watch)
-    return f"[{_tally(record.tally)},{record.inconclusive},{record.ignored},{watch}]"
 
 
 def _record_from(value: list[Any]) -> Record:

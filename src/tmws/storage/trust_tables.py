@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tmws.storage.columns import Moment, metadata
+from tmws.storage.columns import LEDGER_INDEX, Moment, metadata
 
 # What the trust model learned from each verdict, and when; every score follows from it.
 evidence = sa.Table(
     "evidence",
     metadata,
+    sa.Column("ledger_index", LEDGER_INDEX, primary_key=True, autoincrement=False),
     # The claim's id, without a reference: an erased claim leaves what it counted.
-    sa.Column("id", sa.String(40), primary_key=True),
-    sa.Column("ledger_index", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("id", sa.String(40), nullable=False, unique=True),
     sa.Column("agent_id", sa.ForeignKey("agents.id"), nullable=False),
     # Whom it counts for: another agent once identities are linked.
     sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
