@@ -241,7 +241,7 @@ class TestSharing:
         kept = await learned(app, alice)
         with pytest.raises(InvalidInput, match="private: nobody is named there"):
             await app.sharing.change(alice, kept.id, grant=[bob.name])
-        with pytest.raises(InvalidInput, match="goes together with shared_with"):
+        with pytest.raises(InvalidInput, match="goes together with those it is shared with"):
             await app.sharing.relevel(alice, kept.id, AccessLevel.SHARED)
         with pytest.raises(NotFound, match="No agent 'nobody'"):
             await app.sharing.relevel(alice, kept.id, AccessLevel.SHARED, ["nobody"])

@@ -264,7 +264,7 @@ def grants(level: AccessLevel, shared_with: Iterable[str], owner: str) -> tuple[
     names = tuple(sorted(set(shared_with) - {owner}))
     if (level is AccessLevel.SHARED) != bool(names):
         raise InvalidInput(
-            "Access level 'shared' goes together with shared_with: the names of 1 to "
+            "Access level 'shared' goes together with those it is shared with: the names of 1 to "
             f"{MOST_GRANTS} other agents. Other levels take none."
         )
     if len(names) > MOST_GRANTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -90,9 +91,14 @@ async def test_hidden_rows_change_nothing_in_what_a_stranger_sees() -> None:
 async def test_memory_shrinks_after_most_rows_are_removed() -> None:
     index = ExactIndex()
     rows = random_rows(4_000)
-    await index.refresh(SPACE, MODEL, rows)
     gone = [VectorRow(row.pattern_id, row.owner_id, row.level, 9_000, None) for row in rows[100:]]
+    tracemalloc.start()
+    await index.refresh(SPACE, MODEL, rows)
+    full, _ = tracemalloc.get_traced_memory()
     await index.refresh(SPACE, MODEL, gone)
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < full / 2
     query = Query(VECTORS[0])
     agrees(await ask(index, query), expected(rows[:100], query))
 
