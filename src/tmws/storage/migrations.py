@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tmws.domain.errors import BackendUnavailable
 from tmws.storage.database import Database
 
-HEAD = "0019"
+HEAD = "0020"
 """The newest revision in `migrations/versions`."""
 
 _ADVISORY_LOCK = 0x746D7773  # "tmws"

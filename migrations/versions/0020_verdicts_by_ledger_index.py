@@ -2,8 +2,8 @@
 
 SQLite keeps such a row under its own number, so no index of ledger indexes stands beside it.
 
-Revision ID: 0019
-Revises: 0018
+Revision ID: 0020
+Revises: 0019
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
@@ -77,4 +77,5 @@ def _others() -> list[sa.Column[Any]]:
         sa.Column("severity", sa.Double(), nullable=False),
         sa.Column("step", sa.Text(), nullable=True),
         sa.Column("withdrawn", sa.Text(), nullable=True),
+        sa.Column("restored", sa.Text(), nullable=True),
     ]
