@@ -54,7 +54,7 @@ PARTS = {
                 f"services/{name}.py"
                 for name in (
                     "acts", "analytics", "batches", "counting", "gate", "learning", "memory",
-                    "models", "nearest", "outcomes", "pages", "pauses", "receipts",
+                    "models", "nearest", "outcomes", "pages", "patience", "pauses", "receipts",
                     "recommendation", "removal", "retirement", "revisions", "search", "sharing",
                     "shelf", "storing", "transfer", "undo", "upkeep",
                 )

@@ -7,8 +7,10 @@ import contextlib
 import shutil
 import signal
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -21,12 +23,16 @@ from tests.postgres import PostgresServer
 from tmws.app import App
 from tmws.domain.errors import BackendUnavailable, InvalidInput
 from tmws.domain.memories import MemoryDraft
+from tmws.embeddings.hashing import HashingEmbedder
 from tmws.faces.mcp.registry import Call
 from tmws.faces.mcp.tools.learning import FindPatterns, find_patterns
 from tmws.services.learning import PatternQuery
 from tmws.services.memory import MemoryQuery
-from tmws.services.nearest import ROWS_A_QUERY
+from tmws.services.nearest import ROWS_A_QUERY, Block, Nearest, Space
+from tmws.storage.database import Transaction
+from tmws.storage.documents import Kind
 from tmws.storage.turns import turn
+from tmws.vectors.exact import ExactIndex
 
 
 @pytest.fixture
@@ -106,6 +112,44 @@ async def test_a_lost_index_costs_neither_an_answer_nor_a_write(
     async with on_postgres.open(vectors="pgvector", vectors_url=elsewhere) as app:
         assert await found(app) == ({"first", "second"}, None)
     postgres.drop_database("elsewhere")
+
+
+class Stalling:
+    """A database whose answers about vectors are late, by as much as a test says."""
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._seconds = seconds
+
+    async def stall(self, connection: Transaction) -> None:
+        driver: Any = (await connection.get_raw_connection()).dbapi_connection
+        await driver.on_thread(lambda raw: raw.set_trace_callback(self._answering))
+
+    def _answering(self, statement: str) -> None:
+        if "FROM vectors" in statement:
+            over = threading.Event()
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._seconds, over.set)
+            assert over.wait(60)
+
+
+async def test_a_database_that_stalls_is_no_fault_of_the_index(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Cut off half-way its transaction would answer nothing, and neither would exact vectors."""
+    place, model = Installation(sqlite_url, tmp_path), HashingEmbedder()
+    async with place.open() as app:
+        alice = await agent(app, "alice")
+        kept = await learned(app, alice, "first", summary="parse configuration files")
+    [near] = await model.embed(["configuration"])
+    space = Space(Block(Kind.PATTERN, kept.namespace, model.id), written=1)
+    nearest = Nearest(ExactIndex, lambda **_: ExactIndex(), seconds=0.05)
+    async with place.database() as database, database.read() as connection:
+        await Stalling(0.2).stall(connection)
+        found = await nearest.search(
+            connection, near, [space], caller_id=alice.id, granted=(), limit=5
+        )
+    assert [match.pattern_id for match in found.matches] == [kept.id]
+    assert not found.degraded
 
 
 async def test_an_index_that_nobody_installed_is_refused(on_postgres: Installation) -> None:

@@ -12,6 +12,7 @@ import structlog
 
 from tmws.domain.errors import BackendUnavailable, TmwsError
 from tmws.ports import ExactVectors, Match, Vector, VectorIndex, VectorRow
+from tmws.services.patience import Patience
 from tmws.services.pauses import Pause
 from tmws.storage import changes, ledger
 from tmws.storage.database import Database, Transaction
@@ -81,16 +82,22 @@ class Nearest:
     """
 
     def __init__(
-        self, exact: Callable[[], ExactVectors], chosen: Callable[..., VectorIndex] | None = None
+        self,
+        exact: Callable[[], ExactVectors],
+        chosen: Callable[..., VectorIndex] | None = None,
+        *,
+        seconds: float = _ANSWER_SECONDS,
     ) -> None:
         """Indexes are made when first needed.
 
         Args:
             chosen: makes, from `store`, what searches instead of the exact index; None for
                 nothing.
+            seconds: how long a search waits for that one.
         """
         self._make_exact = exact
         self._make_chosen = chosen
+        self._seconds = seconds
         self._made: VectorIndex | None = None
         self._feeding = asyncio.Lock()
         self._loaded: dict[Block, int] = {}
@@ -265,8 +272,8 @@ class Nearest:
 
     @contextlib.asynccontextmanager
     async def _watched(
-        self, connection: Transaction, *, seconds: float = _ANSWER_SECONDS
-    ) -> AsyncIterator[VectorIndex]:
+        self, connection: Transaction, *, seconds: float | None = None
+    ) -> AsyncIterator[Patience]:
         """Yield the chosen index; one that fails is not asked again before its pause is over.
 
         Raises:
@@ -278,14 +285,7 @@ class Nearest:
         try:
             if self._made is None:
                 self._made = self._make_chosen(store=await ledger.origin(connection))
-            async with asyncio.timeout(seconds):
-                yield self._made
-        except TimeoutError as error:
-            slow = BackendUnavailable(
-                f"The vector index did not answer in {seconds:g} s; exact vectors serve."
-            )
-            self._pause.begin(slow)
-            raise slow from error
+            yield Patience(self._made, self._seconds if seconds is None else seconds)
         except _Behind:
             raise
         except TmwsError as error:
@@ -294,14 +294,14 @@ class Nearest:
         self._pause.end()
 
     async def _catch_up(
-        self, connection: Transaction, index: VectorIndex, block: Block, written: int
+        self, connection: Transaction, index: Patience, block: Block, written: int
     ) -> None:
         """Take over some of what is missing.
 
         Raises:
             _Behind: there is more.
         """
-        async with self._feeding:
+        async with self._turn_of(index):
             held = await index.revision(block.space, block.embedder)
             if self._fed.get(block) == (written, held):
                 return
@@ -313,6 +313,14 @@ class Nearest:
                     await _feed(connection, index, block, limit=ROWS_A_QUERY)
             if await _lags(connection, index, block):
                 raise _Behind("The vector index is catching up; exact vectors serve.")
+
+    @contextlib.asynccontextmanager
+    async def _turn_of(self, index: Patience) -> AsyncIterator[None]:
+        await index.wait(self._feeding.acquire())
+        try:
+            yield
+        finally:
+            self._feeding.release()
 
     async def _load(self, connection: Transaction, block: Block, written: int) -> None:
         """Bring the exact index up to what this transaction sees."""
