@@ -269,7 +269,7 @@ def test_files_that_attack_their_reader_are_told_of_and_steer_nothing(tmp_path: 
         told = tmws("patterns", "import", str(tmp_path / name), "--dry-run", data=tmp_path)
         assert told.status == 0, told.errors
         assert not {"\x1b", "\u202e"} & set(told.output + told.errors)
-    nothing = tmws("patterns", "import", str(notes), data=tmp_path)
+    nothing = tmws("patterns", "import", str(tmp_path / "deep.jsonl"), data=tmp_path)
     assert (nothing.status, "is a pattern. Nothing was stored" in nothing.errors) == (2, True)
     half = tmws("patterns", "import", str(tmp_path / "half.jsonl"), "--json", data=tmp_path)
     assert (half.status, half.document()[0]["name"]) == (2, "a\ud800")
