@@ -270,6 +270,8 @@ def common(item_ids: Collection[str], views: Sequence[View], *, caller_id: str) 
 
     One use of something else is added: what alone was ever used may still not be all.
     """
+    if not item_ids:
+        return {}
     counted = [view.counted(item_ids, caller_id) for view in views]
     total = 1.0 + sum(every for _, every in counted)
     return {key: count / total for found, _ in counted for key, count in found.items()}

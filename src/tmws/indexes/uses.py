@@ -105,9 +105,7 @@ class Uses:
         if own is not None:
             worth = np.where(self._reporters.values == own, self._shares.values, worth)
         seen = worth * self.seen(documents)
-        counts = np.zeros(len(documents))
-        np.add.at(counts, self._documents.values, seen)
-        return counts
+        return np.bincount(self._documents.values, seen, len(documents))
 
     def nearest(
         self, asked: Mapping[str, Vector], documents: NDArray[np.bool_], limit: int
