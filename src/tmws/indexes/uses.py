@@ -105,7 +105,8 @@ class Uses:
         if own is not None:
             worth = np.where(self._reporters.values == own, self._shares.values, worth)
         seen = worth * self.seen(documents)
-        return np.bincount(self._documents.values, seen, len(documents))
+        counted = np.bincount(self._documents.values, seen, len(documents))
+        return counted.astype(np.float64, copy=False)
 
     def nearest(
         self, asked: Mapping[str, Vector], documents: NDArray[np.bool_], limit: int
