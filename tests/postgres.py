@@ -8,6 +8,7 @@ opens the parents of its data folder to everybody.)
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -16,10 +17,13 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+import asyncpg
 
 SERVER_USER = "postgres"
 ROLE = "tmws"
@@ -57,10 +61,21 @@ class PostgresServer:
         return f"postgresql://{ROLE}:{self.password}@/{database}?host={self.data}"
 
     def run_sql(self, statement: str, *, database: str = "postgres") -> str:
-        """Run one statement as the superuser and return what psql prints for it."""
-        arguments = ("-h", str(self.data), "-U", SERVER_USER, "-d", database)
-        options = ("--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
-        return self.run("psql", *arguments, *options, "--command", statement)
+        """Run one statement as the superuser; return the first value it gives, as text."""
+        # In a thread, which has no event loop even where the caller runs in one.
+        with ThreadPoolExecutor(1) as thread:
+            value = thread.submit(asyncio.run, self._value(statement, database)).result()
+        return "" if value is None else str(value)
+
+    async def _value(self, statement: str, database: str) -> object:
+        # A connection of our own: psql would be a process more for each test, twice.
+        connection = await asyncpg.connect(
+            host=str(self.data), user=SERVER_USER, database=database, timeout=START_SECONDS
+        )
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
 
     def start(self, *, durable: bool = False) -> None:
         """Start the server and return when it accepts connections.

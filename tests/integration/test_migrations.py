@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from tests.integration import schemas
 from tests.integration.services import Installation, agent, ended, learned, timed_out, verified
+from tests.postgres import PostgresServer
 from tmws.domain import events
 from tmws.domain.errors import BackendUnavailable
 from tmws.domain.situations import Situation
@@ -35,21 +36,15 @@ BESIDE_THE_METADATA = {"alembic_version"}
 """Tables that no code of ours names."""
 
 
-def scripts() -> Config:
+def revisions() -> ScriptDirectory:
     config = Config()
     config.set_main_option("script_location", str(migrations.scripts()))
-    return config
-
-
-def move(connection: sa.Connection, direction: str, revision: str) -> None:
-    config = scripts()
-    config.attributes["connection"] = connection
-    getattr(command, direction)(config, revision)
+    return ScriptDirectory.from_config(config)
 
 
 async def moved(place: Installation, direction: str, revision: str) -> None:
     async with place.database() as database, database.write() as connection:
-        await connection.run_sync(move, direction, revision)
+        await connection.run_sync(schemas.alembic, direction, revision)
 
 
 async def tables(place: Installation) -> set[str]:
@@ -59,7 +54,7 @@ async def tables(place: Installation) -> set[str]:
 
 
 def test_the_newest_revision_is_the_one_the_code_asks_for() -> None:
-    assert ScriptDirectory.from_config(scripts()).get_heads() == [migrations.HEAD]
+    assert revisions().get_heads() == [migrations.HEAD]
 
 
 async def test_up_from_nothing_down_to_nothing_and_up_again(installation: Installation) -> None:
@@ -94,7 +89,7 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
     installation: Installation,
 ) -> None:
     """From the second revision on: each step down and up again loses nothing it need not."""
-    revisions = [each.revision for each in ScriptDirectory.from_config(scripts()).walk_revisions()]
+    known = [each.revision for each in revisions().walk_revisions()]
     async with installation.open() as app:
         await app.workspaces.add("shop", installation.workspace(), by="test")
         alice, bob = await agent(app, "alice"), await agent(app, "bob")
@@ -110,7 +105,7 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
             await app.corrections.withdraw(report.claim.id, reason="by mistake", by="ann")
         await app.corrections.restore(held.claim.id, reason="a \N{SNOWMAN} mistake", by="ann")
         seen = await app.trust.show(alice)
-    for revision in revisions[1:]:
+    for revision in known[1:]:
         await moved(installation, "downgrade", revision)
         await moved(installation, "upgrade", "head")
     async with installation.open() as app:
@@ -247,6 +242,59 @@ def _beside(name: str | None) -> bool:
     return name in BESIDE_THE_METADATA
 
 
+def script(place: Installation, postgres: PostgresServer) -> str:
+    """Return the script that would write this installation's database as it is."""
+    url = sa.make_url(place.url)
+    assert url.database is not None
+    if url.get_backend_name() == "sqlite":
+        return schemas.of_sqlite(Path(url.database))
+    return schemas.of_postgres(postgres, url.database)
+
+
+def kept_script(place: Installation) -> str:
+    return schemas.kept(sa.make_url(place.url).get_backend_name())
+
+
+async def test_new_stores_are_written_by_the_script_of_what_all_revisions_make(
+    installation: Installation, postgres: PostgresServer
+) -> None:
+    """Where this fails after a new revision: `python -m tests.integration.schemas`."""
+    installation.folder.mkdir()
+    await schemas.revised(installation.url)
+    assert script(installation, postgres) == kept_script(installation)
+
+
+async def test_the_script_writes_what_it_says(
+    installation: Installation, postgres: PostgresServer
+) -> None:
+    async with installation.database() as database:
+        installation.folder.mkdir()
+        await migrations.upgrade(database)
+    assert script(installation, postgres) == kept_script(installation)
+
+
+async def test_each_store_draws_its_own_origin(tmp_path: Path) -> None:
+    origins = set()
+    for name in ("one", "two"):
+        place = Installation(f"sqlite:///{tmp_path / name}.db", tmp_path / name)
+        async with place.database() as database:
+            await migrations.upgrade(database)
+            async with database.read() as tx:
+                origins.add(await tx.scalar(sa.text("SELECT origin FROM ledger_head")))
+    assert len(origins) == 2
+
+
+async def test_a_database_that_others_use_too_goes_through_the_revisions(
+    installation: Installation,
+) -> None:
+    installation.folder.mkdir()
+    async with installation.database() as database:
+        async with database.write() as tx:
+            await tx.execute(sa.text("CREATE TABLE guests (name TEXT)"))
+        await migrations.upgrade(database)
+    assert await tables(installation) == {*metadata.tables, "guests"}
+
+
 async def test_a_second_start_changes_nothing(installation: Installation) -> None:
     async with installation.open() as app:
         await agent(app, "alice")
@@ -293,6 +341,7 @@ FILLER = """
 import asyncio, resource, signal, sys
 from pathlib import Path
 from typing import Any
+from tests.integration import schemas
 from tests.integration.services import Installation, agent, learned
 from tmws.domain import events
 from tmws.domain.errors import BackendUnavailable

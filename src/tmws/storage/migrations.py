@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.errors import BackendUnavailable
 from tmws.storage.database import Database
+from tmws.storage.schema import create
 
 HEAD = "0020"
 """The newest revision in `migrations/versions`."""
@@ -28,7 +29,13 @@ async def upgrade(database: Database) -> None:
     if await _current(database) == HEAD:
         return
     async with _exclusive(database) as connection:
-        await connection.run_sync(_run_alembic)
+        # Whoever held the lock before may have done it.
+        if await connection.run_sync(_recorded) == HEAD:
+            return
+        if await connection.run_sync(_is_empty):
+            await create(connection, scripts() / "schema")
+        else:
+            await connection.run_sync(_run_alembic)
 
 
 async def _current(database: Database) -> str | None:
@@ -36,6 +43,10 @@ async def _current(database: Database) -> str | None:
         return None
     async with database.read() as connection:
         return await connection.run_sync(_recorded)
+
+
+def _is_empty(connection: sa.Connection) -> bool:
+    return not sa.inspect(connection).get_table_names()
 
 
 def _recorded(connection: sa.Connection) -> str | None:
