@@ -25,10 +25,11 @@ from pathlib import Path
 
 import asyncpg
 
+from tests.patience import ENOUGH_SECONDS
+
 SERVER_USER = "postgres"
 ROLE = "tmws"
 TEMPLATE = "tmws_template"
-START_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class PostgresServer:
     async def _value(self, statement: str, database: str) -> object:
         # A connection of our own: psql would be a process more for each test, twice.
         connection = await asyncpg.connect(
-            host=str(self.data), user=SERVER_USER, database=database, timeout=START_SECONDS
+            host=str(self.data), user=SERVER_USER, database=database, timeout=ENOUGH_SECONDS
         )
         try:
             return await connection.fetchval(statement)
@@ -106,7 +107,7 @@ class PostgresServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=START_SECONDS,
+            timeout=ENOUGH_SECONDS,
             check=False,
         )
         if done.returncode:

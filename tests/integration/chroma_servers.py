@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
-START_SECONDS = 60
+from tests.patience import ENOUGH_SECONDS
 
 
 @dataclass
@@ -44,7 +44,7 @@ class ChromaServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + ENOUGH_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("the Chroma server did not start")

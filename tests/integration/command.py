@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import ENOUGH_SECONDS
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -24,7 +26,7 @@ class Ended:
         return json.loads(self.output)
 
 
-def tmws(*words: str, data: Path, seconds: float = 60, **settings: str) -> Ended:
+def tmws(*words: str, data: Path, **settings: str) -> Ended:
     """Run a command on a data folder; settings are `TMWS_` names or whole ones."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("TMWS_")}
     done = subprocess.run(
@@ -33,7 +35,7 @@ def tmws(*words: str, data: Path, seconds: float = 60, **settings: str) -> Ended
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=ENOUGH_SECONDS,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)

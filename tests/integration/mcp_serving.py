@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from tests.integration.launch_server import EndlessSandbox
+from tests.patience import ENOUGH_SECONDS
 from tmws.app import App, open_app
 from tmws.config import Settings
 
@@ -27,9 +28,6 @@ LAUNCHER = str(Path(__file__).with_name("launch_server.py"))
 
 ERAS = {"legacy": "2025-11-25", "auto": "2026-07-28"}
 """Mode of the SDK's client, and the protocol version it then speaks."""
-
-START_SECONDS = 20
-STOP_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class HttpServer:
     async def stop(self) -> int:
         """Send SIGTERM and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+        return await asyncio.wait_for(self.process.wait(), ENOUGH_SECONDS)
 
 
 @asynccontextmanager
@@ -108,7 +106,7 @@ async def http_server(
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        url = await asyncio.wait_for(_announced(process), START_SECONDS)
+        url = await asyncio.wait_for(_announced(process), ENOUGH_SECONDS)
         yield HttpServer(url, process)
     finally:
         with suppress(ProcessLookupError):

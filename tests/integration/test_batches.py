@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.services import Installation, agent, learned, pattern, silent
+from tests.patience import ENOUGH_SECONDS
 from tmws.app import App
 from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.batches import BatchRefused, Incoming, Problem, fingerprint
@@ -275,7 +276,7 @@ def test_killed_between_any_two_statements_a_batch_is_whole_or_absent(
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=ENOUGH_SECONDS,
         check=False,
     )
     lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from tests.integration.services import Installation, agent, learned, pattern
+from tests.patience import ENOUGH_SECONDS
 from tests.postgres import PostgresServer
 from tmws.app import App
 from tmws.domain.agents import Agent
@@ -334,7 +335,7 @@ async def test_a_use_reported_while_its_claim_is_recorded_does_not_deadlock(
         if database.dialect == "postgresql":
             # Another transaction refers to the locked agent and does not wait for it.
             later = asyncio.create_task(learned(app, alice, "meanwhile"))
-            assert (await asyncio.wait_for(later, 10)).name == "meanwhile"
+            assert (await asyncio.wait_for(later, ENOUGH_SECONDS)).name == "meanwhile"
     assert len(kept) == 4
 
 
@@ -429,7 +430,7 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing_open_and_nobody_wa
         await tx.execute(LOOK)
         await connection.execute(LOOK)
     if closing := asyncio.all_tasks() - before:  # the end of the loop would wait for them
-        _, waiting = await asyncio.wait(closing, timeout=10)
+        _, waiting = await asyncio.wait(closing, timeout=ENOUGH_SECONDS)
         assert not waiting
     await ours.aclose()
     await theirs.aclose()

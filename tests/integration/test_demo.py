@@ -10,7 +10,7 @@ VERDICTS = ["REFUTED", "SUPPORTED", "REFUTED", "REFUTED", "INCONCLUSIVE"]
 
 
 def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
-    told = tmws("demo", data=tmp_path / "unused", seconds=110)
+    told = tmws("demo", data=tmp_path / "unused")
     assert told.status == 0, told.output + told.errors
     seen = [
         line.split("verdict ")[1].split(" ")[0]

@@ -18,6 +18,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.patience import ENOUGH_SECONDS
 from tmws.domain.errors import LimitExceeded, SandboxUnavailable
 from tmws.domain.execution import MEBIBYTE, ExecutionRequest, Limits, Outcome
 from tmws.sandbox.assets import image_folder
@@ -42,7 +43,6 @@ from tmws.testing.sandbox_suite import (
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_SECONDS = 10.0
 TRUE = ExecutionRequest(argv=("/bin/true",), files=(), limits=LIMITS)
 
 
@@ -75,7 +75,7 @@ def containers_of(sandbox: DockerSandbox) -> list[str]:
 
 async def eventually(holds: Callable[[], bool]) -> bool:
     """Whether it becomes so before patience ends."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + ENOUGH_SECONDS
     while not await asyncio.to_thread(holds):
         if time.monotonic() > deadline:
             return False
@@ -260,7 +260,9 @@ async def test_a_slot_that_is_told_of_its_owner_still_takes_its_request() -> Non
         await asyncio.to_thread(slot.boot)
         for _ in range(3):
             slot.keep()
-        answer = await asyncio.to_thread(slot.exchange, encode_request(TRUE), seconds=10)
+        answer = await asyncio.to_thread(
+            slot.exchange, encode_request(TRUE), seconds=ENOUGH_SECONDS
+        )
         assert answer.exit_code == 0
     finally:
         await asyncio.to_thread(slot.destroy)
@@ -274,7 +276,7 @@ def test_pid_1_ends_when_its_owner_falls_silent() -> None:
     words = (sys.executable, "-I", "-S", "-c", hasty)
     # Its channel stays open, as one does that an engine left behind.
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.wait(PATIENCE_SECONDS) == 0
+        assert process.wait(ENOUGH_SECONDS) == 0
         assert process.stdout is not None
         assert process.stdout.read() == b"R"
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.integration.services import Installation, learned
 from tests.integration.worker_process import PATTERNS, REPORTS
+from tests.patience import ENOUGH_SECONDS
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.usage import Usage, UseOutcome
@@ -24,7 +25,6 @@ from tmws.testing.clock import START
 
 ROOT = Path(__file__).parents[2]
 WORKER = ROOT / "tests" / "integration" / "worker_process.py"
-ENOUGH_SECONDS = 60
 
 
 @contextlib.asynccontextmanager

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from tests.integration.mcp_serving import HttpServer, Store, http_server, over_http
+from tests.patience import ENOUGH_SECONDS
 from tmws.domain.errors import Conflict, InvalidInput
 from tmws.faces.http.server import serve_http
 
@@ -226,7 +227,7 @@ async def test_sigterm_kills_a_running_check_and_closes_everything(
                     await client.call_tool("verify_claim", claim, progress_callback=note)
 
         group.start_soon(claims)
-        with anyio.fail_after(10):
+        with anyio.fail_after(ENOUGH_SECONDS):
             await running.wait()
         assert await server.stop() == 0
         group.cancel_scope.cancel()

@@ -23,6 +23,7 @@ import pytest
 from platformdirs import user_cache_path
 
 from tests.integration.mcp_serving import Store, http_server
+from tests.patience import ENOUGH_SECONDS
 from tmws.faces.mcp.tools import REGISTRY
 
 PINNED = Path(__file__).with_name("inspector")
@@ -33,8 +34,6 @@ LAUNCHER = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/
 
 SERVE = (sys.executable, "-m", "tmws", "serve")
 
-CALL_SECONDS = 60
-INSTALL_SECONDS = 110
 """Less than a test may take, so that a slow registry is named."""
 
 TOOL_FAILED = 5
@@ -73,9 +72,7 @@ class Inspector:
         return await ran(str(NODE), str(self.script), "--cli", *arguments, env=environment)
 
 
-async def ran(
-    *command: str, env: Mapping[str, str], cwd: Path | None = None, seconds: float = CALL_SECONDS
-) -> Answer:
+async def ran(*command: str, env: Mapping[str, str], cwd: Path | None = None) -> Answer:
     process = await asyncio.create_subprocess_exec(
         *command,
         env=env,
@@ -84,7 +81,7 @@ async def ran(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), seconds)
+    out, err = await asyncio.wait_for(process.communicate(), ENOUGH_SECONDS)
     assert process.returncode is not None
     return Answer(process.returncode, out.decode(), err.decode())
 
@@ -114,7 +111,6 @@ async def install(folder: Path) -> None:
             "NODE_COMPILE_CACHE": str(downloads / "compiled"),
         },
         cwd=folder,
-        seconds=INSTALL_SECONDS,
     )
     assert installed.status == 0, installed.err
     await asyncio.to_thread(shutil.rmtree, downloads)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.mcp_serving import STOP_SECONDS, Store, over_stdio
+from tests.integration.mcp_serving import Store, over_stdio
+from tests.patience import ENOUGH_SECONDS
 from tmws.domain.actions import Action
 
 MODULES_OF_AN_OPEN_SERVER = """
@@ -73,7 +74,7 @@ async def ask(process: asyncio.subprocess.Process, message: dict[str, Any]) -> d
 async def end(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
     assert process.stdin is not None
     process.stdin.close()
-    return await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+    return await asyncio.wait_for(process.communicate(), ENOUGH_SECONDS)
 
 
 async def test_a_closed_standard_input_ends_the_server_cleanly(store: Store) -> None:
@@ -93,7 +94,7 @@ async def test_a_signal_closes_the_application_though_the_client_stays(
     process = await started(store)
     await ask(process, INITIALIZE)
     process.send_signal(number)
-    assert await asyncio.wait_for(process.wait(), STOP_SECONDS) == 0
+    assert await asyncio.wait_for(process.wait(), ENOUGH_SECONDS) == 0
     assert (store.folder / "sandbox.log").read_text() == "closed\n"
     await end(process)
 
@@ -134,7 +135,7 @@ async def test_no_engine_and_no_migrations_are_loaded_before_they_are_needed(sto
         env=os.environ | store.environment(),
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+    out, _ = await asyncio.wait_for(process.communicate(), ENOUGH_SECONDS)
     loaded = set(json.loads(out))
     assert "tmws.faces.mcp.server" in loaded
     assert not loaded & {"docker", "requests", "alembic", "asyncpg", "onnxruntime"}

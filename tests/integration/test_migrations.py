@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 
 from tests.integration import schemas
 from tests.integration.services import Installation, agent, ended, learned, timed_out, verified
+from tests.patience import ENOUGH_SECONDS
 from tests.postgres import PostgresServer
 from tmws.domain import events
 from tmws.domain.errors import BackendUnavailable
@@ -375,7 +376,7 @@ async def test_a_full_disk_is_said_and_costs_nothing_that_was_acknowledged(
         env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=ENOUGH_SECONDS,
         check=True,
     )
     lines = run.stdout.splitlines()

@@ -19,13 +19,13 @@ from tests.endpoints import Endpoint, Writer, played
 from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, learned
 from tests.integration.test_model_change import NEW_ID, OLD_ID, stored, well
+from tests.patience import ENOUGH_SECONDS
 from tmws.domain.usage import UseOutcome
 from tmws.services.outcomes import OutcomeReport
 from tmws.services.upkeep import TEXTS_A_TURN
 
 PATTERNS, USES = 80, 40
 REQUEST = "the staging host answers with a stale certificate"
-ENOUGH_SECONDS = 100
 SPELLING = "hashing-512-1 + "
 
 

@@ -15,6 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.integration.command import tmws
+from tests.patience import ENOUGH_SECONDS
 from tmws.domain.actions import Action
 from tmws.faces.cli.main import tmws as command_group
 
@@ -47,7 +48,7 @@ def test_the_first_example_verifies_a_claim(environment: dict[str, str], tmp_pat
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=ENOUGH_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

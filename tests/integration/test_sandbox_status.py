@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.command import tmws
+from tests.patience import ENOUGH_SECONDS
 from tmws.faces.cli.server_states import read
-
-PATIENCE_SECONDS = 60
 
 
 @contextmanager
@@ -33,7 +32,7 @@ def served(data: Path, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def eventually(data: Path, holds: Callable[[list[str]], bool]) -> list[str]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + ENOUGH_SECONDS
     while not holds(lines := read(data)):
         assert time.monotonic() < deadline, lines
         time.sleep(0.05)

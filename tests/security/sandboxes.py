@@ -7,14 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from tests.patience import ENOUGH_SECONDS
 from tmws.domain.execution import ExecutionRequest, ExecutionResult
 from tmws.ports import Probe
 from tmws.sandbox.docker import DockerSandbox
 from tmws.sandbox.engine import Engine
 from tmws.sandbox.probes import quick
 from tmws.testing.sandbox_suite import silent
-
-PATIENCE_SECONDS = 30.0
 
 
 @asynccontextmanager
@@ -47,7 +46,7 @@ def containers_of(sandbox: DockerSandbox) -> list[str]:
 
 async def eventually(holds: Callable[[], bool]) -> bool:
     """Whether it becomes so before patience ends."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + ENOUGH_SECONDS
     while not await asyncio.to_thread(holds):
         if time.monotonic() > deadline:
             return False

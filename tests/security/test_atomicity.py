@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.patience import ENOUGH_SECONDS
+
 ROOT = Path(__file__).parents[2]
 
-
-SILENT_SECONDS = 60.0
-"""A child takes one or two; on a busy machine dozens of them take minutes."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -32,7 +31,7 @@ def lines_of(program: str, url: str, folder: Path) -> list[dict[str, Any]]:
         start_new_session=True,
     ) as run:
         assert run.stdout is not None
-        while select.select([run.stdout], [], [], SILENT_SECONDS)[0]:
+        while select.select([run.stdout], [], [], ENOUGH_SECONDS)[0]:
             if not (some := os.read(run.stdout.fileno(), 65536)):
                 break
             said += some

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import ENOUGH_SECONDS
 from tests.security import peaks
 from tmws.app import open_app
 from tmws.config import Settings
@@ -58,7 +59,7 @@ class Served:
     async def answer(self) -> dict[str, Any]:
         """Read the next answer; what only tells of progress is passed over."""
         while True:
-            line = await asyncio.wait_for(self.stdout.readline(), 60)
+            line = await asyncio.wait_for(self.stdout.readline(), ENOUGH_SECONDS)
             message: dict[str, Any] = json.loads(line)
             if "id" in message:
                 return message
@@ -76,7 +77,7 @@ class Served:
 
     async def stop(self) -> None:
         self._process.terminate()
-        await asyncio.wait_for(self._process.wait(), 15)
+        await asyncio.wait_for(self._process.wait(), ENOUGH_SECONDS)
 
     def forget_peak(self) -> int:
         """Let the peak be counted from now on; return what is held now."""

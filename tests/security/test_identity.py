@@ -18,7 +18,6 @@ from mcp import Client
 
 from tests.integration.mcp_serving import (
     ERAS,
-    STOP_SECONDS,
     HttpServer,
     Store,
     http_server,
@@ -26,6 +25,7 @@ from tests.integration.mcp_serving import (
     over_stdio,
     text_of,
 )
+from tests.patience import ENOUGH_SECONDS
 
 FORGED_HEADERS = {
     "X-Agent-Id": "bob",
@@ -160,7 +160,7 @@ async def test_half_or_wrong_credentials_refuse_to_start(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, log = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+    out, log = await asyncio.wait_for(process.communicate(), ENOUGH_SECONDS)
     assert process.returncode != 0
     assert out == b""
     assert said in log.decode()
@@ -177,6 +177,6 @@ async def test_the_secret_of_one_agent_does_not_open_anothers_name(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, log = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+    _, log = await asyncio.wait_for(process.communicate(), ENOUGH_SECONDS)
     assert process.returncode != 0
     assert b"do not belong together" in log

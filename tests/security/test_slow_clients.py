@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.integration.mcp_serving import Store, http_server
+from tests.patience import ENOUGH_SECONDS
 from tests.security import peaks
 
 pytestmark = pytest.mark.anyio
 MIB = 2**20
-PATIENCE_SECONDS = 60.0
 
 # The real command, whose patience is shorter than it usually is.
 SERVER = """
@@ -60,7 +60,7 @@ class Client:
     async def ended(self) -> bool:
         """Whether the server ends the connection, whatever it answered before."""
         with contextlib.suppress(ConnectionError):
-            while await asyncio.wait_for(self.reader.read(65536), PATIENCE_SECONDS):
+            while await asyncio.wait_for(self.reader.read(65536), ENOUGH_SECONDS):
                 pass
         return True
 
@@ -115,7 +115,7 @@ class Served:
         """Another client's request is answered, as if nobody else were there."""
         client = await self.connect()
         await client.send(self.head(len(LIST), agent=agent) + LIST)
-        said = await asyncio.wait_for(client.reader.readuntil(b"verify_claim"), PATIENCE_SECONDS)
+        said = await asyncio.wait_for(client.reader.readuntil(b"verify_claim"), ENOUGH_SECONDS)
         assert said.startswith(b"HTTP/1.1 200")
 
 
@@ -167,7 +167,7 @@ async def test_a_byte_now_and_then_holds_no_place(served: Served) -> None:
         *(client.drip((b"" if start else served.head(9)) + b"{" * 600) for client, start in clients)
     )
     await served.require_service()
-    assert all(await asyncio.wait_for(dripping, PATIENCE_SECONDS))
+    assert all(await asyncio.wait_for(dripping, ENOUGH_SECONDS))
 
 
 async def test_who_does_not_read_is_let_go_and_costs_a_buffer(served: Served) -> None:
@@ -183,7 +183,7 @@ async def test_who_does_not_read_is_let_go_and_costs_a_buffer(served: Served) ->
     clients = [await served.connect(unread=True) for _ in range(3)]
     asking = [asyncio.create_task(ask(client)) for client in clients]
     await served.require_service()
-    _, waiting = await asyncio.wait(asking, timeout=PATIENCE_SECONDS)
+    _, waiting = await asyncio.wait(asking, timeout=ENOUGH_SECONDS)
     assert not waiting
     assert peaks.peak(served.process) - before < 32 * MIB
 
@@ -235,7 +235,7 @@ async def initialized(served: Served, agent: int) -> tuple[bytes, bytes]:
     client = await served.connect()
     head = served.head(len(INITIALIZE), agent=agent)
     await client.send(head.replace(b"2026-07-28", b"2025-11-25") + INITIALIZE)
-    answer = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+    answer = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), ENOUGH_SECONDS)
     first, *lines = answer.split(b"\r\n")
     named = (line.partition(b": ")[2] for line in lines if line.startswith(b"mcp-session-id"))
     return first, next(named, b"")

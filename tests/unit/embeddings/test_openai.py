@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.endpoints import Answer, Endpoint, Writer, played, reply, saying, vectors
+from tests.patience import ENOUGH_SECONDS
 from tmws.domain.errors import BackendUnavailable, InvalidInput
 from tmws.embeddings.openai import OpenAiEmbedder
 from tmws.ports import ModelPlace
@@ -182,7 +183,7 @@ async def test_an_answer_that_never_ends_is_given_up(endpoint: Endpoint, drippin
         await asyncio.Event().wait()
 
     endpoint.answer = slow
-    async with embedder(endpoint, seconds=0.3) as made, asyncio.timeout(10):
+    async with embedder(endpoint, seconds=0.3) as made, asyncio.timeout(ENOUGH_SECONDS):
         with pytest.raises(BackendUnavailable, match=r"nothing whole in 0.3 s"):
             await made.embed(["text"])
     assert asked.is_set()

@@ -10,6 +10,7 @@ import pytest
 from mcp.server.session import ServerSession
 from structlog.testing import capture_logs
 
+from tests.patience import ENOUGH_SECONDS
 from tmws.faces.mcp.running import carried_through, progress_to
 
 pytestmark = pytest.mark.anyio
@@ -79,5 +80,5 @@ class Deaf:
 
 async def test_a_client_that_does_not_read_holds_nothing_up() -> None:
     tell = progress_to(cast(ServerSession, Deaf()))
-    with anyio.fail_after(5):
+    with anyio.fail_after(ENOUGH_SECONDS):
         await tell("working")

@@ -13,6 +13,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from structlog.testing import capture_logs
 
+from tests.patience import ENOUGH_SECONDS
 from tests.unit.faces.toys import FakeApp, Trace
 from tmws.faces.mcp import server
 from tmws.faces.mcp.server import McpServer
@@ -137,10 +138,10 @@ async def test_progress_reaches_the_client_while_the_tool_runs(serve: Serve, mod
 async def test_a_cancelled_tool_cleans_up_to_its_end(serve: Serve, mode: str, trace: Trace) -> None:
     async with Client(serve(), mode=mode) as client, anyio.create_task_group() as group:
         group.start_soon(client.call_tool, "linger", {})
-        with anyio.fail_after(5):
+        with anyio.fail_after(ENOUGH_SECONDS):
             await trace.started.wait()
             group.cancel_scope.cancel()
-    with anyio.fail_after(5):
+    with anyio.fail_after(ENOUGH_SECONDS):
         await trace.cleaned.wait()
 
 
@@ -190,7 +191,7 @@ async def test_an_older_client_hears_of_a_change_on_its_connection(
     async with Client(serve(), mode="legacy", message_handler=note) as client:
         await client.list_tools()
         app.tools.off["echo"] = "now"
-        with anyio.fail_after(1):
+        with anyio.fail_after(ENOUGH_SECONDS):
             await changed.wait()
 
 
@@ -202,10 +203,10 @@ async def test_a_newer_client_hears_of_a_change_on_the_stream_it_opened(
         client.listen(tools_list_changed=True) as changes,
     ):
         app.tools.off["echo"] = "now"
-        with anyio.fail_after(1):
+        with anyio.fail_after(ENOUGH_SECONDS):
             await anext(aiter(changes))
         del app.tools.off["echo"]
-        with anyio.fail_after(1):
+        with anyio.fail_after(ENOUGH_SECONDS):
             await anext(aiter(changes))
 
 
@@ -215,12 +216,12 @@ async def test_the_watcher_outlives_a_store_that_is_away_for_a_while(
     with capture_logs() as log:
         async with Client(serve()) as client, client.listen(tools_list_changed=True) as changes:
             app.tools.broken = True
-            with anyio.fail_after(1):
+            with anyio.fail_after(ENOUGH_SECONDS):
                 while "tool_switches_unreadable" not in [entry["event"] for entry in log]:
                     await anyio.lowlevel.checkpoint()
             app.tools.broken = False
             app.tools.off["echo"] = "now"
-            with anyio.fail_after(1):
+            with anyio.fail_after(ENOUGH_SECONDS):
                 await anext(aiter(changes))
 
 
