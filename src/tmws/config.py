@@ -21,6 +21,7 @@ class Settings(BaseSettings):
         data_dir: database, keys and checkpoint of the embedded default.
         database_url: `postgresql://…` to leave the embedded SQLite file.
         agent_id, agent_secret: who calls on stdio; without them the local user does.
+        sandbox: what runs checks; another package may bring one.
         sandbox_image: name of another image that checks run in than `tmws sandbox build` makes.
         checkers: what runs modules that compute numbers; `off` for nothing.
         warm_slots: containers kept ready for checks; each costs about 20 MiB.
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
         holdout_share: share of agents' days on which the pattern that would be recommended
             first is withheld, to measure what it is worth; 0 for never.
         check_memory_mib: memory that one check may use, temporary files included.
+        log_level: the least that goes to stderr.
     """
 
     model_config = SettingsConfigDict(

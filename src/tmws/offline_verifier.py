@@ -32,11 +32,16 @@ FORMAT = "tmws-evidence/1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MOST_BYTES = 16 * 2**20
+_KEY_BYTES, _MOST_OF_A_KEY = 32, 1000
 _FIELDS = {"format", "envelope", "report", "leaf", "salt", "payload", "path", "checkpoint"}
 
 
 class NotProven(Exception):
     """The file does not prove what it says; the words name the step that failed."""
+
+
+class NotAKey(Exception):
+    """What was given for a key is none, so nothing was looked at."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +80,23 @@ def read_key(text: str) -> bytes:
     """Return the raw key written as 64 hex digits, or in a file of that name.
 
     Raises:
-        NotProven: it is neither.
+        NotAKey: it is neither.
     """
+    path = Path(text)
     try:
-        path = Path(text)
-        digits = path.read_text() if path.is_file() else text
-        key = bytes.fromhex(digits)
-    except (OSError, ValueError) as error:
-        raise NotProven(f"{text[:80]!r} is neither a key of 64 hex digits nor its file.") from error
-    if len(key) != 32:
-        raise NotProven("A public key has 64 hex digits.")
+        key = bytes.fromhex(_beginning(path) if path.is_file() else text)
+    except OSError as error:
+        raise NotAKey(f"The key {text[:80]!r} cannot be read: {error.strerror}.") from error
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise NotAKey(f"{text[:80]!r} is no public key: neither 64 hex digits nor a file of them.")
     return key
+
+
+def _beginning(path: Path) -> str:
+    with path.open() as file:
+        return file.read(_MOST_OF_A_KEY)
 
 
 def key_id(key: bytes) -> str:
@@ -222,8 +233,13 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         keys = [read_key(text) for text in arguments[1:]]
-        proven = verify(Path(arguments[0]).read_bytes(), keys)
-    except (NotProven, OSError) as error:
+        content = Path(arguments[0]).read_bytes()
+    except (NotAKey, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    try:
+        proven = verify(content, keys)
+    except NotProven as error:
         sys.stderr.write(f"NOT PROVEN: {error}\n")
         return 8
     json.dump(proven.statement, sys.stdout, indent=2)

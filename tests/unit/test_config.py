@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tmws import backends
 from tmws.config import Settings, load_settings
 from tmws.domain.errors import InvalidInput
 
+README = Path(__file__).parents[2] / "README.md"
 Given = Callable[..., Settings]
 
 
@@ -42,6 +44,19 @@ def test_the_environment_gives_the_values(given: Given, tmp_path: Path) -> None:
     assert settings.data_dir == tmp_path
     assert settings.check_seconds == 5.0
     assert settings.log_level == "debug"
+
+
+def test_the_readme_lists_every_setting_once_with_its_default() -> None:
+    rows = re.findall(r"^\| (`TMWS_.*?) \|(.*?)\| .+ \|$", README.read_text(), re.MULTILINE)
+    told = [(name, default) for names, default in rows for name in re.findall(r"\w+", names)]
+    assert sorted(name for name, _ in told) == sorted(
+        f"TMWS_{name.upper()}" for name in Settings.model_fields
+    )
+    for name, default in told:
+        known = Settings.model_fields[name.removeprefix("TMWS_").lower()].default
+        if isinstance(known, str | int | float):
+            written = known if isinstance(known, str) else f"{known:g}"
+            assert default.strip(" `") == written, name
 
 
 def test_a_name_set_to_nothing_means_the_default(given: Given) -> None:

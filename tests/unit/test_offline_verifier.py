@@ -22,7 +22,7 @@ from tmws.domain import evidence, ledger
 from tmws.domain.canonical import canonical_bytes, sha256_hex
 from tmws.domain.checkpoints import Checkpoint, note
 from tmws.domain.execution import ExecutionRequest, Limits
-from tmws.offline_verifier import NotProven, verify
+from tmws.offline_verifier import NotAKey, NotProven, read_key, verify
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = PRIVATE.public_key().public_bytes_raw()
@@ -166,5 +166,24 @@ def test_the_file_alone_is_enough_on_another_machine(tmp_path: Path) -> None:
     assert json.loads(believed.stdout)["predicate"]["result"] == "PASSED"
     refused = run(str(verdict), hashlib.sha256(b"").hexdigest())
     assert (refused.returncode, refused.stderr[:11]) == (8, "NOT PROVEN:")
-    assert run(str(verdict), "nothing").returncode == 8
     assert run().returncode == 2
+    for words in ((str(verdict), "nothing"), ("absent", str(key)), (str(verdict), str(tmp_path))):
+        unread = run(*words)
+        assert (unread.returncode, unread.stdout) == (2, "")
+        assert "NOT PROVEN" not in unread.stderr  # nothing was looked at
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"ab" * 31, b"ab" * 33, b"zz" * 32, b"\xff" * 64, b"ab" * 2**20]
+)
+def test_a_file_that_holds_no_key_is_called_that(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    with pytest.raises(NotAKey, match="neither 64 hex digits nor a file of them"):
+        read_key(str(file))
+
+
+@pytest.mark.parametrize("key", ["", "key.pub", "ab" * 31, "x" * 5000, "\0"])
+def test_what_is_neither_a_key_nor_a_file_is_called_that(key: str) -> None:
+    with pytest.raises(NotAKey):
+        read_key(key)

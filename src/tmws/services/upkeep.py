@@ -215,6 +215,11 @@ class Upkeep:
         async with self._database.read() as connection:
             return await self._nearest.trouble(connection)
 
+    @property
+    def keeps_an_index(self) -> bool:
+        """Whether there is an index to check and rebuild: exact search needs none."""
+        return self._nearest.keeps_an_index
+
     async def rebuild(self) -> None:
         """Have the index forget everything and take it over again.
 

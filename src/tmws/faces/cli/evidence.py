@@ -8,7 +8,7 @@ import click
 
 from tmws import offline_verifier
 from tmws.app import App
-from tmws.domain.errors import SignatureInvalid
+from tmws.domain.errors import InvalidInput, SignatureInvalid
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import json_option, with_app
 
@@ -32,7 +32,16 @@ def verify(file: Path, keys: tuple[str, ...], as_json: bool) -> None:
     """Say what FILE proves; exit 8 if it proves nothing."""
     try:
         trusted = [offline_verifier.read_key(key) for key in keys]
-        proven = offline_verifier.verify(file.read_bytes(), trusted)
+    except offline_verifier.NotAKey as error:
+        raise InvalidInput(
+            f"{error} Give what the other side's 'tmws evidence key' shows."
+        ) from error
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{str(file)[:200]!r} cannot be read: {error.strerror}.") from error
+    try:
+        proven = offline_verifier.verify(content, trusted)
     except offline_verifier.NotProven as error:
         raise SignatureInvalid(f"{file} proves nothing. {error}") from error
     ours = proven.statement["predicate"]["tmws"]

@@ -11,6 +11,11 @@ from tmws.app import App
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import with_app
 
+_NONE_KEPT = (
+    "Vectors are searched exactly, straight from the database: there is no index that could "
+    "differ from it."
+)
+
 
 @click.group()
 def vectors() -> None:
@@ -46,7 +51,10 @@ async def _show(app: App, printer: Printer) -> None:
 @with_app
 async def rebuild(app: App, printer: Printer) -> None:
     """Have the index forget everything and take it over again, damaged or not."""
-    await app.upkeep.rebuild()
+    if app.upkeep.keeps_an_index:
+        await app.upkeep.rebuild()
+    else:
+        printer.say(_NONE_KEPT)
     states = await app.upkeep.status()
     printer.record({"indexed": sum(state.indexed or 0 for state in states)})
 
@@ -56,6 +64,9 @@ async def rebuild(app: App, printer: Printer) -> None:
 @with_app
 async def check(app: App, printer: Printer, *, whole: bool) -> None:
     """Compare the index with exact search; exit 1 if it cannot be relied on."""
+    if not app.upkeep.keeps_an_index:
+        printer.rows((), [], empty=_NONE_KEPT)
+        return
     compared = await app.upkeep.check(whole=whole)
     columns = ("kind", "namespace", "embedder", "asked", "recall", "strays", "holds")
     rows = [dataclasses.asdict(each) | {"holds": each.holds} for each in compared]
