@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.integration.command import tmws
+from tests.integration.command import tmws, tmws_each
 from tests.integration.services import Installation, agent, learned, pattern, silent
 from tmws.app import App
-from tmws.domain.agents import Agent, Role
+from tmws.domain.agents import AccessLevel, Agent, Role
 from tmws.domain.batches import BatchRefused, Incoming
-from tmws.domain.errors import InvalidInput
-from tmws.domain.patterns import Origin
+from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.patterns import Origin, Provenance
 from tmws.domain.versions import Revision
 from tmws.exchange import front_matter, lines, markdown, memory_server
 from tmws.exchange.found import Found, Unreadable
@@ -119,6 +119,81 @@ async def test_whatever_an_agent_exported_comes_in_again(app: App) -> None:
         ("from afar", "private", "home"),
     }
     assert {each.provenance.origin for each in stored} == {Origin.IMPORTED}
+
+
+async def test_agents_that_are_not_known_are_left_out_and_named(app: App, tmp_path: Path) -> None:
+    alice = await agent(app, "alice", "home")
+    await agent(app, "bob"), await agent(app, "carol")
+    await learned(app, alice, "both", level="shared", shared_with=("bob", "carol"))
+    await learned(app, alice, "carols", level="shared", shared_with=("carol",))
+    rows = await exported(app, alice)
+    other = Installation(f"sqlite:///{tmp_path}/other.db", tmp_path / "other")
+    async with other.open() as elsewhere:
+        twin, bob = await agent(elsewhere, "alice", "home"), await agent(elsewhere, "bob", "home")
+        found = [each for each in lines.read(rows, importer=twin) if isinstance(each, Found)]
+        incoming = [each.incoming for each in found]
+        seen = await elsewhere.transfer.examine(twin, incoming)
+        arrival = await elsewhere.transfer.take(twin, incoming, progress=silent)
+        names = [item.draft.name for item in incoming]
+        assert seen.problems == ()
+        for each in (seen, arrival):
+            assert each.unknown == dict.fromkeys(range(2), ("carol",))
+        ids = {names[index]: key for index, key in arrival.ids.items()}
+        read = {name: await elsewhere.learning.get(twin, key) for name, key in ids.items()}
+        assert {each.level for each in read.values()} == {AccessLevel.SHARED}
+        assert (await elsewhere.learning.get(bob, ids["both"])).name == "both"
+        with pytest.raises(NotFound):  # shared with nobody is nobody else's to read
+            await elsewhere.learning.get(bob, ids["carols"])
+        carol = await agent(elsewhere, "carol", "home")
+        for key in ids.values():  # nor is it whoever's takes the name later
+            with pytest.raises(NotFound):
+                await elsewhere.learning.get(carol, key)
+        assert await elsewhere.sharing.change(twin, ids["carols"], grant=["carol"]) == ("carol",)
+        assert (await elsewhere.learning.get(carol, ids["carols"])).name == "carols"
+
+
+async def test_what_was_closed_to_all_goes_out_and_comes_in_like_that(
+    app: App, tmp_path: Path
+) -> None:
+    alice = await agent(app, "alice", "home")
+    await agent(app, "bob")
+    kept = await learned(app, alice, "closed", level="shared", shared_with=("bob",))
+    await app.sharing.change(alice, kept.id, revoke=["bob"])
+    rows = await exported(app, alice)
+    other = Installation(f"sqlite:///{tmp_path}/other.db", tmp_path / "other")
+    async with other.open() as elsewhere:
+        twin = await agent(elsewhere, "alice", "home")
+        assert (await taken(elsewhere, twin, rows)).unknown == {}
+        assert said(await exported(elsewhere, twin)) == said(rows)
+        assert [each.same_name for each in (await taken(elsewhere, twin, rows)).duplicates] == [
+            True
+        ]
+
+
+@pytest.mark.parametrize(
+    ("level", "names", "reason"),
+    [
+        ("private", ["carol"], "goes together"),
+        ("shared", [f"agent-{number}" for number in range(51)], "limit is 50"),
+    ],
+)
+async def test_readers_that_break_a_rule_are_refused_known_or_not(
+    app: App, level: str, names: list[str], reason: str
+) -> None:
+    alice = await agent(app, "alice", "home")
+    await learned(app, alice, "retry", level="private")
+    head, row = await exported(app, alice)
+    changed = json.dumps(json.loads(row) | {"level": level, "shared_with": names, "name": "new"})
+    with pytest.raises(BatchRefused, match=reason):
+        await taken(app, alice, [head, changed])
+
+
+@pytest.mark.parametrize("name", ["nobody", "no\0body", "", "x" * 5000, "\ud800"])
+async def test_a_name_that_nobody_can_have_is_nobodys(app: App, name: str) -> None:
+    alice = await agent(app, "alice", "home")
+    draft = pattern("retry", level="shared", shared_with=(name,))
+    arrival = await app.transfer.examine(alice, [Incoming(draft, Provenance())])
+    assert (arrival.problems, arrival.unknown) == ((), {0: (name,)})
 
 
 async def test_one_item_that_cannot_come_in_keeps_all_out(app: App) -> None:
@@ -249,6 +324,24 @@ def test_files_go_out_and_come_in_at_the_command_line(tmp_path: Path) -> None:
     again = tmws("patterns", "import", str(file), "--json", data=data).document()
     assert again[0]["like"] == stored[0]["id"]
     assert tmws("patterns", "export", str(file), "--agent", "nobody", data=data).status == 3
+
+
+def test_the_command_names_the_agents_that_are_not_known(tmp_path: Path) -> None:
+    record = {
+        "id": "pattern_1", "namespace": "default", "owner": "local", "level": "shared",
+        "shared_with": ["carol"], "version": 1, "created_at": "2026-03-01T00:00:00Z",
+        "usage": {"count": 0, "success_rate": None}, "name": "retry", "category": "build",
+        "author": "local", "written_at": "2026-03-01T00:00:00Z",
+    }  # fmt: skip
+    file = tmp_path / "patterns.jsonl"
+    file.write_text(f"{lines.header('local')}\n{json.dumps(record)}\n")
+    words = ("patterns", "import", str(file))
+    tried, told = tmws_each([[*words, "--dry-run"], [*words, "--json"]], data=tmp_path / "data")
+    assert tried.status == 0
+    assert "Not known here, so not among their readers: carol." in " ".join(tried.output.split())
+    [row] = told.document()
+    assert (row["problem"], row["unknown_agents"]) == (None, ["carol"])
+    assert row["id"].startswith("pattern_")
 
 
 def test_files_that_attack_their_reader_are_told_of_and_steer_nothing(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import InvalidInput, NotFound
 
 DEFAULT_NAMESPACE = "default"
 LOCAL_AGENT_NAME = "local"
@@ -77,7 +78,7 @@ def require_name(value: str, *, what: str) -> str:
     Raises:
         InvalidInput: it has another form, or is a reserved word.
     """
-    if not _NAME.fullmatch(value):
+    if not may_name(value):
         raise InvalidInput(
             f"{what} {value[:64]!r} is refused: use 1 to 64 of a-z, 0-9, '.', '_', '-', "
             "beginning and ending with a letter or digit."
@@ -85,6 +86,24 @@ def require_name(value: str, *, what: str) -> str:
     if value in _RESERVED:
         raise InvalidInput(f"{what} {value!r} is a reserved word. Choose another name.")
     return value
+
+
+def may_name(value: str) -> bool:
+    """Say whether anything can be called by this name."""
+    return _NAME.fullmatch(value) is not None
+
+
+def require_open(agent: Agent, namespace: str, held: Collection[str]) -> None:
+    """Return if the namespace is among those that hold something for the agent.
+
+    Raises:
+        NotFound: it is not; a closed and an absent namespace look alike.
+    """
+    if namespace not in held:
+        raise NotFound(
+            f"No namespace {namespace[:64]!r} holds anything that you may read. Yours: "
+            f"{', '.join(agent.namespaces)}. Leave it out to look into all that you may."
+        )
 
 
 def require_member(agent: Agent, namespace: str) -> str:

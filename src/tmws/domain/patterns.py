@@ -125,6 +125,23 @@ def validated(draft: PatternDraft, author: Agent) -> PatternDraft:
         InvalidInput: a field breaks its rule.
         PermissionDenied: only admins write patterns of level `system`.
     """
+    return _normal(draft, author, grants(draft.level, draft.shared_with, author.name))
+
+
+def arrived(draft: PatternDraft, author: Agent) -> PatternDraft:
+    """Return the same for what comes from elsewhere, where it may have been shared with nobody.
+
+    Its owner alone reads that, and may name others later.
+
+    Raises:
+        InvalidInput, PermissionDenied: as for what is written here.
+    """
+    if draft.level is AccessLevel.SHARED and not {*draft.shared_with} - {author.name}:
+        return _normal(draft, author, ())
+    return validated(draft, author)
+
+
+def _normal(draft: PatternDraft, author: Agent, shared_with: tuple[str, ...]) -> PatternDraft:
     if draft.level is AccessLevel.SYSTEM and author.role is not Role.ADMIN:
         raise PermissionDenied(
             "Only an admin stores patterns of access level 'system'. Use 'public' instead."
@@ -136,7 +153,7 @@ def validated(draft: PatternDraft, author: Agent) -> PatternDraft:
         data=normal_data(draft.data),
         tags=normal_tags(draft.tags),
         level=draft.level,
-        shared_with=grants(draft.level, draft.shared_with, author.name),
+        shared_with=shared_with,
         namespace=require_member(author, draft.namespace or author.home),
         subcategory=require_slug(draft.subcategory, what="Subcategory")
         if draft.subcategory

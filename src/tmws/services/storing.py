@@ -150,7 +150,8 @@ class Storing:
         return found
 
     def _made(self, author: Agent, item: Incoming, index: int) -> _Made:
-        draft = rules.validated(item.draft, author)
+        accept = rules.arrived if item.provenance else rules.validated
+        draft = accept(item.draft, author)
         now = self._clock.now()
         earlier = tuple(
             Version(number, content, author.id, author.name, None, now)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tmws.domain import alike
 from tmws.domain import patterns as rules
-from tmws.domain.agents import Agent
+from tmws.domain.agents import AccessLevel, Agent, may_name
 from tmws.domain.batches import Incoming, Problem, require_count
 from tmws.domain.errors import TmwsError
 from tmws.domain.patterns import Pattern, PatternDraft, searchable
@@ -16,7 +16,7 @@ from tmws.domain.versions import Version
 from tmws.ports import Progress
 from tmws.services.search import Search
 from tmws.services.storing import Storing
-from tmws.storage import lifecycle, patterns, versions
+from tmws.storage import agents, lifecycle, patterns, versions
 from tmws.storage.database import Database, Transaction
 from tmws.storage.patterns import PatternFilter
 from tmws.storage.prepared import at_once
@@ -64,11 +64,14 @@ class Arrival:
         ids: of what was stored, by the item's index.
         duplicates: shown, never merged: those of the same name are left out, the others
             stored.
+        unknown: names of agents that are not known here, by the item that was shared with
+            them. It is shared with the others; with nobody, where none is known.
     """
 
     ids: dict[int, str]
     duplicates: tuple[Duplicate, ...]
     problems: tuple[Problem, ...]
+    unknown: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Transfer:
@@ -99,12 +102,11 @@ class Transfer:
         if items:  # an export of nothing is one, too
             require_count(len(items), most=MOST_IMPORTED)
         duplicates = await self._duplicates(agent, items)
-        left = _without_taken(items, duplicates)
+        left, unknown = await self._with_known_readers(_without_taken(items, duplicates))
         problems = await self._storing.check(agent, [item for _, item in left])
         places = [index for index, _ in left]
-        return Arrival(
-            {}, duplicates, tuple(replace(each, index=places[each.index]) for each in problems)
-        )
+        problems = tuple(replace(each, index=places[each.index]) for each in problems)
+        return Arrival({}, duplicates, problems, unknown)
 
     async def take(self, agent: Agent, items: Sequence[Incoming], *, progress: Progress) -> Arrival:
         """Store the items whose names are free, in one transaction: all of them or none.
@@ -116,10 +118,27 @@ class Transfer:
         if items:  # an export of nothing is one, too
             require_count(len(items), most=MOST_IMPORTED)
         duplicates = await self._duplicates(agent, items)
-        left = _without_taken(items, duplicates)
+        left, unknown = await self._with_known_readers(_without_taken(items, duplicates))
         stored = await self._storing.all(agent, [item for _, item in left], progress=progress)
         places = [index for index, _ in left]
-        return Arrival(dict(zip(places, stored.ids, strict=True)), duplicates, ())
+        return Arrival(dict(zip(places, stored.ids, strict=True)), duplicates, (), unknown)
+
+    async def _with_known_readers(
+        self, items: Sequence[tuple[int, Incoming]]
+    ) -> tuple[list[tuple[int, Incoming]], dict[int, tuple[str, ...]]]:
+        """Return the items shared with agents of this store alone, and who is none, by index."""
+        names = frozenset[str]().union(*(_readers(item) for _, item in items))
+        possible = sorted(name for name in names if may_name(name))
+        async with self._database.read() as connection:
+            known = await at_once(connection, lambda run: agents.ids_of(run, possible))
+        unknown = {
+            index: tuple(sorted(strangers))
+            for index, item in items
+            if (strangers := _readers(item) - known.keys())
+        }
+        return [
+            (index, _shared_without(item, unknown.get(index, ()))) for index, item in items
+        ], unknown
 
     async def _duplicates(self, agent: Agent, items: Sequence[Incoming]) -> tuple[Duplicate, ...]:
         found: list[Duplicate] = []
@@ -128,7 +147,7 @@ class Transfer:
         async with self._database.read() as connection:
             for index, item in enumerate(items):
                 try:
-                    draft = rules.validated(item.draft, agent)
+                    draft = rules.arrived(item.draft, agent)
                 except TmwsError:
                     continue  # refused for that, whatever it resembles
                 words = terms(_text(draft))
@@ -167,6 +186,18 @@ def _without_taken(
 ) -> list[tuple[int, Incoming]]:
     taken = {duplicate.index for duplicate in duplicates if duplicate.same_name}
     return [(index, item) for index, item in enumerate(items) if index not in taken]
+
+
+def _readers(item: Incoming) -> frozenset[str]:
+    """Return whom an item is shared with; nobody where it is refused for naming them."""
+    names = frozenset(item.draft.shared_with)
+    fits = item.draft.level is AccessLevel.SHARED and len(names) <= rules.MOST_GRANTS
+    return names if fits else frozenset()
+
+
+def _shared_without(item: Incoming, strangers: Collection[str]) -> Incoming:
+    left = tuple(name for name in item.draft.shared_with if name not in strangers)
+    return replace(item, draft=replace(item.draft, shared_with=left))
 
 
 def _text(draft: PatternDraft) -> str:

@@ -23,6 +23,7 @@ from tmws.services.transfer import Arrival
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
 LARGEST_NOTE_BYTES = LARGEST_DATA_BYTES
 MOST_FILES = 10_000
+_MOST_NAMED = 10
 
 
 @click.command("export")
@@ -108,11 +109,12 @@ def _show(
                 "similarity": twin.similarity if twin else None,
                 "same_name": twin.same_name if twin else None,
                 "problem": problem.message if problem else None,
+                "unknown_agents": [name[:64] for name in arrival.unknown.get(index, ())],
             }
         )
     rows += [
         {**dict.fromkeys(("item", "name", "id", "like", "similarity", "same_name")),
-         "where": each.where, "problem": each.message}
+         "where": each.where, "problem": each.message, "unknown_agents": []}
         for each in unreadable
     ]  # fmt: skip
     printer.rows(
@@ -120,6 +122,13 @@ def _show(
         rows,
         empty="There is no pattern in it.",
     )
+    if strangers := sorted({name[:64] for names in arrival.unknown.values() for name in names}):
+        more = f" and {len(strangers) - _MOST_NAMED} more" if len(strangers) > _MOST_NAMED else ""
+        printer.say(
+            f"\nNot known here, so not among their readers: {', '.join(strangers[:_MOST_NAMED])}"
+            f"{more}. What was shared with nobody else is its owner's alone to read; create an "
+            "agent and grant it with share_pattern."
+        )
 
 
 def _say(printer: Printer) -> Progress:
