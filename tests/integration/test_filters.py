@@ -21,6 +21,12 @@ CATEGORIES = ("build", "test")
 DAY = timedelta(days=1).total_seconds()
 
 
+def _is_swapped(query: PatternQuery) -> bool:
+    """Say whether the ages lie between bounds of which the first is the greater."""
+    least, most = query.least_age_days, query.most_age_days
+    return least is not None and most is not None and least > most
+
+
 @dataclass
 class Shelf:
     """What stands in the installation of this test, once it was filled."""
@@ -43,7 +49,7 @@ QUERIES = st.builds(
     least_age_days=st.none() | st.sampled_from([0.0, 3.0, 6.5]),
     most_age_days=st.none() | st.sampled_from([0.5, 4.0, 12.0]),
     limit=st.just(50),
-)
+).filter(lambda query: not _is_swapped(query))
 
 
 async def filled(app: App, installation: Installation) -> Shelf:

@@ -84,6 +84,23 @@ async def test_a_search_has_one_subject(app: App) -> None:
         await app.learning.find(alice, PatternQuery("retry", similar_to=known.id))
 
 
+@pytest.mark.parametrize("text", [None, "retry"])
+async def test_an_age_between_bounds_that_are_swapped_is_refused(
+    app: App, text: str | None
+) -> None:
+    alice = await agent(app, "alice")
+    known = await learned(app, alice)
+    with pytest.raises(InvalidInput) as refused:
+        await app.learning.find(alice, PatternQuery(text, least_age_days=3.5, most_age_days=1))
+    assert refused.value.message == (
+        "min_age_days 3.5 is more than max_age_days 1, so nothing could be found. "
+        "Swap them, or leave one out."
+    )
+    one_moment = PatternQuery(text, least_age_days=0, most_age_days=0)
+    found = await app.learning.find(alice, one_moment)
+    assert [item.pattern.id for item in found.items] == [known.id]
+
+
 async def test_the_concise_form_says_what_it_takes_to_choose(app: App) -> None:
     alice = await agent(app, "alice")
     known = await learned(app, alice, "retry", summary="Retry a flaky network call.")

@@ -378,6 +378,46 @@ async def test_hidden_and_absent_are_refused_alike(world: World, level: str) -> 
         assert await refusal(act(hidden), hidden) == await refusal(act(ABSENT), ABSENT)
 
 
+async def test_a_namespace_without_anything_to_read_looks_like_one_that_is_not_there(
+    world: World,
+) -> None:
+    app, outsider = world.app, world.agents["outsider"]
+    await agent(app, "hermit", "cave")
+    await learned(app, world.agents["owner"], f"kept {CANARY}")
+    told = set()
+    for namespace in ("cave", "nowhere"):
+        for ask in (
+            lambda where: app.learning.find(outsider, PatternQuery(namespace=where)),
+            lambda where: app.learning.find(outsider, PatternQuery(CANARY, namespace=where)),
+            lambda where: app.recommendation.recommend(
+                outsider, Situation(CANARY, namespace=where)
+            ),
+        ):
+            told.add(await refusal(ask(namespace), namespace))
+    assert told == {
+        (
+            NotFound,
+            "No namespace '…' holds anything that you may read. Yours: elsewhere. Leave it out "
+            "to look into all that you may.",
+        )
+    }
+
+
+async def test_what_others_opened_of_their_namespace_is_found_there(world: World) -> None:
+    app, outsider = world.app, world.agents["outsider"]
+    for text in (None, CANARY):
+        found = await app.learning.find(outsider, PatternQuery(text, namespace="team"))
+        assert ids(found) >= {world.patterns["system"].id}
+        assert not ids(found) & {world.patterns[level].id for level in ("private", "public")}
+
+
+async def test_ones_own_namespace_may_be_empty(world: World) -> None:
+    hermit = await agent(world.app, "hermit", "cave")
+    for text in (None, CANARY):
+        found = await world.app.learning.find(hermit, PatternQuery(text, namespace="cave"))
+        assert not found.items
+
+
 async def test_a_refused_report_counts_nothing(world: World) -> None:
     hidden = world.patterns["private"]
     report = OutcomeReport(hidden.id, UseOutcome.FAILURE)

@@ -15,7 +15,7 @@ from tmws.domain.errors import NotFound
 from tmws.domain.uplift import UNTRIED, Uplift
 from tmws.ports import Clock
 from tmws.services.gate import Gate
-from tmws.storage import agents, analytics, trends, trials
+from tmws.storage import agents, analytics, namespaces, trends, trials
 from tmws.storage.analytics import Group, Named, Scope
 from tmws.storage.database import Database, Transaction
 
@@ -108,8 +108,15 @@ class Analytics:
 
         Raises:
             InvalidInput: the time is refused.
-            NotFound: no agent has this name.
+            NotFound: no agent or no namespace has this name.
         """
+        if query.namespace is not None:
+            async with self._database.read() as connection:
+                if query.namespace not in await namespaces.least_levels(connection):
+                    raise NotFound(
+                        f"No namespace {query.namespace[:64]!r}. See: tmws levels list. "
+                        "Leave it out to count all."
+                    )
         return await self._stats(administrator, query)
 
     async def _stats(self, reader: Reader, query: StatsQuery) -> PatternStats:

@@ -20,7 +20,7 @@ from tmws.domain.errors import Conflict, InvalidInput, LedgerCorrupt, NotFound, 
 from tmws.domain.trust.entries import FITS, entry_of
 from tmws.domain.trust.evidence import Correction, Link, Refit, Restoration, Unlink
 from tmws.domain.trust.evidence import Entry as Act
-from tmws.domain.trust.log import History, replay
+from tmws.domain.trust.log import History, replay, unlinked
 from tmws.domain.trust.model import EARLIER, VERSION
 from tmws.domain.trust.nightly import is_due
 from tmws.domain.trust.reference import drawn
@@ -63,7 +63,9 @@ class Corrections:
             )
             entries = await evidence.every(tx)
             if not any(e.evidence.id == claim_id and e.withdrawn is None for e in entries):
-                raise NotFound(f"No verdict of claim {claim_id[:40]!r} counts. See: tmws claims.")
+                raise NotFound(
+                    f"No verdict of claim {claim_id[:40]!r} counts. See: tmws claims list."
+                )
             await self._fit(tx, entries, Correction(claim_id, reason, by, now))
             await claims.lock(tx, claim_id)
             for pattern_id in await uses.unprove(tx, claim_id):
@@ -84,7 +86,10 @@ class Corrections:
                 tx, events.evidence_restored(claim_id, reason=reason, by=by, at=now)
             )
             if not await evidence.is_withdrawn(tx, claim_id):
-                raise NotFound(f"No verdict of claim {claim_id[:40]!r} is withdrawn.")
+                raise NotFound(
+                    f"No verdict of claim {claim_id[:40]!r} is withdrawn. "
+                    "See what is: tmws trust show AGENT."
+                )
             await self._fit(tx, await evidence.every(tx), Restoration(claim_id, reason, by, now))
             await claims.lock(tx, claim_id)
             for pattern_id in await uses.prove_again(tx, claim_id):
@@ -269,7 +274,7 @@ async def _links(tx: Transaction, entries: Sequence[Entry]) -> list[Link]:
         if isinstance(act, Link):
             standing.append(act)
         elif isinstance(act, Unlink):
-            standing = [link for link in standing if link.agent != act.agent]
+            standing = unlinked(standing, act.agent)
     return standing
 
 

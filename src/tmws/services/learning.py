@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tmws.domain.actions import Action
-from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.agents import AccessLevel, Agent, require_open
 from tmws.domain.canonical import Json
 from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
 from tmws.domain.errors import InvalidInput
@@ -20,10 +20,11 @@ from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
 from tmws.services.search import Search, named_parts
 from tmws.services.storing import Storing
-from tmws.storage import patterns
+from tmws.storage import catalogue, patterns
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
 from tmws.storage.patterns import PatternFilter
+from tmws.storage.prepared import at_once
 
 LONGEST_QUERY = 1000
 MOST_RESULTS = 50
@@ -126,11 +127,11 @@ class Learning:
 
         Raises:
             InvalidInput: the query breaks a rule, or the cursor is another query's.
-            NotFound: there is no pattern to compare with; one that is hidden looks the same.
+            NotFound: there is no pattern to compare with, or nothing of the namespace to read;
+                what is hidden looks the same.
         """
         await self._gate.require(Action.FIND_PATTERNS)
-        if not 1 <= query.limit <= MOST_RESULTS:
-            raise InvalidInput(f"limit {query.limit} is refused: give 1 to {MOST_RESULTS}.")
+        _require_answerable(query)
         wanted = PatternFilter(
             category=query.category,
             tags=query.tags,
@@ -172,6 +173,10 @@ class Learning:
     async def _newest(
         self, caller: Agent, query: PatternQuery, wanted: PatternFilter
     ) -> FoundPatterns:
+        if query.namespace is not None and query.namespace not in caller.namespaces:
+            async with self._database.read() as connection:
+                held = await at_once(connection, partial(catalogue.open_to, caller=caller))
+            require_open(caller, query.namespace, held.revisions)
         mark = _mark(query)
         before = after_time_place(place_of(query.cursor, query=mark)) if query.cursor else None
         async with self._database.glance() as connection:
@@ -227,6 +232,17 @@ class Learning:
             return found
         weights = {item.pattern.id: item.score or 0.0 for item in found.items}
         return replace(found, receipt_id=self._receipts.issue(caller, request, weights))
+
+
+def _require_answerable(query: PatternQuery) -> None:
+    if not 1 <= query.limit <= MOST_RESULTS:
+        raise InvalidInput(f"limit {query.limit} is refused: give 1 to {MOST_RESULTS}.")
+    least, most = query.least_age_days, query.most_age_days
+    if least is not None and most is not None and least > most:
+        raise InvalidInput(
+            f"min_age_days {least} is more than max_age_days {most}, so nothing could be found. "
+            "Swap them, or leave one out."
+        )
 
 
 def _mark(query: PatternQuery) -> Json:

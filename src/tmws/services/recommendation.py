@@ -139,6 +139,7 @@ class Recommendation:
 
         Raises:
             InvalidInput: the situation breaks a rule.
+            NotFound: nothing of its namespace may be read; a hidden and an absent one look alike.
         """
         await self._gate.require(Action.RECOMMEND_PATTERNS)
         request = situation.request()
@@ -155,6 +156,7 @@ class Recommendation:
 
         Raises:
             InvalidInput: the situation breaks a rule.
+            NotFound: nothing of its namespace may be read.
         """
         answer = await self._answered(caller, situation, situation.request(), _NO_LUCK)
         return answer.told(None)

@@ -196,7 +196,10 @@ class Reliance:
             if each.amount and (names is None or each.by in names)
         ]
         if not ended:
-            raise InvalidInput(f"Nothing that could end stands on {claim.id}.")
+            raise InvalidInput(
+                f"Nothing that could end stands on {claim.id}: nobody was granted a stake there, "
+                "or it was let go."
+            )
         stands = [replace(each, amount=0.0) for each in ended]
         for each in stands:
             await reliances.put(tx, each)

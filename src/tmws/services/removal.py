@@ -109,5 +109,9 @@ async def _held(tx: Transaction, by: Reader, pattern_id: str) -> Pattern:
 async def _removed(connection: Transaction, by: Reader, pattern_id: str) -> Pattern:
     found = await patterns.removed(connection, by, [pattern_id])
     if not found:
-        raise NotFound(f"No removed pattern {pattern_id[:40]!r} is yours to restore.")
+        if isinstance(by, Agent):
+            raise NotFound(f"No removed pattern {pattern_id[:40]!r} is yours to restore.")
+        raise NotFound(
+            f"No removed pattern {pattern_id[:40]!r}. See: tmws patterns list --removed."
+        )
     return found[0]

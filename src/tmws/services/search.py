@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tmws.domain.agents import AccessLevel, Agent
+from tmws.domain.agents import AccessLevel, Agent, require_open
 from tmws.domain.patterns import Pattern
 from tmws.domain.ranking import CANDIDATES, Arm, Ranked, reads_english_only
 from tmws.domain.text import terms
@@ -136,6 +136,9 @@ class Search:
             namespace: look into this one only.
             wanted: selects the only ids to look at; None for all that may be read.
             but: the id of what is looked past, as if it were not there.
+
+        Raises:
+            NotFound: the namespace holds nothing for the caller.
         """
         look = await self._look(
             connection, caller, kind, namespace=namespace, wanted=wanted, but=but
@@ -166,6 +169,8 @@ class Search:
     ) -> _Look:
         """Bring the namespaces that hold something for the caller up to date."""
         held = await at_once(connection, partial(catalogue.open_to, caller=caller))
+        if namespace is not None:
+            require_open(caller, namespace, held.revisions)
         among = None if wanted is None else await documents.ids(connection, wanted)
         parts = []
         for name, revision in sorted(held.revisions.items()):

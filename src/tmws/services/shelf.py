@@ -21,7 +21,7 @@ async def visible(connection: Transaction, reader: Reader, pattern_id: str) -> P
     """
     found = await patterns.readable(connection, reader, [pattern_id])
     if pattern_id not in found:
-        raise _not_visible(pattern_id)
+        raise _not_visible(reader, pattern_id)
     return found[pattern_id]
 
 
@@ -35,7 +35,7 @@ async def kept(connection: Transaction, reader: Reader, pattern_id: str) -> Patt
         return await visible(connection, reader, pattern_id)
     found = await patterns.any_state(connection, [pattern_id])
     if pattern_id not in found:
-        raise _not_visible(pattern_id)
+        raise _not_visible(reader, pattern_id)
     return found[pattern_id]
 
 
@@ -95,11 +95,13 @@ def provenance(run: Execute, author: Agent, draft: PatternDraft) -> Provenance:
         return OWN
     version = patterns.readable_version(run, author, draft.derived_from)
     if version is None:
-        raise _not_visible(draft.derived_from)
+        raise _not_visible(author, draft.derived_from)
     return Provenance(Origin.DERIVED, f"{draft.derived_from} version {version}")
 
 
-def _not_visible(pattern_id: str) -> NotFound:
-    return NotFound(
-        f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
-    )
+def _not_visible(reader: Reader, pattern_id: str) -> NotFound:
+    if isinstance(reader, Agent):
+        return NotFound(
+            f"No pattern {pattern_id[:40]!r} is visible to you. Find one with find_patterns."
+        )
+    return NotFound(f"No pattern {pattern_id[:40]!r}. See: tmws patterns list.")

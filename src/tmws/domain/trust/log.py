@@ -86,7 +86,7 @@ class History:
         self.restored[restoration.evidence] = restoration
 
     def _unlink(self, unlink: Unlink) -> None:
-        left = [link for link in self.links if link.agent != unlink.agent]
+        left = unlinked(self.links, unlink.agent)
         if len(left) == len(self.links):
             raise Conflict(f"'{unlink.agent}' is linked to nobody.")
         self.links, self.owners = [], {}
@@ -111,6 +111,11 @@ class History:
         self.paths = defaultdict(list)
         for step in steps:
             self.paths[step.evidence.agent].append(step)
+
+
+def unlinked(links: Iterable[Link], agent: str) -> list[Link]:
+    """Return the links that stand once an agent counts for itself again."""
+    return [link for link in links if link.agent != agent]
 
 
 def replay(log: Iterable[Entry]) -> History:

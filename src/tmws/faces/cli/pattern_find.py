@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tmws.app import App
+from tmws.domain.errors import NotFound
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import acting, agent_option, with_app
 from tmws.services.learning import MOST_RESULTS, FoundPattern, PatternQuery
@@ -26,9 +27,16 @@ async def find(
     name: str | None,
 ) -> None:
     """Find patterns by QUERY as one agent would, the best first, and say why."""
-    found = await app.learning.find(
-        await acting(app, name), PatternQuery(query, similar_to=similar_to, limit=limit)
-    )
+    agent = await acting(app, name)
+    try:
+        found = await app.learning.find(
+            agent, PatternQuery(query, similar_to=similar_to, limit=limit)
+        )
+    except NotFound as error:  # its way out is a tool
+        raise NotFound(
+            f"No pattern {(similar_to or '')[:40]!r} is visible to {agent.name!r}. "
+            "See: tmws patterns list."
+        ) from error
     printer.rows(
         ("id", "name", "score", "why", "uses", "confidence"),
         [_row(item) for item in found.items],

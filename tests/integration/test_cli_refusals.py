@@ -1,0 +1,52 @@
+"""What the command line refuses says what was wrong, and the command that helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.integration.command import tmws_each
+
+NOT_THERE = {
+    "patterns show X": "No pattern 'X'. See: tmws patterns list.",
+    "patterns history X": "No pattern 'X'. See: tmws patterns list.",
+    "patterns diff X": "No pattern 'X'. See: tmws patterns list.",
+    "patterns remove X": "No pattern 'X'. See: tmws patterns list.",
+    "patterns forget X --yes": "No pattern 'X'. See: tmws patterns list.",
+    "patterns restore X": "No removed pattern 'X'. See: tmws patterns list --removed.",
+    "patterns find --similar-to X": (
+        "No pattern 'X' is visible to 'local'. See: tmws patterns list."
+    ),
+    "patterns stats --namespace X": (
+        "No namespace 'X'. See: tmws levels list. Leave it out to count all."
+    ),
+    "patterns recommend retry --namespace X": (
+        "No namespace 'X' holds anything that you may read. Yours: default. Leave it out to "
+        "look into all that you may."
+    ),
+    "trust withdraw X --reason r": "No verdict of claim 'X' counts. See: tmws claims list.",
+    "trust restore X --reason r": (
+        "No verdict of claim 'X' is withdrawn. See what is: tmws trust show AGENT."
+    ),
+}
+
+
+def test_a_key_that_is_none_is_bad_input_and_no_verdict(tmp_path: Path) -> None:
+    verdict, key = tmp_path / "verdict.json", "ab" * 32
+    verdict.write_text("{}")
+    check = ("evidence", "verify", str(verdict), "--key")
+    mistyped, missing, looked_at = tmws_each(
+        [[*check, key[1:]], [*check, str(tmp_path / "absent.pub")], [*check, key]], data=tmp_path
+    )
+    for refused in (mistyped, missing):
+        assert refused.status == 2
+        assert "is no public key: neither 64 hex digits nor a file of them." in refused.errors
+        assert "proves nothing" not in refused.errors
+    assert looked_at.status == 8
+    assert "proves nothing" in looked_at.errors
+
+
+def test_what_is_not_there_is_refused_with_the_command_that_lists_it(tmp_path: Path) -> None:
+    refused = tmws_each([line.split() for line in NOT_THERE], data=tmp_path)
+    told = {line: each.errors for line, each in zip(NOT_THERE, refused, strict=True)}
+    assert told == {line: f"NOT_FOUND: {way}\n" for line, way in NOT_THERE.items()}
+    assert {(each.status, each.output) for each in refused} == {(3, "")}
