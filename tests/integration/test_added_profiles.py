@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mcp import Client
 
+from tests.callers import always
 from tests.integration.services import Installation, agent, ended, silent
 from tests.security.sandboxes import opened
 from tmws.app import App
@@ -18,7 +19,6 @@ from tmws.domain.execution import Limits
 from tmws.domain.profile_files import read_profiles
 from tmws.domain.snapshots import Snapshot, SnapshotFile
 from tmws.domain.verifications import ClaimDraft
-from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
 from tmws.services.checking import Basis, Checker
 from tmws.services.verification import VerificationReport
@@ -92,7 +92,7 @@ async def test_agents_are_told_of_added_profiles_and_how_to_ask(
     async with installation.open(profiles=profiles) as app:
         await app.workspaces.add("shop", installation.workspace(), by="test")
         alice = await agent(app, "alice")
-        server = McpServer(app, identity.always(alice))
+        server = McpServer(app, always(alice))
         assert server.instructions is not None
         assert "valid-json, imports, absent" in server.instructions
         async with Client(server) as client:

@@ -224,6 +224,26 @@ async def test_stakes_of_before_count_from_when_they_were_given_and_go_back_as_t
         ]
 
 
+async def test_who_was_shut_out_is_so_again_in_a_store_that_went_back_and_came_up(
+    installation: Installation,
+) -> None:
+    async with installation.open() as app:
+        for name in ("alice", "bob", "carol"):
+            await agent(app, name)
+        for name in ("alice", "bob"):
+            await app.agents.disable(name, reason="it's \N{SNOWMAN}: 100 %", by="ann")
+        await app.agents.enable("bob", reason="well", by="ann")
+        known = await app.agents.every()
+    await moved(installation, "downgrade", "0020")
+    async with installation.database() as database, database.read() as connection:
+        rows = await connection.execute(sa.text("SELECT * FROM agents"))
+        assert "disabled_because" not in set(rows.keys())
+        assert len(rows.all()) == 3
+    async with installation.open() as app:
+        assert await app.agents.every() == known
+        assert (await app.audit.verify()).holds
+
+
 async def test_the_migrated_schema_is_the_one_in_code(installation: Installation) -> None:
     async with installation.open():
         pass

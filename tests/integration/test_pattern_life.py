@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from mcp import Client
 
+from tests.callers import always
 from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, agent, ended, learned, verified
 from tmws.app import App
@@ -19,7 +20,6 @@ from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenie
 from tmws.domain.patterns import Origin
 from tmws.domain.usage import UseOutcome
 from tmws.domain.versions import Revision
-from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
 from tmws.faces.mcp.tools import REGISTRY
 from tmws.services.learning import PatternQuery
@@ -374,7 +374,7 @@ async def test_who_is_let_in_and_out_at_once_is_not_guessed(
 ) -> None:
     """A revocation that is passed over in silence would leave a reader where none should be."""
     kept = await learned(app, alice, "kept")
-    async with Client(McpServer(app, identity.always(alice), REGISTRY)) as client:
+    async with Client(McpServer(app, always(alice), REGISTRY)) as client:
         asked = {"pattern_id": kept.id, "level": "shared", "grant": ["bob"]}
         refused = await client.call_tool("share_pattern", {**asked, "revoke": ["bob"]})
         assert refused.is_error

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from tests.callers import always
 from tests.integration.services import Installation, agent
 from tmws.domain.claims import Check, MypyCheck, PytestCheck, PythonCheck, RuffCheck
 from tmws.domain.commands import validate
 from tmws.domain.errors import InvalidInput
 from tmws.domain.notation import parse
-from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
 
 DANGEROUS_OPTIONS = {
@@ -160,7 +160,7 @@ async def test_every_attempt_is_refused_at_the_face_before_anything_starts(tmp_p
         await app.workspaces.add("shop", place.workspace(), by="test")
         alice = await agent(app, "alice")
         started = []
-        async with Client(McpServer(app, identity.always(alice))) as client:
+        async with Client(McpServer(app, always(alice))) as client:
             for attempt in (*commands, *typed):
                 claim = {"statement": "It holds.", "workspace": "shop", **attempt}
                 result = await client.call_tool("verify_claim", claim)

@@ -15,12 +15,12 @@ import mcp_types as wire
 import pytest
 from mcp import Client
 
+from tests.callers import always
 from tests.integration.services import Installation, agent, learned, pattern, verified
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.usage import UseOutcome
-from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
 from tmws.faces.mcp.tools import REGISTRY
 from tmws.services.learning import PatternQuery
@@ -155,7 +155,7 @@ async def answer(client: Client, question: Question) -> str:
 
 
 async def answers(app: App, spy: Agent, about: Names) -> list[tuple[Question, str]]:
-    async with Client(McpServer(app, identity.always(spy), REGISTRY)) as client:
+    async with Client(McpServer(app, always(spy), REGISTRY)) as client:
         return [
             (question, (await answer(client, question)).replace(about.word, "WORD"))
             for question in questions(about)

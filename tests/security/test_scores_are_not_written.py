@@ -15,12 +15,12 @@ from click.testing import CliRunner
 from mcp import Client
 
 import tmws as package
+from tests.callers import always
 from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, agent, ended, learned, timed_out, verified
 from tmws.app import App
 from tmws.domain.agents import Agent, Role
 from tmws.faces.cli.main import tmws
-from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
 from tmws.faces.mcp.tools import REGISTRY
 from tmws.storage import trust
@@ -143,7 +143,7 @@ async def test_no_tool_moves_a_number_of_trust_whatever_it_is_told(
         thought_of = calls.get(name, {})
         assert set(thought_of) <= set(taken), name
         calls[name] = {key: some(schema) for key, schema in taken.items()} | thought_of
-    async with Client(McpServer(app, identity.always(alice))) as client:
+    async with Client(McpServer(app, always(alice))) as client:
         for name, arguments in calls.items():
             for dropped in [(), ("check",), ("command",), *((each,) for each in arguments)]:
                 given = {key: arguments[key] for key in arguments if key not in dropped}

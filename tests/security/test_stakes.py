@@ -14,13 +14,13 @@ import pytest
 import sqlalchemy as sa
 from mcp.client import Client
 
+from tests.callers import always
 from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, agent, ended, timed_out, verified
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound, SandboxUnavailable
 from tmws.domain.trust.reliance import TERM
-from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
 from tmws.storage import evidence
 from tmws.storage.tables import reliances
@@ -261,7 +261,7 @@ async def test_an_agent_lets_go_by_a_stake_of_nothing(
     budget = await proven(app, installation, alice, bob)
     claim_id = await sent(app, installation, alice, 30, held=None)
     until = (installation.clock.now() + TERM).isoformat()
-    async with Client(McpServer(app, identity.always(bob))) as client:
+    async with Client(McpServer(app, always(bob))) as client:
 
         async def said(stake: float) -> dict[str, object]:
             wanted = {"claim_id": claim_id, "stake": stake, "least": 0.01}

@@ -233,6 +233,16 @@ QUESTIONS = b'{"call": "shop:add", "cases": [{"arguments": [1, 2], "returns": 3}
         ),
         ("UPDATE trusted SET kind = 'checker'", 14, "held check sums"),
         ("DELETE FROM trusted", 14, "held check sums"),
+        (
+            "UPDATE agents SET disabled_because = NULL WHERE name = 'lena'",
+            15,
+            "disabled agent agent_",
+        ),
+        (
+            "UPDATE agents SET disabled_because = 'x' WHERE name = 'lena'",
+            15,
+            "disabled agent agent_",
+        ),
     ],
     ids=named,
 )
@@ -261,6 +271,11 @@ async def test_what_an_administrator_set_and_another_changed_is_found_at_its_ent
             "switched-off tool recall",
         ),
         (
+            "INSERT INTO agents (id, name, role, created_at, disabled_because) "
+            "VALUES ('agent_0', 'eve', 'agent', 0, 'x')",
+            "disabled agent agent_0",
+        ),
+        (
             "INSERT INTO trusted (kind, name, workspace, source, digest, created_at) "
             "SELECT 'ref', 'mine', 'shop', 'here', evidence_digest, 0 FROM claims "
             "WHERE id = :claim",
@@ -287,6 +302,7 @@ async def test_what_was_taken_back_leaves_nothing_to_be_found(copy: Installation
         await app.workspaces.choose_environment("spare", None, by="ann")
         await app.environments.remove("web", by="ann")
         await app.agents.rotate("bob", by="ann")
+        await app.agents.enable("lena", reason="well", by="ann")
         await app.workspaces.add("spare", copy.workspace("third"), replace=True, by="ann")
         await app.agents.local()
         report = await app.audit.verify()
@@ -304,6 +320,7 @@ async def administered(place: Installation) -> None:
         await app.levels.require("lab", Level.PINNED, by="ann")
         await app.tools.disable("recall", reason="maintenance", by="ann")
         await app.held_checks.add("sums", "shop", QUESTIONS, source="sums.json", by="ann")
+        await app.agents.disable("lena", reason="misbehaves", by="ann")
 
 
 async def test_evidence_that_is_not_evidence_is_found(

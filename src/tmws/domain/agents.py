@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied
 
 DEFAULT_NAMESPACE = "default"
 LOCAL_AGENT_NAME = "local"
@@ -44,6 +44,7 @@ class Agent:
     Attributes:
         name: unique, shown to others.
         namespaces: where it reads and writes; the first is its home.
+        disabled_because: why an administrator shut it out, for administrators; None: it may act.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Agent:
     role: Role
     namespaces: tuple[str, ...]
     created_at: datetime
+    disabled_because: str | None = None
 
     @property
     def home(self) -> str:
@@ -104,6 +106,14 @@ def require_open(agent: Agent, namespace: str, held: Collection[str]) -> None:
             f"No namespace {namespace[:64]!r} holds anything that you may read. Yours: "
             f"{', '.join(agent.namespaces)}. Leave it out to look into all that you may."
         )
+
+
+def shut_out(name: str) -> PermissionDenied:
+    """Return what an agent is told that an administrator disabled: all but why."""
+    return PermissionDenied(
+        f"Agent {name!r} was disabled by an administrator. Nothing was done; do not retry. Ask the "
+        "administrator of this installation, who alone can enable it again."
+    )
 
 
 def require_member(agent: Agent, namespace: str) -> str:

@@ -193,6 +193,22 @@ def secret_rotated(agent: Agent, *, secret_sha256: str, by: str, at: datetime) -
     )
 
 
+def agent_disabled(
+    agent: Agent, *, reason: str, given_up: Sequence[str], by: str, at: datetime
+) -> Event:
+    """An administrator shut an agent out; the claims that it had open were given up."""
+    return Event(
+        "agent_disabled",
+        at,
+        {"agent": agent.id, "reason": reason, "given_up": list(given_up), "by": by},
+    )
+
+
+def agent_enabled(agent: Agent, *, reason: str, by: str, at: datetime) -> Event:
+    """An administrator let an agent act again."""
+    return Event("agent_enabled", at, {"agent": agent.id, "reason": reason, "by": by})
+
+
 def least_level_set(namespace: str, level: str | None, *, by: str, at: datetime) -> Event:
     """An administrator said what verdicts in a namespace have to reach."""
     return Event("least_level_set", at, {"namespace": namespace, "level": level, "by": by})

@@ -82,6 +82,10 @@ def _secret(told: Mapping[str, Any]) -> Acts:
     return [(("secret of", told["agent"]), _some(told, "secret_sha256"))]
 
 
+def _shut_out(told: Mapping[str, Any]) -> Acts:
+    return [(("disabled agent", told["agent"]), {"reason": told["reason"]})]
+
+
 def _workspace(told: Mapping[str, Any]) -> Acts:
     return [(("workspace", told["workspace"]), {"root": told["root"]})]
 
@@ -124,6 +128,8 @@ def _gone(what: str, name: str) -> Callable[[Mapping[str, Any]], Acts]:
 _READ: dict[str, Callable[[Mapping[str, Any]], Acts]] = {
     "agent_created": _agent,
     "secret_rotated": _secret,
+    "agent_disabled": _shut_out,
+    "agent_enabled": _gone("disabled agent", "agent"),
     "workspace_registered": _workspace,
     "environment_added": _environment,
     "environment_removed": _gone("environment", "environment"),
@@ -143,6 +149,8 @@ _READ: dict[str, Callable[[Mapping[str, Any]], Acts]] = {
 _ABOUT = {
     "agent_created": ("agent", "secret of"),
     "secret_rotated": ("secret of",),
+    "agent_disabled": ("disabled agent",),
+    "agent_enabled": ("disabled agent",),
     "workspace_registered": ("workspace",),
     "environment_added": ("environment",),
     "environment_removed": ("environment",),

@@ -13,16 +13,19 @@ from tmws.domain.agents import (
     Agent,
     Role,
     require_name,
+    shut_out,
 )
 from tmws.domain.canonical import sha256_hex
 from tmws.domain.errors import Conflict, NotFound, PermissionDenied
 from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
 from tmws.services.notary import Notary
-from tmws.storage import agents
-from tmws.storage.database import Database
+from tmws.storage import agents, claims
+from tmws.storage.database import Database, Transaction
 
 _SECRET_BYTES = 32
+_LONGEST_REASON = 200
 _SECRET_PREFIX = "tmws_"  # noqa: S105  # lets secret scanners recognise a leaked one
 
 
@@ -32,6 +35,21 @@ class NewAgent:
 
     agent: Agent
     secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShutOut:
+    """What came of disabling an agent.
+
+    Attributes:
+        reason: why it is disabled; the first reason stands until it is enabled.
+        changed: it was not disabled before.
+        given_up: its claims that were being checked, or waited for it.
+    """
+
+    reason: str
+    changed: bool
+    given_up: tuple[str, ...] = ()
 
 
 class Agents:
@@ -78,9 +96,7 @@ class Agents:
         secret, digest = self._new_secret()
         now = self._clock.now()
         async with self._database.write() as tx:
-            agent = await agents.named(tx, name)
-            if agent is None:
-                raise NotFound(f"No agent is named {name[:64]!r}. See: tmws agents list.")
+            agent = await _known(tx, name)
             await agents.revoke_credentials(tx, agent.id, at=now)
             await agents.add_credential(
                 tx, id=self._id("credential"), agent_id=agent.id, secret_sha256=digest, at=now
@@ -89,6 +105,49 @@ class Agents:
             receipt = await self._notary.append(tx, event)
         self._notary.publish(receipt)
         return NewAgent(agent, secret)
+
+    async def disable(self, name: str, *, reason: str, by: str) -> ShutOut:
+        """Shut an agent out of every server, from this commit on.
+
+        What is checked of its claims is given up and moves no trust: once nobody can read the
+        verdict or answer for it, the agent neither earns nor loses by it. Whatever else it
+        left stays. The command line needs no agent, so nobody is locked out of this.
+
+        Raises:
+            NotFound: no agent has this name.
+            InvalidInput: the reason is empty or too long.
+        """
+        told = require_text(reason, what="Reason", longest=_LONGEST_REASON)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            agent = await _known(tx, name)
+            # First the agent, then its claims: whoever opens one takes them in this order.
+            if not await agents.disable(tx, agent.id, reason=told):
+                agent = await _known(tx, name)
+                return ShutOut(agent.disabled_because or told, changed=False)
+            given_up = await claims.abandon_all(tx, agent.id, at=now)
+            event = events.agent_disabled(agent, reason=told, given_up=given_up, by=by, at=now)
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return ShutOut(told, changed=True, given_up=tuple(given_up))
+
+    async def enable(self, name: str, *, reason: str, by: str) -> bool:
+        """Let an agent act again, with the secret that it has; say whether it was disabled.
+
+        Raises:
+            NotFound: no agent has this name.
+            InvalidInput: the reason is empty or too long.
+        """
+        told = require_text(reason, what="Reason", longest=_LONGEST_REASON)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            agent = await _known(tx, name)
+            if not await agents.enable(tx, agent.id):
+                return False
+            event = events.agent_enabled(agent, reason=told, by=by, at=now)
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return True
 
     async def every(self) -> list[Agent]:
         """Return all agents by name."""
@@ -121,20 +180,38 @@ class Agents:
         """Return the agent of this name or id if the secret is its own.
 
         Raises:
-            PermissionDenied: it is not; an unknown name looks the same.
+            PermissionDenied: it is not; an unknown name looks the same. Or an administrator
+                disabled the agent, which only the holder of its secret is told.
         """
-        found = await self.bearer(secret)
+        found = await self._holding(secret)
         if found is None or name not in {found.name, found.id}:
             raise PermissionDenied(
                 "TMWS_AGENT_ID and TMWS_AGENT_SECRET do not belong together. Take both from "
                 "'tmws agents create NAME', or get a new secret by 'tmws agents rotate NAME'."
             )
-        return found
+        return _enabled(found)
 
     async def bearer(self, token: str) -> Agent | None:
-        """Return the agent that holds this secret."""
+        """Return the agent that holds this secret.
+
+        Raises:
+            PermissionDenied: an administrator disabled it.
+        """
+        found = await self._holding(token)
+        return None if found is None else _enabled(found)
+
+    async def require_enabled(self, agent: Agent) -> None:
+        """Return if no administrator has disabled the agent, which needs no secret, meanwhile.
+
+        Raises:
+            PermissionDenied: one has.
+        """
+        if await self._database.glance_at_once(lambda run: agents.is_disabled(run, agent.id)):
+            raise shut_out(agent.name)
+
+    async def _holding(self, secret: str) -> Agent | None:
         async with self._database.read() as connection:
-            return await agents.holding(connection, sha256_hex(token.encode()))
+            return await agents.holding(connection, sha256_hex(secret.encode()))
 
     async def _named(self, name: str) -> Agent | None:
         async with self._database.read() as connection:
@@ -158,6 +235,19 @@ class Agents:
 
     def _id(self, kind: str) -> str:
         return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
+
+
+async def _known(tx: Transaction, name: str) -> Agent:
+    agent = await agents.named(tx, name)
+    if agent is None:
+        raise NotFound(f"No agent is named {name[:64]!r}. See: tmws agents list.")
+    return agent
+
+
+def _enabled(agent: Agent) -> Agent:
+    if agent.disabled_because is not None:
+        raise shut_out(agent.name)
+    return agent
 
 
 def _require_free(holder: Agent | None) -> None:

@@ -248,8 +248,8 @@ def enter(
 
 def _taken_over(claim: Claim) -> Conflict:
     return Conflict(
-        f"Claim {claim.id} was taken over while it ran. Nothing was recorded here; "
-        "read the verdict with get_verification."
+        f"Claim {claim.id} was taken over or given up while it ran. Nothing was recorded here; "
+        "read what became of it with get_verification."
     )
 
 

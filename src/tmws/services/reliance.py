@@ -214,6 +214,7 @@ class Reliance:
         # First, so that two that ask at once are answered one after the other.
         await self._notary.turn(tx)
         await _require_unchecked(tx, claim)
+        await _require_enabled(tx, claim, owner)
         at = self._clock.now()
         state = await trust.load_agent(tx, owner)
         seen = await at_once(tx, lambda run: believed(run, state, owner, at=at))
@@ -283,6 +284,16 @@ def _require_in_term(mine: Sequence[Stake], *, at: datetime) -> None:
         raise InvalidInput(
             f"You relied on this claim {TERM.days} days ago, and it is unchecked still. "
             "Have it checked: verify_claim."
+        )
+
+
+async def _require_enabled(tx: Transaction, claim: Claim, owner: str) -> None:
+    """Nobody vouches for an agent that is shut out; what was given before stands."""
+    names = (claim.agent_id, owner)
+    if await at_once(tx, lambda run: any(agents.is_disabled(run, name) for name in names)):
+        raise InvalidInput(
+            "The claim's author was disabled by an administrator, so nobody can rely on its word. "
+            "Claim the same in your own name and have it checked: verify_claim."
         )
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from tmws.domain import levels, verifications
 from tmws.domain.actions import Action
-from tmws.domain.agents import Agent
+from tmws.domain.agents import Agent, shut_out
 from tmws.domain.claims import Check, Level
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
@@ -42,6 +42,7 @@ from tmws.storage import (
 )
 from tmws.storage.database import Database
 from tmws.storage.environments import Chosen
+from tmws.storage.prepared import at_once
 
 _log = structlog.get_logger()
 
@@ -125,6 +126,7 @@ class Verification:
             InvalidInput: the claim is malformed, or names what the workspace lacks.
             NotFound: no workspace of this name, or no such applied pattern.
             LimitExceeded: too many claims are being checked; nothing was started.
+            PermissionDenied: an administrator disabled the caller meanwhile.
             SandboxUnavailable: no run took place; the claim is given up, trust unchanged.
         """
         await self._gate.require(Action.VERIFY_CLAIM)
@@ -360,6 +362,8 @@ class Verification:
         async with self._database.write() as tx:
             # Of equal claims sent at once, the second has to see the first.
             await agents.lock(tx, claim.agent_id)
+            if await at_once(tx, lambda run: agents.is_disabled(run, claim.agent_id)):
+                raise shut_out(claim.agent)
             for known in await claims.same(tx, claim):
                 if not await environments.ran_with(tx, chosen, known.workspace, known.created_at):
                     continue

@@ -13,6 +13,8 @@ from tmws.domain.agents import Agent, Role
 from tmws.storage.prepared import Execute, Prepared
 from tmws.storage.tables import agents, credentials, memberships, namespaces
 
+_OF_ID = agents.c.id == sa.bindparam("of", type_=sa.String)
+_DISABLED = Prepared(sa.select(agents.c.id).where(_OF_ID, agents.c.disabled_because.is_not(None)))
 _ID = Prepared(sa.select(agents.c.id).where(agents.c.name == sa.bindparam("name", type_=sa.String)))
 
 
@@ -46,6 +48,31 @@ async def named(connection: AsyncConnection, name: str) -> Agent | None:
 async def every(connection: AsyncConnection) -> list[Agent]:
     """Return all agents by name."""
     return await _select(connection, sa.true())
+
+
+async def disable(connection: AsyncConnection, agent_id: str, *, reason: str) -> bool:
+    """Shut an agent out; say whether it was not shut out before."""
+    result = await connection.execute(
+        agents.update()
+        .where(agents.c.id == agent_id, agents.c.disabled_because.is_(None))
+        .values(disabled_because=reason)
+    )
+    return bool(result.rowcount)
+
+
+async def enable(connection: AsyncConnection, agent_id: str) -> bool:
+    """Let an agent act again; say whether it was shut out."""
+    result = await connection.execute(
+        agents.update()
+        .where(agents.c.id == agent_id, agents.c.disabled_because.is_not(None))
+        .values(disabled_because=None)
+    )
+    return bool(result.rowcount)
+
+
+def is_disabled(run: Execute, agent_id: str) -> bool:
+    """Say whether an administrator shut the agent out."""
+    return bool(run(_DISABLED, {"of": agent_id}))
 
 
 async def lock(connection: AsyncConnection, agent_id: str) -> None:
@@ -125,5 +152,6 @@ async def _select(connection: AsyncConnection, condition: sa.ColumnElement[bool]
             role=Role(row.role),
             namespaces=(*(known.namespaces if known else ()), row.namespace),
             created_at=row.created_at,
+            disabled_because=row.disabled_because,
         )
     return list(found.values())

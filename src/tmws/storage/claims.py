@@ -118,6 +118,17 @@ async def abandon(connection: AsyncConnection, claim: Claim, *, at: datetime) ->
     return bool(result.rowcount)
 
 
+async def abandon_all(connection: AsyncConnection, agent_id: str, *, at: datetime) -> list[str]:
+    """Give up whatever of the agent's is open, whoever is at work on it; return the ids."""
+    found = await connection.scalars(
+        claims.update()
+        .where(claims.c.agent_id == agent_id, claims.c.state == ClaimState.OPEN.value)
+        .values(state=ClaimState.ABANDONED.value, closed_at=at, lease_until=None)
+        .returning(claims.c.id)
+    )
+    return sorted(found)
+
+
 def is_held(run: Execute, claim: Claim) -> bool:
     """Say whether the claim's lease is still ours, and keep it so until the transaction ends."""
     return bool(run(_HELD, _lease(claim)))

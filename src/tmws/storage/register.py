@@ -50,10 +50,16 @@ async def _agents(connection: AsyncConnection) -> Facts:
     ordered = sa.select(memberships).order_by(memberships.c.position, memberships.c.namespace)
     for row in await connection.execute(ordered):
         spaces[row.agent_id].append(row.namespace)
-    return {
-        ("agent", row.id): {"name": row.name, "role": row.role, "namespaces": spaces[row.id]}
-        for row in await connection.execute(sa.select(agents))
-    }
+    facts: Facts = {}
+    for row in await connection.execute(sa.select(agents)):
+        facts["agent", row.id] = {
+            "name": row.name,
+            "role": row.role,
+            "namespaces": spaces[row.id],
+        }
+        if row.disabled_because is not None:
+            facts["disabled agent", row.id] = {"reason": row.disabled_because}
+    return facts
 
 
 async def _secrets(connection: AsyncConnection) -> Facts:

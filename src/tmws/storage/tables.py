@@ -50,6 +50,8 @@ agents = sa.Table(
     sa.Column("name", sa.String(64), nullable=False, unique=True),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
+    # Why an administrator shut it out; None while it may act.
+    sa.Column("disabled_because", sa.Text),
 )
 
 memberships = sa.Table(

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
+from tests.callers import always
 from tests.unit.faces.toys import ALICE, FakeApp, Trace, toys
 from tmws.app import App
-from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
 
 
@@ -30,4 +30,4 @@ def trace() -> Trace:
 
 @pytest.fixture
 def serve(app: FakeApp, trace: Trace) -> Callable[[], McpServer]:
-    return lambda: McpServer(cast(App, app), identity.always(ALICE), toys(trace))
+    return lambda: McpServer(cast(App, app), always(ALICE), toys(trace))

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from mcp import Client
 
+from tests.callers import always
 from tests.unit.faces.toys import ALICE, FakeApp
 from tmws.app import App
 from tmws.config import Settings
@@ -29,7 +30,6 @@ from tmws.domain.notation import parse
 from tmws.domain.trust.score import Standing
 from tmws.domain.trust.state import Tally
 from tmws.domain.verifications import Claim, ClaimDraft, ClaimState, Run
-from tmws.faces.mcp import identity
 from tmws.faces.mcp.server import McpServer
 from tmws.services.scoring import TrustChange
 from tmws.services.verification import VerificationReport
@@ -111,7 +111,7 @@ async def shown(
     service: Verification, tool: str = "get_verification", **arguments: Any
 ) -> dict[str, Any]:
     app = cast(App, ClaimsApp(verification=service))
-    async with Client(McpServer(app, identity.always(ALICE))) as client:
+    async with Client(McpServer(app, always(ALICE))) as client:
         await client.list_tools()  # from here on the client validates by the schemas
         result = await client.call_tool(tool, arguments)
     assert not result.is_error, result.content
@@ -250,7 +250,7 @@ async def test_neither_or_both_or_a_bad_command_is_refused_with_the_form(
 ) -> None:
     service = Verification(VerificationReport(CLOSED))
     app = cast(App, ClaimsApp(verification=service))
-    async with Client(McpServer(app, identity.always(ALICE))) as client:
+    async with Client(McpServer(app, always(ALICE))) as client:
         claim = {"statement": "It holds.", "workspace": "project", **sent}
         result = await client.call_tool("verify_claim", claim)
     assert result.is_error

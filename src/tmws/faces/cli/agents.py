@@ -1,4 +1,4 @@
-"""`tmws agents`: who may connect."""
+"""`tmws agents`: who may connect, and who may not any more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tmws.services.agents import NewAgent
 
 @click.group()
 def agents() -> None:
-    """Create agents and give them secrets."""
+    """Create agents, give them secrets, and shut them out."""
 
 
 @agents.command()
@@ -37,6 +37,38 @@ async def rotate(app: App, printer: Printer, name: str) -> None:
     _show(printer, await app.agents.rotate(name, by=operator()))
 
 
+@agents.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="For the ledger and for administrators.")
+@with_app
+async def disable(app: App, printer: Printer, name: str, reason: str) -> None:
+    """Refuse every call of the agent NAME from now on, until it is enabled."""
+    done = await app.agents.disable(name, reason=reason, by=operator())
+    printer.record(
+        {
+            "name": name,
+            "enabled": False,
+            "reason": done.reason,
+            "changed": done.changed,
+            "claims_given_up": list(done.given_up),
+        }
+    )
+    printer.say(
+        f"\nWhat it wrote stays and is found by others. To take it back: tmws patterns undo "
+        f"--agent {name} --since TIME; what others rely on of it: tmws trust stakes {name}."
+    )
+
+
+@agents.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="For the ledger.")
+@with_app
+async def enable(app: App, printer: Printer, name: str, reason: str) -> None:
+    """Let the agent NAME act again, with the secret that it has."""
+    changed = await app.agents.enable(name, reason=reason, by=operator())
+    printer.record({"name": name, "enabled": True, "changed": changed})
+
+
 @agents.command("list")
 @with_app
 async def listed(app: App, printer: Printer) -> None:
@@ -46,13 +78,15 @@ async def listed(app: App, printer: Printer) -> None:
             "name": agent.name,
             "role": agent.role.value,
             "namespaces": list(agent.namespaces),
+            "enabled": agent.disabled_because is None,
+            "reason": agent.disabled_because,
             "created_at": agent.created_at,
             "id": agent.id,
         }
         for agent in await app.agents.every()
     ]
     printer.rows(
-        ("name", "role", "namespaces", "created_at"),
+        ("name", "role", "namespaces", "enabled", "reason", "created_at"),
         rows,
         empty="No agents yet. Create one: tmws agents create NAME.",
     )

@@ -84,7 +84,10 @@ def _database(settings: Settings) -> str:
 
 async def _agents(app: App) -> str:
     known = await app.agents.every()
-    return f"{len(known)} known" if known else "none yet; the local user needs none"
+    if not known:
+        return "none yet; the local user needs none"
+    disabled = sum(agent.disabled_because is not None for agent in known)
+    return f"{len(known)} known" + (f", {disabled} disabled" if disabled else "")
 
 
 async def _ledger(app: App) -> str:

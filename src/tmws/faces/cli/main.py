@@ -16,7 +16,7 @@ _COMMANDS = {
     "serve": "Serve MCP clients, on stdio or over HTTP.",
     "demo": "Watch two agents learn, claim, get checked, and earn trust.",
     "doctor": "Look at everything the server needs.",
-    "agents": "Create agents and give them secrets.",
+    "agents": "Create agents, give them secrets, and shut them out.",
     "workspaces": "Open folders of this machine for checks.",
     "refs": "Register tests and settings that verdicts may trust.",
     "held": "Keep questions whose answers decide at level independent.",

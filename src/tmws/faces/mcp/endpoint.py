@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import mcp_types as wire
 from mcp.server.auth.middleware.bearer_auth import RequireAuthMiddleware
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.authentication import AuthenticationError
 from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tmws.app import App
@@ -22,6 +26,9 @@ MOST_SESSIONS = 1000
 
 class McpEndpoint:
     """Answers MCP requests that carry a valid bearer token; others get 401.
+
+    An agent that an administrator disabled gets 403 with an error that its client shows: it
+    opens no session, and those that it has open answer nothing more.
 
     Stateful with event streams: answering in plain JSON would lose progress and, in
     the newer era, cancellation. `running` must be entered once around its use.
@@ -42,7 +49,9 @@ class McpEndpoint:
         guarded = RequireAuthMiddleware(
             Shares(StreamableHTTPASGIApp(self._manager)), required_scopes=[]
         )
-        self._guarded = AuthenticationMiddleware(guarded, backend=identity.Bearer(app))
+        self._guarded = AuthenticationMiddleware(
+            guarded, backend=identity.Bearer(app), on_error=_shut_out
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, as ASGI has it."""
@@ -57,3 +66,10 @@ class McpEndpoint:
     def hang_up(self) -> None:
         """Tell those who listen for changes that the server is leaving."""
         self._server.listeners.close()
+
+
+def _shut_out(_: HTTPConnection, error: AuthenticationError) -> Response:
+    """Say why nothing is answered in the words that a client takes for an answer."""
+    said = {"code": wire.INVALID_REQUEST, "message": str(error)}
+    # Its body was not read, so it is not known which request this answers.
+    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": said}, status_code=403)

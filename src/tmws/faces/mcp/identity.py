@@ -14,12 +14,17 @@ import structlog
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
-from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
+from starlette.authentication import (
+    AuthCredentials,
+    AuthenticationBackend,
+    AuthenticationError,
+    BaseUser,
+)
 from starlette.requests import HTTPConnection
 
 from tmws.app import App
 from tmws.domain.agents import Agent
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import InvalidInput, PermissionDenied
 from tmws.faces.mcp import errors
 
 _log = structlog.get_logger()
@@ -32,21 +37,23 @@ async def launched_as(app: App) -> CallerOf:
     """Return the rule that every call is the agent's whom the environment names.
 
     Without one it is the local user's own agent, made on first use. The secret is
-    checked now and at each call, so that one which was replaced stops working.
+    checked now and at each call, so that one which was replaced stops working, and so is
+    whether an administrator disabled the agent.
 
     Raises:
         InvalidInput: only one of name and secret is set.
-        PermissionDenied: they do not belong together.
+        PermissionDenied: they do not belong together, or the agent is disabled.
     """
     name, secret = app.settings.agent_id, app.settings.agent_secret
     if not name and not secret:
         agent = await app.agents.local()
+        await app.agents.require_enabled(agent)
         _log.warning(
             "acting_as_local_agent",
             name=agent.name,
             hint="set TMWS_AGENT_ID and TMWS_AGENT_SECRET to be another",
         )
-        return always(agent)
+        return _while_enabled(app, agent)
     if not name or not secret:
         missing = "TMWS_AGENT_SECRET" if name else "TMWS_AGENT_ID"
         raise InvalidInput(
@@ -61,13 +68,12 @@ async def launched_as(app: App) -> CallerOf:
     return named
 
 
-def always(agent: Agent) -> CallerOf:
-    """Return the rule that every call is this agent's."""
-
-    async def same(_: Context) -> Agent:
+def _while_enabled(app: App, agent: Agent) -> CallerOf:
+    async def local(_: Context) -> Agent:
+        await app.agents.require_enabled(agent)
         return agent
 
-    return same
+    return local
 
 
 class AgentUser(AuthenticatedUser):
@@ -86,11 +92,18 @@ class Bearer(AuthenticationBackend):
         self._app = app
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        """Return who sends this request, or None for nobody known."""
+        """Return who sends this request, or None for nobody known.
+
+        Raises:
+            AuthenticationError: an administrator disabled the agent.
+        """
         scheme, _, token = conn.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None
-        agent = await self._app.agents.bearer(token.strip())
+        try:
+            agent = await self._app.agents.bearer(token.strip())
+        except PermissionDenied as disabled:
+            raise AuthenticationError(f"{disabled.code}: {disabled.message}") from disabled
         return None if agent is None else (AuthCredentials(), AgentUser(agent))
 
 

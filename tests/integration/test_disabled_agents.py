@@ -1,0 +1,332 @@
+"""An agent that an administrator shuts out: at once and everywhere, with what is checked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.shared.exceptions import MCPError
+
+from tests.integration.command import tmws
+from tests.integration.mcp_serving import (
+    ERAS,
+    Store,
+    http_server,
+    over_http,
+    over_stdio,
+    text_of,
+)
+from tests.integration.services import (
+    Installation,
+    agent,
+    claim,
+    ended,
+    learned,
+    silent,
+    timed_out,
+    verified,
+)
+from tests.integration.test_claim_life import Pausing, ledger_size, record
+from tests.integration.test_reliance import asked, claims, proven
+from tmws.app import App
+from tmws.domain.agents import Agent
+from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from tmws.domain.verifications import LEASE, ClaimState
+from tmws.services import running
+from tmws.services.learning import PatternQuery
+from tmws.storage import ledger
+
+HANDSHAKE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
+SHUT_OUT = "PERMISSION_DENIED: Agent 'erin' was disabled by an administrator."
+
+
+@pytest.fixture
+async def alice(app: App, installation: Installation) -> Agent:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    return await agent(app, "alice")
+
+
+async def entries(place: Installation, kind: str) -> list[dict[str, Any]]:
+    """Return what the ledger's entries of a kind tell."""
+    async with place.database() as database, database.read() as connection:
+        return [
+            json.loads(entry.payload or b"{}")
+            async for entry in ledger.entries(connection)
+            if f'"type":"{kind}"'.encode() in entry.leaf
+        ]
+
+
+async def test_it_is_refused_by_every_server_until_it_is_enabled(
+    installation: Installation,
+) -> None:
+    async with installation.open() as office, installation.open() as server:
+        made = await office.agents.create("erin", by="test")
+        assert await server.agents.bearer(made.secret) == made.agent
+        done = await office.agents.disable("erin", reason="floods us", by="ann")
+        assert (done.changed, done.reason, done.given_up) == (True, "floods us", ())
+        for refused in (
+            server.agents.bearer(made.secret),
+            server.agents.authenticate("erin", made.secret),
+            server.agents.require_enabled(made.agent),
+        ):
+            with pytest.raises(PermissionDenied, match="disabled by an administrator") as told:
+                await refused
+            assert "floods us" not in told.value.message
+        assert await office.agents.enable("erin", reason="was a test", by="ann")
+        assert await server.agents.bearer(made.secret) == made.agent
+        await server.agents.require_enabled(made.agent)
+
+
+async def test_neither_a_new_secret_nor_its_own_name_lets_it_in(app: App) -> None:
+    await app.agents.create("erin", by="test")
+    await app.agents.disable("erin", reason="x", by="ann")
+    new = await app.agents.rotate("erin", by="ann")
+    with pytest.raises(PermissionDenied, match="disabled by an administrator"):
+        await app.agents.bearer(new.secret)
+    with pytest.raises(Conflict, match="exists"):
+        await app.agents.create("erin", by="test")
+
+
+async def test_only_the_holder_of_its_secret_learns_that_it_is_disabled(app: App) -> None:
+    erin = await app.agents.create("erin", by="test")
+    await app.agents.disable("erin", reason="x", by="ann")
+    for name, secret in (("erin", "tmws_guess"), ("alice", erin.secret)):
+        with pytest.raises(PermissionDenied, match="do not belong together"):
+            await app.agents.authenticate(name, secret)
+
+
+async def test_what_changes_nothing_is_not_recorded_and_the_first_reason_stands(
+    app: App, installation: Installation
+) -> None:
+    erin = await agent(app, "erin")
+    assert not await app.agents.enable("erin", reason="never was", by="ann")
+    await app.agents.disable("erin", reason="one", by="ann")
+    again = await app.agents.disable("erin", reason="two", by="bert")
+    assert (again.changed, again.reason) == (False, "one")
+    [listed] = await app.agents.every()
+    assert listed.disabled_because == "one"
+    await app.agents.enable("erin", reason="well again", by="ann")
+    assert await entries(installation, "agent_disabled") == [
+        {"agent": erin.id, "reason": "one", "given_up": [], "by": "ann"}
+    ]
+    assert await entries(installation, "agent_enabled") == [
+        {"agent": erin.id, "reason": "well again", "by": "ann"}
+    ]
+    assert await ledger_size(app) == 3
+
+
+async def test_who_disables_at_the_same_time_is_one_event(installation: Installation) -> None:
+    async with installation.open() as one, installation.open() as other:
+        await agent(one, "erin")
+        done = await asyncio.gather(
+            *(each.agents.disable("erin", reason="x", by="ann") for each in (one, other) * 3)
+        )
+        assert sum(each.changed for each in done) == 1
+        assert await ledger_size(one) == 2
+
+
+async def test_an_unknown_name_or_no_reason_changes_nothing(app: App) -> None:
+    await agent(app, "erin")
+    for act in (app.agents.disable, app.agents.enable):
+        with pytest.raises(NotFound, match="No agent is named 'nobody'"):
+            await act("nobody", reason="x", by="ann")
+        for reason in ("", " ", "x" * 201, "two\nlines"):
+            with pytest.raises(InvalidInput, match="Reason"):
+                await act("erin", reason=reason, by="ann")
+    assert await ledger_size(app) == 1
+
+
+async def test_what_it_wrote_is_found_by_others_and_its_score_stays(app: App, alice: Agent) -> None:
+    bob = await agent(app, "bob")
+    kept = await learned(app, alice, "retry the build", level="public")
+    await verified(app, alice)
+    seen = await app.trust.show(bob, "alice")
+    await app.agents.disable("alice", reason="x", by="ann")
+    found = await app.learning.find(bob, PatternQuery("retry the build"))
+    assert [each.pattern.id for each in found.items] == [kept.id]
+    assert (await app.trust.show(bob, "alice")).standing == seen.standing
+
+
+async def test_a_claim_that_is_checked_meanwhile_is_given_up_and_moves_nothing(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    used = await learned(app, alice)
+    late = Pausing(ended(1))
+    installation.sandbox.will(late)
+    waiting = asyncio.create_task(verified(app, alice, applied=(used.id,)))
+    await late.started.wait()
+    async with installation.open() as office:
+        done = await office.agents.disable("alice", reason="x", by="ann")
+    size = await ledger_size(app)
+    late.release.set()
+    with pytest.raises(Conflict, match="given up while it ran"):
+        await waiting
+    [left] = await app.verification.newest(limit=10)
+    assert done.given_up == (left.id,)
+    assert (left.state, left.judgement, left.lease_until) == (ClaimState.ABANDONED, None, None)
+    assert await record(app, alice) == (0, 0, 0)
+    assert (await app.learning.get(alice, used.id)).usage.count == 0
+    assert await ledger_size(app) == size
+    [told] = await entries(installation, "agent_disabled")
+    assert told["given_up"] == [left.id]
+
+
+async def test_its_checks_are_stopped_and_leave_their_places_to_others(
+    app: App, installation: Installation, alice: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "RENEWED_EVERY_SECONDS", 0.01)
+    stuck = [Pausing(ended(0)) for _ in range(8)]
+    installation.sandbox.will(*stuck)
+    waiting = [asyncio.create_task(verified(app, alice, exit_code=n)) for n in range(8)]
+    await stuck[0].started.wait()
+    await app.agents.disable("alice", reason="x", by="ann")
+    ends = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 20)
+    assert all(isinstance(end, Conflict | PermissionDenied) for end in ends), ends
+    installation.sandbox._answers.clear()
+    bob = await agent(app, "bob")
+    assert (await verified(app, bob)).claim.state is ClaimState.CLOSED
+
+
+async def test_a_call_that_was_let_in_before_opens_no_claim(app: App, alice: Agent) -> None:
+    await app.agents.disable("alice", reason="x", by="ann")
+    with pytest.raises(PermissionDenied, match="disabled by an administrator"):
+        await verified(app, alice)
+    assert await app.verification.newest(limit=10) == []
+
+
+async def test_a_claim_of_a_dead_server_is_not_taken_up_again(
+    installation: Installation,
+) -> None:
+    installation.sandbox.will(Pausing(ended(1)))
+    async with installation.open() as office:
+        async with installation.open() as server:
+            await server.workspaces.add("shop", installation.workspace(), by="test")
+            alice = await agent(server, "alice")
+            handle = await server.verification.verify(
+                alice, claim(), progress=silent, wait_seconds=0
+            )
+        await office.agents.disable("alice", reason="x", by="ann")
+        await office.agents.enable("alice", reason="y", by="ann")
+        installation.clock.advance(LEASE.total_seconds() + 1)
+        left = await office.verification.get(alice, handle.claim.id)
+        assert (left.claim.state, left.stalled) == (ClaimState.ABANDONED, False)
+        assert (await verified(office, alice)).claim.id != left.claim.id  # sent anew
+
+
+async def test_nobody_relies_on_its_word_anew_and_what_stands_stays_its_burden(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    bob = await agent(app, "bob")
+    await proven(app, installation, alice, bob)
+    one, two = [await claims(app, installation, alice, 20 + n, held=None) for n in range(2)]
+    assert (await asked(app, bob, one, stake=0.1)).granted
+    await app.agents.disable("alice", reason="x", by="ann")
+    for ask in (
+        asked(app, bob, two, stake=0.1),
+        app.reliance.allow(two, stake=0.1, least=0.1, by="ann"),
+    ):
+        with pytest.raises(InvalidInput, match="author was disabled by an administrator"):
+            await ask
+    [stands] = await app.reliance.standing("alice")
+    assert (stands.stake.claim_id, stands.by) == (one, "bob")
+    await app.agents.enable("alice", reason="y", by="ann")
+    assert (await asked(app, bob, two, stake=0.1)).granted
+    assert (await app.audit.verify()).holds
+
+
+async def test_a_linked_name_gets_nobody_to_rely_on_one_who_is_shut_out(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    bob, other = await agent(app, "bob"), await agent(app, "other")
+    await proven(app, installation, alice, bob)
+    await app.corrections.link("other", "alice", reason="one owner", by="ann")
+    installation.sandbox.will(timed_out())
+    made = await verified(app, other, exit_code=30)
+    await app.agents.disable("alice", reason="x", by="ann")
+    with pytest.raises(InvalidInput, match="author was disabled"):
+        await asked(app, bob, made.claim.id, stake=0.1)
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_over_http_an_open_session_is_refused_and_no_new_one_opens(
+    tmp_path: Path, mode: str
+) -> None:
+    store = Store(tmp_path)
+    secret, other = await store.agent("erin"), await store.agent("bob")
+    async with http_server(store) as server, over_http(server.url, secret, mode) as client:
+        assert not (await client.call_tool("get_trust", {})).is_error
+        async with store.opened() as app:
+            await app.agents.disable("erin", reason="hostile takeover", by="ann")
+        with pytest.raises(MCPError) as told:
+            await client.call_tool("get_trust", {})
+        assert told.value.message.startswith(SHUT_OUT)
+        assert "hostile" not in told.value.message
+        async with create_mcp_http_client() as http:
+            for token, status in ((secret, 403), (other + "x", 401)):
+                sent = {"Authorization": f"Bearer {token}"}
+                answer = await http.post(server.url, json=HANDSHAKE, headers=sent)
+                assert answer.status_code == status
+                assert ("disabled" in answer.text) is (token == secret)
+        async with over_http(server.url, other, mode) as beside:
+            assert not (await beside.call_tool("get_trust", {})).is_error
+        async with store.opened() as app:
+            await app.agents.enable("erin", reason="mended", by="ann")
+        assert not (await client.call_tool("get_trust", {})).is_error
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by its secret", "the local user"])
+@pytest.mark.parametrize("mode", ERAS)
+async def test_on_stdio_an_open_connection_is_refused_until_it_is_enabled(
+    tmp_path: Path, mode: str, named: bool
+) -> None:
+    store, name, env = Store(tmp_path), "local", {}
+    if named:
+        name = "erin"
+        env = {"TMWS_AGENT_ID": name, "TMWS_AGENT_SECRET": await store.agent(name)}
+    async with over_stdio(store, mode, env=env) as client:
+        assert not (await client.call_tool("get_trust", {})).is_error
+        async with store.opened() as app:
+            await app.agents.disable(name, reason="hostile takeover", by="ann")
+        refused = await client.call_tool("get_trust", {})
+        assert refused.is_error
+        assert text_of(refused).startswith(SHUT_OUT.replace("erin", name))
+        assert "hostile" not in text_of(refused)
+        async with store.opened() as app:
+            await app.agents.enable(name, reason="mended", by="ann")
+        assert not (await client.call_tool("get_trust", {})).is_error
+
+
+def test_the_command_line_shuts_out_everybody_and_is_never_shut_out(tmp_path: Path) -> None:
+    secret = tmws("agents", "create", "boss", "--admin", "--json", data=tmp_path).document()[
+        "secret"
+    ]
+    assert tmws("serve", data=tmp_path).status == 0  # makes the local user
+    for name in ("boss", "local"):
+        done = tmws("agents", "disable", name, "--reason", "3 a.m.", "--json", data=tmp_path)
+        assert done.document() == {
+            "name": name,
+            "enabled": False,
+            "reason": "3 a.m.",
+            "changed": True,
+            "claims_given_up": [],
+        }
+    listed = tmws("agents", "list", "--json", data=tmp_path).document()
+    refused = [
+        tmws("serve", data=tmp_path),
+        tmws("serve", data=tmp_path, TMWS_AGENT_ID="boss", TMWS_AGENT_SECRET=secret),
+    ]
+    enabled = tmws("agents", "enable", "boss", "--reason", "cleared", "--json", data=tmp_path)
+
+    assert {each["name"]: each["reason"] for each in listed if not each["enabled"]} == {
+        "boss": "3 a.m.",
+        "local": "3 a.m.",
+    }
+    assert [each.status for each in refused] == [5, 5]
+    assert all("disabled by an administrator" in each.errors for each in refused)
+    assert enabled.document() == {"name": "boss", "enabled": True, "changed": True}
+    served = tmws("serve", data=tmp_path, TMWS_AGENT_ID="boss", TMWS_AGENT_SECRET=secret)
+    assert served.status == 0
