@@ -74,7 +74,9 @@ class PostgresServer:
             host=str(self.data), user=SERVER_USER, database=database, timeout=ENOUGH_SECONDS
         )
         try:
-            return await connection.fetchval(statement)
+            # All rows are fetched, though one is told: each may be a deed.
+            rows = await connection.fetch(statement)
+            return rows[0][0] if rows else None
         finally:
             await connection.close()
 

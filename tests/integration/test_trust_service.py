@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from tests.integration import schemas
 from tests.integration.services import (
     Installation,
     agent,
@@ -369,6 +370,8 @@ async def test_a_new_version_of_the_model_computes_all_that_an_earlier_one_left(
         for module in (model, state, events, corrections, audit, trust):
             earlier.setattr(module, "VERSION", "logit-1")
         earlier.setattr(state, "DRIFT_PER_DAY", 0.5)  # it computed other numbers
+        installation.folder.mkdir()
+        await schemas.revised(installation.url)
         async with installation.open() as app:
             await app.workspaces.add("shop", installation.workspace(), by="test")
             alice, bob = await agent(app, "alice"), await agent(app, "bob")
