@@ -114,6 +114,21 @@ async def test_a_proven_agent_carries_what_its_record_allows_until_it_is_checked
     assert (await app.audit.verify()).holds
 
 
+async def test_the_claim_by_which_most_would_be_lost_is_checked_first(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    carol = await agent(app, "carol")
+    await proven(app, installation, alice, bob)
+    made = [await claims(app, installation, alice, 20 + n, held=None) for n in range(3)]
+    small, large, shared = made
+    assert (await asked(app, bob, small, stake=0.05)).granted
+    assert (await asked(app, bob, large, stake=0.2)).granted
+    for who in (bob, carol):  # what several build on is lost by all of them
+        assert (await asked(app, who, shared, stake=0.15)).granted
+    told = await app.trust.find_audits("alice", limit=6)
+    assert [each.candidate.name for each in told] == [shared, large, small]
+
+
 async def test_what_was_given_stands_though_more_is_refused_or_less_is_asked_for(
     app: App, installation: Installation, alice: Agent, bob: Agent
 ) -> None:

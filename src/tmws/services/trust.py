@@ -257,9 +257,9 @@ class Trust:
         ]
         # What somebody builds on already cannot wait for chance.
         stakes = await reliances.standing(connection, owner, at=now)
-        urgent = await reliances.sent_as(connection, {each.claim_id for each in stakes})
+        urgent = await reliances.amounts(connection, stakes)
         undecided = await claims.undecided(
-            connection, [owner, *linked], reader=reader, first=urgent, limit=_MOST_OPEN
+            connection, [owner, *linked], reader=reader, first=urgent.keys(), limit=_MOST_OPEN
         )
         keys = {c.id: task_key(c.check, c.workspace) for c in undecided}
         met = await evidence.on_tasks(connection, set(keys.values()))
@@ -269,7 +269,7 @@ class Trust:
         ranking = audits.ranked(state.model, owner, tasks, now)
         statements = {c.id: c.statement for c in undecided}
         # At most half: else whoever relies on a friend's easy claims chooses its audits.
-        first = [c for c in ranking if c.name in urgent][: (limit + 1) // 2]
+        first = audits.most_at_stake(ranking, urgent)[: (limit + 1) // 2]
         picked = [Audit(c, statements[c.name]) for c in first]
         ranking = [c for c in ranking if c not in first]
         while ranking and len(picked) < limit:

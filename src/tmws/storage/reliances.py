@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -57,8 +58,7 @@ async def standing(connection: AsyncConnection, owner: str, *, at: datetime) -> 
     linked = sa.select(links.c.agent_id).where(links.c.owner_id == owner)
     own = sa.or_(claims.c.agent_id == owner, claims.c.agent_id.in_(linked))
     again = claims.alias()
-    same = (again.c[name] == claims.c[name] for name in ("agent_id", "snapshot_digest", "check"))
-    decided = sa.exists().where(*same, again.c.verdict != Verdict.INCONCLUSIVE.value)
+    decided = sa.exists().where(_same(again, claims), again.c.verdict != Verdict.INCONCLUSIVE.value)
     return await _select(
         connection,
         reliances.c.claim_id.in_(sa.select(claims.c.id).where(own, ~decided)),
@@ -69,9 +69,20 @@ async def standing(connection: AsyncConnection, owner: str, *, at: datetime) -> 
     )
 
 
-async def sent_as(connection: AsyncConnection, claim_ids: Collection[str]) -> frozenset[str]:
-    """Return every id under which these very claims were sent."""
-    return frozenset(await connection.scalars(_same_as(claim_ids)))
+async def amounts(connection: AsyncConnection, stakes: Sequence[Stake]) -> dict[str, float]:
+    """Return how much stands on a claim, by every id under which that very claim was sent."""
+    one, other = claims.alias(), claims.alias()
+    ids = {each.claim_id for each in stakes}
+    rows = await connection.execute(
+        sa.select(one.c.id, other.c.id.label("sent_as"))
+        .join_from(one, other, _same(one, other))
+        .where(one.c.id.in_(ids))
+    )
+    found: dict[str, float] = {}
+    for row in rows:
+        of_it = math.fsum(each.amount for each in stakes if each.claim_id == row.id)
+        found[row.sent_as] = found.get(row.sent_as, 0.0) + of_it
+    return found
 
 
 def stakes(run: Execute, claim: Claim) -> list[float]:
@@ -97,7 +108,14 @@ async def _select(connection: AsyncConnection, *conditions: sa.ColumnElement[boo
 def _same_as(claim_ids: Collection[str]) -> sa.Select[tuple[str]]:
     """Return the ids under which the same agent sent these checks of these snapshots."""
     one, other = claims.alias(), claims.alias()
-    same = (one.c[name] == other.c[name] for name in ("agent_id", "snapshot_digest", "check"))
     return (
-        sa.select(other.c.id).join_from(one, other, sa.and_(*same)).where(one.c.id.in_(claim_ids))
+        sa.select(other.c.id)
+        .join_from(one, other, _same(one, other))
+        .where(one.c.id.in_(claim_ids))
     )
+
+
+def _same(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Return the condition that one agent claimed the same check of the same snapshot."""
+    names = ("agent_id", "snapshot_digest", "check")
+    return sa.and_(*(one.c[name] == other.c[name] for name in names))

@@ -43,6 +43,21 @@ FAILURE = Seen(MARGIN, 1.0, False, 1.0, settled=True)
 CANDIDATES = [Candidate(f"c{n:02}", 1.0 / (n + 1), 0.5) for n in range(40)]
 
 
+def test_what_is_built_on_comes_by_what_would_be_lost_and_ties_as_they_were_ranked() -> None:
+    even, sure, unlikely = (
+        Candidate("e", 3.0, 0.5),
+        Candidate("s", 2.0, 0.9),
+        Candidate("u", 1.0, 0),
+    )
+    told = audits.most_at_stake(
+        [*CANDIDATES, even, sure, unlikely], {"u": 0.2, "s": 1.0, "e": 0.2, "elsewhere": 9.0}
+    )
+    assert told == [unlikely, even, sure]
+    assert audits.most_at_stake([even, sure], {"e": 0.2, "s": 1.0}) == [even, sure]
+    assert audits.most_at_stake(CANDIDATES, dict.fromkeys("c00 c01".split(), 0.1)) == CANDIDATES[:2]
+    assert audits.most_at_stake(CANDIDATES, {}) == []
+
+
 def test_an_alarm_rings_beyond_its_threshold_and_not_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     loss = UNSUSPECTED.after(SKILL, FAILURE, UNCALIBRATED).loss
     monkeypatch.setattr(alarm, "THRESHOLD", loss)

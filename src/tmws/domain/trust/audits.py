@@ -79,6 +79,16 @@ def ranked(
     return sorted(candidates, key=lambda c: (-c.information, c.name))
 
 
+def most_at_stake(ranking: Sequence[Candidate], stakes: Mapping[str, float]) -> list[Candidate]:
+    """Return the candidates that somebody builds on, by what would be lost if they do not hold.
+
+    That is the stake times how likely it is lost, so that stakes on what is sure to hold push
+    aside little; ties as they were ranked.
+    """
+    built_on = [each for each in ranking if each.name in stakes]
+    return sorted(built_on, key=lambda c: -stakes[c.name] * (1.0 - c.probability))
+
+
 def pick(ranking: Sequence[Candidate], draw: Callable[[], float]) -> Candidate | None:
     """Return the claim to verify next, None when none is open.
 
