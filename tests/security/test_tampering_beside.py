@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.integration.services import Installation, agent
+from tests.integration.services import Installation, agent, learned
 from tests.security.tampering import SIZE, Attacker, Original, audited, said
 from tmws.domain.canonical import canonical_bytes, sha256_hex
 from tmws.domain.claims import Level
@@ -15,6 +15,8 @@ from tmws.domain.environments import environment
 from tmws.domain.errors import LedgerCorrupt
 from tmws.domain.ledger import commitment, leaf_hash
 from tmws.domain.trust.entries import entry_of, standing_of
+from tmws.domain.usage import UseOutcome
+from tmws.services.outcomes import OutcomeReport
 from tmws.testing.clock import START
 
 
@@ -370,6 +372,34 @@ async def test_a_link_that_no_entry_tells_of_or_that_is_missing_is_found(
         assert (await app.audit.verify()).holds
     await attacker.does(statement, other=other.id)
     assert "counts for is not what the ledger tells." in said(await audited(attacker.place))
+
+
+async def test_a_withdrawn_verdict_that_proves_a_use_again_is_found(
+    attacker: Attacker, original: Original
+) -> None:
+    claim_id = original.claims[0]
+    async with attacker.place.open() as app:
+        alice = await app.agents.local()
+        kept = await learned(app, alice)
+        await app.outcomes.report(alice, OutcomeReport(kept.id, UseOutcome.SUCCESS))
+        await app.corrections.withdraw(claim_id, reason="the runner was broken", by="ann")
+        assert (await app.audit.verify()).holds
+    await attacker.does("UPDATE uses SET claim_id = :claim", claim=claim_id)
+    report = await audited(attacker.place)
+    assert said(report) == f"None: Claim {claim_id} was withdrawn and proves uses all the same."
+
+
+async def test_a_proof_that_waits_for_a_verdict_that_counts_is_found(
+    attacker: Attacker, original: Original
+) -> None:
+    claim_id = original.claims[0]
+    await attacker.does(
+        "INSERT INTO withdrawn_proofs (use_id, claim_id) VALUES ('use_0', :claim)", claim=claim_id
+    )
+    report = await audited(attacker.place)
+    assert said(report) == (
+        f"None: Uses wait for claim {claim_id} to count again, which nobody withdrew."
+    )
 
 
 @pytest.mark.parametrize("value", ["NULL", "replace(restored, 'ann', 'eve')", "'[]'"])

@@ -22,7 +22,7 @@ from tmws.domain.trust.model import VERSION
 from tmws.domain.trust.reference import Replay
 from tmws.ports import CheckpointStore, Signer
 from tmws.services import attested
-from tmws.storage import artifacts, claims, ledger, memories, register, trust
+from tmws.storage import artifacts, claims, ledger, memories, register, trust, uses
 from tmws.storage import evidence as evidence_log
 from tmws.storage.claims import StoredVerdict
 from tmws.storage.database import Database, Transaction
@@ -124,6 +124,9 @@ class Audit:
                 _compare_evidence_log(walk)
                 _compare_links(walk, await evidence_log.owners(connection))
                 _compare_trust(walk, await trust.rows(connection))
+                _compare_proofs(
+                    walk, await uses.proving(connection), await uses.waiting(connection)
+                )
         return AuditReport(
             size=walk.tree.size,
             root=walk.tree.root().hex(),
@@ -357,6 +360,15 @@ def _compare_links(walk: _Walk, stored: dict[str, str]) -> None:
     for agent_id in sorted(told.keys() | stored.keys()):
         if told.get(agent_id) != stored.get(agent_id):
             walk.note(f"Whom {agent_id} counts for is not what the ledger tells.")
+
+
+def _compare_proofs(walk: _Walk, proving: set[str], waiting: set[str]) -> None:
+    """Check that withdrawn verdicts prove nothing, and that only their proofs wait."""
+    withdrawn = walk.replay.history.withdrawn.keys()
+    for claim_id in sorted(proving & withdrawn):
+        walk.note(f"Claim {claim_id} was withdrawn and proves uses all the same.")
+    for claim_id in sorted(waiting - withdrawn):
+        walk.note(f"Uses wait for claim {claim_id} to count again, which nobody withdrew.")
 
 
 def _compare_trust(walk: _Walk, stored: dict[trust.Key, str]) -> None:

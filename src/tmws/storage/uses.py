@@ -134,6 +134,19 @@ async def prove_again(connection: AsyncConnection, claim_id: str) -> list[str]:
     return ids
 
 
+async def proving(connection: AsyncConnection) -> set[str]:
+    """Return the ids of all claims that prove a use."""
+    ids = await connection.scalars(
+        sa.select(uses.c.claim_id).where(uses.c.claim_id.is_not(None)).distinct()
+    )
+    return {str(claim_id) for claim_id in ids}
+
+
+async def waiting(connection: AsyncConnection) -> set[str]:
+    """Return the ids of all claims that will prove a use again should they count again."""
+    return set(await connection.scalars(sa.select(withdrawn_proofs.c.claim_id).distinct()))
+
+
 async def of_receipt(connection: AsyncConnection, receipt_id: str) -> set[str]:
     """Return the ids of the patterns that a receipt was counted for already."""
     rows = await connection.execute(
