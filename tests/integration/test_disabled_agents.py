@@ -20,6 +20,7 @@ from tests.integration.mcp_serving import (
     over_stdio,
     text_of,
 )
+from tests.integration.pausing import Pausing
 from tests.integration.services import (
     Installation,
     agent,
@@ -30,8 +31,8 @@ from tests.integration.services import (
     timed_out,
     verified,
 )
-from tests.integration.test_claim_life import Pausing, ledger_size, record
 from tests.integration.test_reliance import asked, claims, proven
+from tests.integration.trust_seen import ledger_size, record
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenied

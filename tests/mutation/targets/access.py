@@ -65,6 +65,8 @@ TARGET = Target(
         "tests/integration/test_analytics.py",
         "tests/integration/test_learning.py",
         "tests/integration/test_trust_service.py",
+        "tests/integration/test_trust_shown.py",
+        "tests/integration/test_trust_audits.py",
         "tests/security/test_namespaces_beside.py",
         "tests/security/test_removed.py",
         "tests/security/test_access_of_claims.py",

@@ -1,0 +1,64 @@
+"""Which claims are checked next is chosen by chance, and by nobody for itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.services import (
+    Installation,
+    agent,
+    timed_out,
+    verified,
+)
+from tests.integration.trust_seen import (
+    decided,
+)
+from tmws.app import App
+from tmws.domain.agents import Agent
+from tmws.domain.errors import InvalidInput, NotFound
+
+
+@pytest.fixture
+async def alice(app: App, installation: Installation) -> Agent:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    return await agent(app, "alice")
+
+
+async def test_the_next_audits_are_undecided_claims_and_nobody_can_foresee_which(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    decided_one = await decided(app, installation, alice, held=True)
+    for number in range(40):
+        installation.workspace(content=f"print('slow {number}')\n")
+        installation.sandbox.will(timed_out())
+        await verified(app, alice, statement=f"It ends, {number}.")
+    drawn = [await app.trust.find_audits("alice", limit=5) for _ in range(4)]
+    names = [[audit.candidate.name for audit in audits] for audits in drawn]
+    assert all(len(set(each)) == 5 for each in names)
+    assert decided_one.claim.id not in {name for each in names for name in each}
+    assert len({tuple(each) for each in names}) > 1
+    assert len(await app.trust.find_audits("alice", limit=50)) == 40
+    await verified(app, alice)  # the newest of them, which ends this time
+    assert len(await app.trust.find_audits("alice", limit=50)) == 39
+
+
+async def test_another_agent_is_told_of_audits_it_may_read_and_nobody_of_its_own(
+    app: App, installation: Installation
+) -> None:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    alice = await agent(app, "alice", "secret", "work")
+    bob, carol = await agent(app, "bob", "work"), await agent(app, "carol", "elsewhere")
+    undecided = []
+    for number, namespace in enumerate(("secret", "work")):
+        installation.workspace(content=f"print('slow {number}')\n")
+        installation.sandbox.will(timed_out())
+        undecided.append((await verified(app, alice, namespace=namespace)).claim.id)
+    [seen] = await app.trust.next_audits(bob, "alice", limit=5)
+    assert seen.candidate.name == undecided[1]
+    with pytest.raises(InvalidInput, match="its own audits"):
+        await app.trust.next_audits(alice, "alice", limit=5)
+    with pytest.raises(NotFound, match="in your namespaces"):
+        await app.trust.next_audits(carol, "alice", limit=5)
+    await app.corrections.link("bob", "alice", reason="same keys", by="ann")
+    with pytest.raises(InvalidInput, match="its own audits"):
+        await app.trust.next_audits(bob, "alice", limit=5)
