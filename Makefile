@@ -35,6 +35,8 @@ $(LOCKED): requirements-dev.lock scripts/python-env.sh
 
 $(INSTALLED): $(LOCKED) pyproject.toml
 	@$(BIN)/pip install --quiet --quiet --no-input --no-deps --no-build-isolation --editable .
+	@# Where Python may not write bytecode, each of a thousand processes would compile it all.
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 .PHONY: docker
