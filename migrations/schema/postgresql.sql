@@ -260,6 +260,11 @@ CREATE TABLE patterns (
     removed_at bigint,
     forgotten_at bigint
 );
+CREATE TABLE quotas (
+    agent_id character varying(40) NOT NULL,
+    stored_bytes bigint NOT NULL,
+    given_back_at bigint NOT NULL
+);
 CREATE TABLE receipts (
     id character varying(40) NOT NULL,
     agent_id character varying(40) NOT NULL,
@@ -367,7 +372,7 @@ CREATE TABLE workspaces (
 );
 ALTER TABLE ONLY documents ALTER COLUMN id SET DEFAULT nextval('documents_id_seq'::regclass);
 ALTER TABLE ONLY ledger_head ALTER COLUMN id SET DEFAULT nextval('ledger_head_id_seq'::regclass);
-INSERT INTO alembic_version VALUES ('0021');
+INSERT INTO alembic_version VALUES ('0022');
 INSERT INTO ledger_head VALUES (1, 'tmws/' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16), 0, '[]');
 INSERT INTO namespaces VALUES ('default', 0, NULL, 0, 0, 0);
 INSERT INTO trust_state VALUES ('model', '', '', '{"version":"logit-4","scales":[1.6,0.4,0.3,2.2,2.0,0.8,2.2,0.5,0.3,0.0],"calibration":[1.0,0.0,50.0],"decided":0,"drawn":0}');
@@ -420,6 +425,8 @@ ALTER TABLE ONLY pattern_versions
     ADD CONSTRAINT pk_pattern_versions PRIMARY KEY (pattern_id, version);
 ALTER TABLE ONLY patterns
     ADD CONSTRAINT pk_patterns PRIMARY KEY (id);
+ALTER TABLE ONLY quotas
+    ADD CONSTRAINT pk_quotas PRIMARY KEY (agent_id);
 ALTER TABLE ONLY receipts
     ADD CONSTRAINT pk_receipts PRIMARY KEY (id);
 ALTER TABLE ONLY reliances
@@ -470,6 +477,7 @@ CREATE INDEX ix_documents_owner_id_namespace ON documents USING btree (owner_id,
 CREATE INDEX ix_documents_system ON documents USING btree (namespace) WHERE ((level)::text = 'system'::text);
 CREATE INDEX ix_evidence_owner_id_at ON evidence USING btree (owner_id, at);
 CREATE INDEX ix_evidence_task_ledger_index ON evidence USING btree (task, ledger_index);
+CREATE INDEX ix_links_owner_id ON links USING btree (owner_id);
 CREATE INDEX ix_memories_claim_id ON memories USING btree (claim_id);
 CREATE INDEX ix_memories_created_at ON memories USING btree (created_at);
 CREATE INDEX ix_memories_owner_id ON memories USING btree (owner_id);
@@ -563,6 +571,8 @@ ALTER TABLE ONLY patterns
     ADD CONSTRAINT fk_patterns_namespace_namespaces FOREIGN KEY (namespace) REFERENCES namespaces(name);
 ALTER TABLE ONLY patterns
     ADD CONSTRAINT fk_patterns_owner_id_agents FOREIGN KEY (owner_id) REFERENCES agents(id);
+ALTER TABLE ONLY quotas
+    ADD CONSTRAINT fk_quotas_agent_id_agents FOREIGN KEY (agent_id) REFERENCES agents(id);
 ALTER TABLE ONLY receipts
     ADD CONSTRAINT fk_receipts_agent_id_agents FOREIGN KEY (agent_id) REFERENCES agents(id);
 ALTER TABLE ONLY reliances

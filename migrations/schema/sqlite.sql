@@ -274,6 +274,16 @@ CREATE TABLE "patterns" (
 	CONSTRAINT fk_patterns_namespace_namespaces FOREIGN KEY(namespace) REFERENCES namespaces (name),
 	CONSTRAINT fk_patterns_author_id_agents FOREIGN KEY(author_id) REFERENCES agents (id)
 );
+CREATE TABLE quotas (
+	agent_id VARCHAR(40) NOT NULL,
+	stored_bytes BIGINT NOT NULL,
+	given_back_at BIGINT NOT NULL,
+	CONSTRAINT pk_quotas PRIMARY KEY (agent_id),
+	CONSTRAINT fk_quotas_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (id)
+)
+ WITHOUT ROWID
+
+;
 CREATE TABLE receipts (
 	id VARCHAR(40) NOT NULL,
 	agent_id VARCHAR(40) NOT NULL,
@@ -426,6 +436,7 @@ CREATE INDEX ix_documents_owner_id_namespace ON documents (owner_id, namespace);
 CREATE INDEX ix_documents_system ON documents (namespace) WHERE level = 'system';
 CREATE INDEX ix_evidence_owner_id_at ON evidence (owner_id, at);
 CREATE INDEX ix_evidence_task_ledger_index ON evidence (task, ledger_index);
+CREATE INDEX ix_links_owner_id ON links (owner_id);
 CREATE INDEX ix_memories_claim_id ON memories (claim_id);
 CREATE INDEX ix_memories_created_at ON memories (created_at);
 CREATE INDEX ix_memories_owner_id ON memories (owner_id);
@@ -460,7 +471,7 @@ CREATE TRIGGER use_weeks_update AFTER UPDATE ON use_weeks BEGIN INSERT INTO use_
 CREATE TRIGGER uses_counted AFTER INSERT ON uses BEGIN INSERT INTO use_weeks (pattern_id, week, successes, partials, failures) VALUES (NEW.pattern_id, (NEW.at + 259200000000) / 604800000000, CASE WHEN NEW.outcome = 'success' AND NEW.share >= 1 THEN 1 ELSE 0 END, CASE WHEN NEW.outcome = 'partial' AND NEW.share >= 1 THEN 1 ELSE 0 END, CASE WHEN NEW.outcome = 'failure' AND NEW.share >= 1 THEN 1 ELSE 0 END) ON CONFLICT (pattern_id, week) DO UPDATE SET successes = use_weeks.successes + excluded.successes, partials = use_weeks.partials + excluded.partials, failures = use_weeks.failures + excluded.failures; END;
 CREATE TRIGGER uses_recounted AFTER UPDATE OF pattern_id, outcome, at, share ON uses BEGIN UPDATE use_weeks SET successes = successes - CASE WHEN OLD.outcome = 'success' AND OLD.share >= 1 THEN 1 ELSE 0 END, partials = partials - CASE WHEN OLD.outcome = 'partial' AND OLD.share >= 1 THEN 1 ELSE 0 END, failures = failures - CASE WHEN OLD.outcome = 'failure' AND OLD.share >= 1 THEN 1 ELSE 0 END WHERE pattern_id = OLD.pattern_id AND week = (OLD.at + 259200000000) / 604800000000; INSERT INTO use_weeks (pattern_id, week, successes, partials, failures) VALUES (NEW.pattern_id, (NEW.at + 259200000000) / 604800000000, CASE WHEN NEW.outcome = 'success' AND NEW.share >= 1 THEN 1 ELSE 0 END, CASE WHEN NEW.outcome = 'partial' AND NEW.share >= 1 THEN 1 ELSE 0 END, CASE WHEN NEW.outcome = 'failure' AND NEW.share >= 1 THEN 1 ELSE 0 END) ON CONFLICT (pattern_id, week) DO UPDATE SET successes = use_weeks.successes + excluded.successes, partials = use_weeks.partials + excluded.partials, failures = use_weeks.failures + excluded.failures; END;
 CREATE TRIGGER uses_uncounted AFTER DELETE ON uses BEGIN UPDATE use_weeks SET successes = successes - CASE WHEN OLD.outcome = 'success' AND OLD.share >= 1 THEN 1 ELSE 0 END, partials = partials - CASE WHEN OLD.outcome = 'partial' AND OLD.share >= 1 THEN 1 ELSE 0 END, failures = failures - CASE WHEN OLD.outcome = 'failure' AND OLD.share >= 1 THEN 1 ELSE 0 END WHERE pattern_id = OLD.pattern_id AND week = (OLD.at + 259200000000) / 604800000000; END;
-INSERT INTO alembic_version VALUES ('0021');
+INSERT INTO alembic_version VALUES ('0022');
 INSERT INTO ledger_head VALUES (1, 'tmws/' || lower(hex(randomblob(8))), 0, '[]');
 INSERT INTO namespaces VALUES ('default', 0, NULL, 0.0, 0.0, 0);
 INSERT INTO trust_state VALUES ('mix', '', '', '{"level":[0.0,4.0],"points":[["",0.0,4.840000000000001,1.0,1.0]]}');

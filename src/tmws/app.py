@@ -20,6 +20,7 @@ from tmws.domain.claims import Level
 from tmws.domain.errors import BackendUnavailable, InvalidInput, LedgerCorrupt
 from tmws.domain.execution import MEBIBYTE, Limits
 from tmws.domain.profile_files import MAX_FILE_BYTES, read_profiles
+from tmws.domain.quotas import Quota
 from tmws.domain.ranking import Arm
 from tmws.ports import Clock, Embedder, ModelPlace, Recipe, Sandbox
 from tmws.services.acts import Acts
@@ -42,6 +43,7 @@ from tmws.services.nearest import Nearest
 from tmws.services.notary import Notary
 from tmws.services.outcomes import Outcomes
 from tmws.services.proofs import Proofs
+from tmws.services.quotas import Quotas, Unbounded
 from tmws.services.receipts import Receipts
 from tmws.services.recommendation import Recommendation
 from tmws.services.recording import Recorder
@@ -85,6 +87,7 @@ class App:
     learning: Learning
     batches: Batches
     transfer: Transfer
+    quotas: Quotas
     outcomes: Outcomes
     receipts: Receipts
     recommendation: Recommendation
@@ -249,7 +252,10 @@ def _app(
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
     acts = Acts(database, notary, clock, chance)
-    storing = Storing(database, search, clock, chance)
+    quota = Quota(settings.agent_mib * MEBIBYTE, settings.agent_daily_writes)
+    quotas = Quotas(database, quota, clock)
+    storing = Storing(database, search, quotas, clock, chance)
+    importing = Storing(database, search, Unbounded(), clock, chance)
     limits = Limits(
         wall_seconds=settings.check_seconds, memory_bytes=settings.check_memory_mib * MEBIBYTE
     )
@@ -262,10 +268,17 @@ def _app(
             database, gate=gate, search=search, storing=storing, receipts=receipts, clock=clock
         ),
         batches=Batches(gate, storing),
-        transfer=Transfer(database, storing, search),
+        transfer=Transfer(database, importing, search),
         receipts=receipts,
+        quotas=quotas,
         outcomes=Outcomes(
-            database, gate=gate, search=search, receipts=receipts, clock=clock, chance=chance
+            database,
+            gate=gate,
+            search=search,
+            receipts=receipts,
+            quotas=quotas,
+            clock=clock,
+            chance=chance,
         ),
         recommendation=Recommendation(
             database,
@@ -276,9 +289,11 @@ def _app(
             chance=chance,
             holdout=settings.holdout_share,
         ),
-        revisions=Revisions(database, gate, acts, search, clock),
-        sharing=Sharing(database, gate, acts),
-        removal=Removal(database, gate, acts, search),
+        revisions=Revisions(
+            database, gate=gate, acts=acts, search=search, quotas=quotas, clock=clock
+        ),
+        sharing=Sharing(database, gate, acts, quotas),
+        removal=Removal(database, gate, acts, search, quotas),
         undo=Undo(database, acts, search),
         analytics=Analytics(database, gate, clock),
         verification=Verification(
@@ -293,14 +308,17 @@ def _app(
                 places=os.cpu_count() or 1,
             ),
             reader=reader,
+            quotas=quotas,
             least=Level(settings.least_level),
             clock=clock,
             chance=chance,
         ),
         trust=Trust(database, gate, clock, chance),
-        reliance=Reliance(database, gate=gate, notary=notary, clock=clock, chance=chance),
+        reliance=Reliance(
+            database, gate=gate, notary=notary, quotas=quotas, clock=clock, chance=chance
+        ),
         corrections=Corrections(database, notary, clock),
-        memory=Memory(database, gate, acts, search, clock=clock, chance=chance),
+        memory=Memory(database, gate, acts, search, quotas=quotas, clock=clock, chance=chance),
         tools=Switches(database, notary, clock),
         levels=Levels(database, notary, clock),
         trusted_refs=TrustedRefs(

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         holdout_share: share of agents' days on which the pattern that would be recommended
             first is withheld, to measure what it is worth; 0 for never.
         check_memory_mib: memory that one check may use, temporary files included.
+        agent_mib: what one agent may keep in patterns, their versions and notes.
+        agent_daily_writes: how much one agent may write a day, each pattern, version, note,
+            use, claim and act once.
         log_level: the least that goes to stderr.
     """
 
@@ -75,6 +78,8 @@ class Settings(BaseSettings):
     vectors: str = "exact"
     vectors_url: SecretStr | None = None
     holdout_share: float = Field(default=0.0, ge=0.0, le=0.5, allow_inf_nan=False)
+    agent_mib: int = Field(default=256, ge=1, le=1_048_576)
+    agent_daily_writes: int = Field(default=20_000, ge=500, le=100_000_000)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("data_dir")

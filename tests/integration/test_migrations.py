@@ -21,11 +21,14 @@ from tests.integration.services import Installation, agent, ended, learned, time
 from tests.patience import ENOUGH_SECONDS
 from tests.postgres import PostgresServer
 from tmws.domain import events
+from tmws.domain.agents import Administrator
 from tmws.domain.errors import BackendUnavailable
+from tmws.domain.memories import MemoryDraft
 from tmws.domain.situations import Situation
 from tmws.domain.trust.reliance import Stake
 from tmws.domain.uplift import UNTRIED
 from tmws.domain.usage import UseOutcome
+from tmws.domain.versions import Revision
 from tmws.services.analytics import StatsQuery
 from tmws.services.outcomes import CreditReport, OutcomeReport
 from tmws.storage import migrations, reliances
@@ -115,6 +118,37 @@ async def test_every_revision_is_kept_by_data_that_comes_back_up(
         assert await app.trust.show(alice) == seen
         audited = await app.audit.verify()
         assert audited.holds, audited.problems
+
+
+async def test_what_agents_kept_before_it_was_counted_is_counted(
+    installation: Installation,
+) -> None:
+    """As it would have been: not what was forgotten, nor what an administrator removed."""
+    ann = Administrator("ann")
+    async with installation.open() as app:
+        alice, bob = await agent(app, "alice"), await agent(app, "bob")
+        await agent(app, "carol")
+        made = [await learned(app, alice, f"number {n}", summary="é") for n in range(5)]
+        for who in (alice, bob):
+            await app.memory.remember(who, MemoryDraft("a \N{SNOWMAN} note"))
+        for each in made[1:]:
+            await app.revisions.revise(alice, each.id, Revision(data={"a": "\\é"}), version=1)
+        await app.removal.remove(alice, made[1].id)
+        await app.removal.forget(alice, made[2].id)
+        await app.removal.remove(ann, made[3].id)
+        installation.clock.advance(1)
+        await app.removal.remove(ann, made[4].id)
+        await app.removal.restore(ann, made[4].id)
+        kept = {each.agent: each.stored_bytes for each in await app.quotas.usage()}
+    assert kept["alice"] > kept["bob"] > kept["carol"] == 0
+    await moved(installation, "downgrade", "0021")
+    await moved(installation, "upgrade", "head")
+    async with installation.open() as app:
+        assert {each.agent: each.stored_bytes for each in await app.quotas.usage()} == kept
+        for each in (made[0], made[1], made[4]):
+            await app.removal.forget(alice, each.id)
+        left = {each.agent: each.stored_bytes for each in await app.quotas.usage()}
+    assert left["alice"] == left["bob"]
 
 
 async def test_verdicts_of_the_first_version_are_learned_by_the_trust_model(

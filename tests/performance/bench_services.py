@@ -103,7 +103,8 @@ def _without_embedding(app: App) -> Storing:
     """The step that stores patterns, in a store that no model reads."""
     database, clock = Database(app.settings.url), SystemClock()
     models = Models(database, {}, embedder_maker(app.settings), clock)
-    return Storing(database, Search(models, Nearest(ExactIndex)), clock, secrets.token_bytes)
+    search = Search(models, Nearest(ExactIndex))
+    return Storing(database, search, app.quotas, clock, secrets.token_bytes)
 
 
 async def _filled(app: App, agent: Agent) -> str:

@@ -16,6 +16,7 @@ from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.memories import Memory as Kept
 from tmws.domain.memories import MemoryDraft, MemoryKind
+from tmws.domain.quotas import need_of_note
 from tmws.domain.ranking import Ranked
 from tmws.domain.wording import require_text
 from tmws.indexes.finding import Found
@@ -23,8 +24,9 @@ from tmws.ports import Chance, Clock
 from tmws.services import pages
 from tmws.services.acts import Acts
 from tmws.services.gate import Gate
+from tmws.services.quotas import Quotas
 from tmws.services.search import Search, named_parts
-from tmws.storage import documents, memories
+from tmws.storage import documents, memories, quotas
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
 from tmws.storage.prepared import Execute
@@ -78,6 +80,7 @@ class Memory:
         acts: Acts,
         search: Search,
         *,
+        quotas: Quotas,
         clock: Clock,
         chance: Chance,
     ) -> None:
@@ -85,6 +88,7 @@ class Memory:
         self._gate = gate
         self._acts = acts
         self._search = search
+        self._quotas = quotas
         self._clock = clock
         self._chance = chance
 
@@ -93,6 +97,7 @@ class Memory:
 
         Raises:
             InvalidInput: a field breaks its rule.
+            LimitExceeded: it does not fit into the caller's quota.
         """
         await self._gate.require(Action.REMEMBER)
         draft = rules.validated(draft, caller)
@@ -119,6 +124,7 @@ class Memory:
         )
 
         def put(run: Execute) -> None:
+            self._quotas.take(run, caller.id, need_of_note(kept.text), at=now)
             memories.add(run, kept)
             documents.add(run, document)
 
@@ -156,8 +162,11 @@ class Memory:
                     f"Memory {memory_id} is evidence of a verdict and stays. Take the verdict out "
                     "of scores: tmws trust withdraw."
                 )
-            if not await memories.forget(acts.tx, memory_id):
+            gone = await memories.forget(acts.tx, memory_id)
+            if gone is None:
                 raise NotFound(f"No note {memory_id[:40]!r}. See: tmws memories list.")
+            owner_id, text = gone
+            await quotas.add(acts.tx, owner_id, -need_of_note(text).stored_bytes)
             await documents.remove(acts.tx, memory_id)
             await acts.append(events.memory_forgotten(memory_id, by=by.name, at=acts.at))
         await self._database.drop_old_pages()

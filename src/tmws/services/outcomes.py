@@ -11,12 +11,14 @@ from tmws.domain.claims import Verdict
 from tmws.domain.errors import Conflict, InvalidInput, NotFound
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.patterns import Pattern
+from tmws.domain.quotas import WRITE, Need
 from tmws.domain.usage import Usage, UseOutcome
 from tmws.domain.wording import require_text
 from tmws.ports import Chance, Clock
 from tmws.services import shelf
 from tmws.services.counting import count
 from tmws.services.gate import Gate
+from tmws.services.quotas import Quotas
 from tmws.services.receipts import Receipts
 from tmws.services.search import Search
 from tmws.storage import claims, evidence, patterns, trials, usage, uses
@@ -67,6 +69,7 @@ class Outcomes:
         gate: Gate,
         search: Search,
         receipts: Receipts,
+        quotas: Quotas,
         clock: Clock,
         chance: Chance,
     ) -> None:
@@ -74,6 +77,7 @@ class Outcomes:
         self._gate = gate
         self._search = search
         self._receipts = receipts
+        self._quotas = quotas
         self._clock = clock
         self._chance = chance
 
@@ -85,11 +89,13 @@ class Outcomes:
                 than the report, or the receipt showed other patterns.
             NotFound: pattern, claim or receipt is not visible to the caller.
             Conflict: claim or receipt was already counted for this pattern.
+            LimitExceeded: the caller wrote too much.
         """
         await self._gate.require(Action.REPORT_OUTCOME)
         context, vectors = await self._context(caller, report.context, report.receipt_id)
         async with self._database.write() as tx:
             applied = await shelf.visible(tx, caller, report.pattern_id)
+            await self._take(tx, caller, WRITE)
             if report.claim_id is not None:
                 await _require_proof(tx, caller, report.claim_id, report, applied)
             if report.receipt_id is not None:
@@ -120,11 +126,13 @@ class Outcomes:
             InvalidInput: the context breaks its rule.
             NotFound: no such receipt of the caller's.
             Conflict: the receipt was counted before.
+            LimitExceeded: the caller wrote too much.
         """
         await self._gate.require(Action.REPORT_OUTCOME)
         context, vectors = await self._context(caller, report.context, report.receipt_id)
         async with self._database.write() as tx:
             receipt = await self._receipts.opened(tx, caller, report.receipt_id)
+            await self._take(tx, caller, Need(writes=len(receipt.shares)))
             if await uses.of_receipt(tx, receipt.id):
                 raise Conflict(
                     f"Receipt {receipt.id} was counted already. Name the pattern to report "
@@ -179,6 +187,10 @@ class Outcomes:
         findable = request or context
         vectors = await self._search.vectors(findable) if findable else {}
         return context or request, vectors
+
+    async def _take(self, tx: Transaction, caller: Agent, need: Need) -> None:
+        at = self._clock.now()
+        await at_once(tx, lambda run: self._quotas.take(run, caller.id, need, at=at))
 
     async def _require_shown(
         self, tx: Transaction, caller: Agent, receipt_id: str, pattern_id: str

@@ -27,6 +27,7 @@ from tmws.storage.trials import Trial
 
 _log = structlog.get_logger()
 
+DAY = timedelta(days=1)
 LIFE = timedelta(days=7)
 MOST_OF_AN_AGENT = 1000
 _MOST_WAITING = 1000
@@ -121,4 +122,5 @@ def _kept(issued: Sequence[Receipt], begun: Sequence[Trial], since: datetime, ru
     for agent_id in {receipt.agent_id for receipt in issued}:
         receipts.thin_out(run, agent_id, keep=MOST_OF_AN_AGENT)
     for trial in begun:
-        trials.add(run, trial)
+        if trials.begun(run, trial.agent_id, since=trial.at - DAY) < MOST_OF_AN_AGENT:
+            trials.add(run, trial)

@@ -12,6 +12,7 @@ from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
 from tmws.domain.claims import Verdict
 from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.quotas import WRITE
 from tmws.domain.trust.reliance import TERM, Answer, Risk, Stake, require_askable
 from tmws.domain.verifications import Claim
 from tmws.domain.wording import require_text
@@ -19,6 +20,7 @@ from tmws.ports import Chance, Clock
 from tmws.services.exposure import exposure
 from tmws.services.gate import Gate
 from tmws.services.notary import Notary, Receipt
+from tmws.services.quotas import Quotas
 from tmws.services.scoring import believed
 from tmws.storage import agents, claims, evidence, reliances, trust
 from tmws.storage.database import Database, Transaction
@@ -85,11 +87,19 @@ class Reliance:
     """Answers whether an unchecked claim may count, and remembers for how much and how long."""
 
     def __init__(
-        self, database: Database, *, gate: Gate, notary: Notary, clock: Clock, chance: Chance
+        self,
+        database: Database,
+        *,
+        gate: Gate,
+        notary: Notary,
+        quotas: Quotas,
+        clock: Clock,
+        chance: Chance,
     ) -> None:
         self._database = database
         self._gate = gate
         self._notary = notary
+        self._quotas = quotas
         self._clock = clock
         self._chance = chance
 
@@ -99,10 +109,12 @@ class Reliance:
         Raises:
             InvalidInput: the stake, the bound or the claim is nothing to ask about.
             NotFound: there is no such claim; one that is hidden looks the same.
+            LimitExceeded: the caller wrote too much.
         """
         await self._gate.require(Action.RELY)
         require_askable(stake, least)
         async with self._database.write() as tx:
+            await self._take(tx, caller)
             claim = await _readable(tx, caller, claim_id)
             owner = await evidence.owner_of(tx, claim.agent_id)
             if owner == await evidence.owner_of(tx, caller.id):
@@ -136,9 +148,11 @@ class Reliance:
         Raises:
             InvalidInput: the caller relies on nothing here.
             NotFound: there is no such claim; one that is hidden looks the same.
+            LimitExceeded: the caller wrote too much.
         """
         await self._gate.require(Action.RELY)
         async with self._database.write() as tx:
+            await self._take(tx, caller)
             claim = await _readable(tx, caller, claim_id)
             names = await _names_of(tx, caller.id)
             freed, receipt = await self._ended(tx, claim, names, reason=None, by=caller.id)
@@ -178,6 +192,12 @@ class Reliance:
             found = await reliances.standing(connection, owner, at=self._clock.now())
             names = await agents.names_of(connection, [each.by for each in found], reader=None)
         return [Standing(each, names.get(each.by, each.by)) for each in found]
+
+    async def _take(self, tx: Transaction, caller: Agent) -> None:
+        # The ledger first, so that two that ask at once are answered one after the other.
+        await self._notary.turn(tx)
+        at = self._clock.now()
+        await at_once(tx, lambda run: self._quotas.take(run, caller.id, WRITE, at=at))
 
     async def _ended(
         self,

@@ -10,14 +10,16 @@ from tmws.domain.actions import Action
 from tmws.domain.agents import Agent, Reader
 from tmws.domain.errors import Conflict, NotFound
 from tmws.domain.patterns import Pattern
+from tmws.domain.quotas import WRITE, need_of_version
 from tmws.domain.versions import Change, Revision, Version, content_of, difference, revised
 from tmws.ports import Clock
 from tmws.services import shelf
 from tmws.services.acts import Acts
 from tmws.services.gate import Gate
+from tmws.services.quotas import Quotas
 from tmws.services.scoring import reliance
 from tmws.services.search import Search
-from tmws.storage import documents, versions
+from tmws.storage import documents, quotas, versions
 from tmws.storage.database import Database, Transaction
 from tmws.storage.prepared import Execute, at_once
 
@@ -35,12 +37,20 @@ class Revisions:
     """Writes new versions, and reads all there were."""
 
     def __init__(
-        self, database: Database, gate: Gate, acts: Acts, search: Search, clock: Clock
+        self,
+        database: Database,
+        *,
+        gate: Gate,
+        acts: Acts,
+        search: Search,
+        quotas: Quotas,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._gate = gate
         self._acts = acts
         self._search = search
+        self._quotas = quotas
         self._clock = clock
 
     async def revise(
@@ -56,6 +66,7 @@ class Revisions:
             NotFound: there is no such pattern for the caller.
             PermissionDenied: it is somebody else's.
             Conflict: another version came in between, or the new name is taken.
+            LimitExceeded: it does not fit into the caller's quota.
         """
         await self._gate.require(Action.REVISE_PATTERN)
         async with self._database.read() as connection:
@@ -82,6 +93,15 @@ class Revisions:
         document = await self._search.of_pattern(after)
         async with self._acts.transaction() as acts:
             tx = acts.tx
+            # What others may revise counts for its owner, and is bounded by their writes alone.
+            need = need_of_version(content)
+            mine = seen.owner_id == caller.id
+            await at_once(
+                tx,
+                lambda run: self._quotas.take(run, caller.id, need if mine else WRITE, at=acts.at),
+            )
+            if not mine:
+                await quotas.add(tx, seen.owner_id, need.stored_bytes)
             before = await shelf.writable(tx, caller, pattern_id)
             _require_newest(before, version)
 

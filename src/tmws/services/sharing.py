@@ -9,9 +9,11 @@ from tmws.domain.actions import Action
 from tmws.domain.agents import AccessLevel, Agent, Role
 from tmws.domain.errors import InvalidInput, PermissionDenied
 from tmws.domain.patterns import MOST_GRANTS, Pattern
+from tmws.domain.quotas import WRITE
 from tmws.services import shelf
 from tmws.services.acts import Acts, Recording
 from tmws.services.gate import Gate
+from tmws.services.quotas import Quotas
 from tmws.storage import documents, lifecycle, usage
 from tmws.storage.database import Database, Transaction
 from tmws.storage.lifecycle import ActKind
@@ -21,10 +23,11 @@ from tmws.storage.prepared import at_once
 class Sharing:
     """Changes who may read a pattern; each change is one ledger entry."""
 
-    def __init__(self, database: Database, gate: Gate, acts: Acts) -> None:
+    def __init__(self, database: Database, gate: Gate, acts: Acts, quotas: Quotas) -> None:
         self._database = database
         self._gate = gate
         self._acts = acts
+        self._quotas = quotas
 
     async def shared_with(self, caller: Agent, pattern_id: str) -> tuple[str, ...]:
         """Return the names of the agents a pattern is shared with: to its owner only.
@@ -53,9 +56,11 @@ class Sharing:
             InvalidInput: it has another level, or would be shared with too many.
             NotFound: there is no such pattern for the caller, or no such agent.
             PermissionDenied: it is somebody else's.
+            LimitExceeded: the caller wrote too much.
         """
         await self._gate.require(Action.SHARE_PATTERN)
         async with self._acts.transaction() as acts:
+            await self._take(acts, caller)
             pattern = await _owned(acts.tx, caller, pattern_id)
             if pattern.level is not AccessLevel.SHARED:
                 raise InvalidInput(
@@ -79,15 +84,20 @@ class Sharing:
             InvalidInput: names and level do not go together.
             NotFound: there is no such pattern for the caller, or no such agent.
             PermissionDenied: it is somebody else's, or `system` and the caller no admin.
+            LimitExceeded: the caller wrote too much.
         """
         await self._gate.require(Action.SHARE_PATTERN)
         if level is AccessLevel.SYSTEM and caller.role is not Role.ADMIN:
             raise PermissionDenied("Only an admin opens a pattern to every agent. Use 'public'.")
         async with self._acts.transaction() as acts:
+            await self._take(acts, caller)
             pattern = await _owned(acts.tx, caller, pattern_id)
             wanted = rules.grants(level, names, pattern.owner)
             await _become(acts, caller, pattern, level, wanted)
         return wanted
+
+    async def _take(self, acts: Recording, caller: Agent) -> None:
+        await at_once(acts.tx, lambda run: self._quotas.take(run, caller.id, WRITE, at=acts.at))
 
 
 async def _become(

@@ -12,10 +12,12 @@ from tmws.domain.batches import BatchRefused, Incoming, Problem, fingerprint
 from tmws.domain.errors import Conflict, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.patterns import Pattern, PatternDraft, Provenance
+from tmws.domain.quotas import Need, need_of_pattern
 from tmws.domain.usage import Usage
 from tmws.domain.versions import Version
 from tmws.ports import Chance, Clock, Progress
 from tmws.services import shelf
+from tmws.services.quotas import Room
 from tmws.services.scoring import reliance
 from tmws.services.search import Search
 from tmws.storage import agents, batches, documents, patterns, versions
@@ -51,13 +53,21 @@ class _Made:
     earlier: tuple[Version, ...]
     document: Document | None = None
 
+    @property
+    def need(self) -> Need:
+        """What it takes of the author's quota."""
+        return need_of_pattern(self.pattern, (version.content for version in self.earlier))
+
 
 class Storing:
     """Writes new patterns, one or many."""
 
-    def __init__(self, database: Database, search: Search, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, database: Database, search: Search, room: Room, clock: Clock, chance: Chance
+    ) -> None:
         self._database = database
         self._search = search
+        self._room = room
         self._clock = clock
         self._chance = chance
 
@@ -68,10 +78,17 @@ class Storing:
             InvalidInput: a field breaks its rule.
             NotFound: an agent or pattern that it names does not exist for the author.
             Conflict: the author already has a pattern of this name in this namespace.
+            LimitExceeded: it does not fit into the author's quota.
         """
         made = self._made(author, Incoming(draft), 0)
         made = replace(made, document=await self._search.of_pattern(made.pattern))
-        return await self._database.at_once(lambda run: _kept(run, author, made))
+        need, at = made.need, made.pattern.created_at
+
+        def kept(run: Execute) -> Pattern:
+            self._room.take(run, author.id, need, at=at)
+            return _write(run, author, made, reliance(run, author.id, at=at))
+
+        return await self._database.at_once(kept)
 
     async def all(
         self,
@@ -86,6 +103,7 @@ class Storing:
         Raises:
             BatchRefused: items break rules, or name what does not exist, or have taken names.
             Conflict: the key was used for another batch.
+            LimitExceeded: together they do not fit into the author's quota.
         """
         told = fingerprint(items) if key else ""
         if key:
@@ -104,16 +122,27 @@ class Storing:
             if key and (known := await _known(tx, author, key, told)):
                 return known
             now = self._clock.now()
-            await at_once(tx, lambda run: _all_kept(run, author, made, at=now))
+            await at_once(tx, lambda run: self._all_kept(run, author, made, at=now))
             ids = tuple(item.pattern.id for item in made)
             if key:
                 await batches.add(tx, author.id, key, fingerprint=told, pattern_ids=ids, at=now)
         return Stored(ids)
 
     async def check(self, author: Agent, items: Sequence[Incoming]) -> tuple[Problem, ...]:
-        """Return what stands in the way of storing the items now, in order."""
+        """Return what stands in the way of storing the items now, in order.
+
+        Raises:
+            LimitExceeded: nothing else does, and they do not fit into the author's quota.
+        """
         made, problems = self._all_made(author, items)
         found = [*problems, *await self._objections(author, made)]
+        if not found and made:
+            need, at = _need(made), self._clock.now()
+            async with self._database.read() as connection:
+                await at_once(
+                    connection,
+                    lambda run: self._room.require_room(run, author.id, need, at=at),
+                )
         return tuple(sorted(found, key=lambda problem: problem.index))
 
     async def _objections(self, author: Agent, made: Sequence[_Made]) -> list[Problem]:
@@ -148,6 +177,16 @@ class Storing:
             document = await self._search.of_pattern(item.pattern)
             found.append(replace(item, document=document))
         return found
+
+    def _all_kept(
+        self, run: Execute, author: Agent, made: Sequence[_Made], *, at: datetime
+    ) -> None:
+        if problems := _problems(run, author, made):
+            raise BatchRefused(problems, of=len(made))
+        self._room.take(run, author.id, _need(made), at=at)
+        trust = reliance(run, author.id, at=at)
+        for item in sorted(made, key=lambda item: item.pattern.namespace):
+            _write(run, author, item, trust)
 
     def _made(self, author: Agent, item: Incoming, index: int) -> _Made:
         accept = rules.arrived if item.provenance else rules.validated
@@ -206,16 +245,8 @@ def _problems(run: Execute, author: Agent, made: Sequence[_Made]) -> list[Proble
     return found
 
 
-def _kept(run: Execute, author: Agent, item: _Made) -> Pattern:
-    return _write(run, author, item, reliance(run, author.id, at=item.pattern.created_at))
-
-
-def _all_kept(run: Execute, author: Agent, made: Sequence[_Made], *, at: datetime) -> None:
-    if problems := _problems(run, author, made):
-        raise BatchRefused(problems, of=len(made))
-    trust = reliance(run, author.id, at=at)
-    for item in sorted(made, key=lambda item: item.pattern.namespace):
-        _write(run, author, item, trust)
+def _need(made: Sequence[_Made]) -> Need:
+    return Need.together(item.need for item in made)
 
 
 def _write(run: Execute, author: Agent, item: _Made, trust: float | None) -> Pattern:

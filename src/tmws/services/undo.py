@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from tmws.domain import events
 from tmws.domain.agents import AccessLevel, Administrator, Agent
 from tmws.domain.errors import Conflict, NotFound
 from tmws.domain.patterns import Pattern
+from tmws.domain.quotas import need_of_version
 from tmws.domain.undoing import (
     Done,
     Step,
@@ -28,7 +30,17 @@ from tmws.domain.versions import Version
 from tmws.services.acts import Acts, Recording
 from tmws.services.counting import count_again
 from tmws.services.search import Search
-from tmws.storage import agents, documents, lifecycle, patterns, trials, usage, uses, versions
+from tmws.storage import (
+    agents,
+    documents,
+    lifecycle,
+    patterns,
+    quotas,
+    trials,
+    usage,
+    uses,
+    versions,
+)
 from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Document
 from tmws.storage.lifecycle import Act, ActKind
@@ -73,6 +85,7 @@ class Undo:
         found = await self._findable(plan)
         with_uses = any(step.kind is StepKind.USES for step in plan.steps)
         async with self._acts.transaction() as acts:
+            await _settled(acts, plan)
             # In the order of whoever reports: what a task came to, then what it was done with.
             if with_uses:
                 await trials.take_back(acts.tx, plan.agent.id, plan.since)
@@ -169,6 +182,27 @@ async def _holders(
         if holder not in {None, key}:
             found[key, name] = holder
     return found
+
+
+async def _settled(acts: Recording, plan: Plan) -> None:
+    """Give the agent its day back, and let count for owners what they keep afterwards.
+
+    Before anything is locked, as writers do.
+    """
+    await quotas.give_back_writes(acts.tx, plan.agent.id, at=acts.at)
+    more: Counter[str] = Counter()
+    for step in plan.steps:
+        if step.refused or step.kind not in {StepKind.REMOVE, StepKind.REVISE}:
+            continue
+        weight = await quotas.weigh(acts.tx, step.pattern_id)
+        if weight is None or not weight.counts:
+            continue
+        if step.version is None:
+            more[weight.owner_id] -= weight.stored_bytes
+        else:
+            more[weight.owner_id] += need_of_version(step.version.content).stored_bytes
+    for owner_id in sorted(more):
+        await quotas.add(acts.tx, owner_id, more[owner_id])
 
 
 def _holder(run: Execute, pattern: Pattern, name: str) -> str | None:

@@ -16,6 +16,7 @@ from tmws.domain.agents import Agent, shut_out
 from tmws.domain.claims import Check, Level
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.domain.quotas import WRITE
 from tmws.domain.verifications import (
     LEASE,
     LONGEST_WAIT_SECONDS,
@@ -28,6 +29,7 @@ from tmws.ports import Chance, Clock, Progress, WorkspaceReader
 from tmws.services import bases
 from tmws.services.checking import Basis, Checker
 from tmws.services.gate import Gate
+from tmws.services.quotas import Quotas
 from tmws.services.recording import Recorded
 from tmws.services.running import Running, Work
 from tmws.services.runs import Plan
@@ -94,6 +96,7 @@ class Verification:
         checker: Checker,
         running: Running,
         reader: WorkspaceReader,
+        quotas: Quotas,
         least: Level,
         clock: Clock,
         chance: Chance,
@@ -103,6 +106,7 @@ class Verification:
         self._checker = checker
         self._running = running
         self._reader = reader
+        self._quotas = quotas
         self._least = least
         self._clock = clock
         self._chance = chance
@@ -125,7 +129,8 @@ class Verification:
         Raises:
             InvalidInput: the claim is malformed, or names what the workspace lacks.
             NotFound: no workspace of this name, or no such applied pattern.
-            LimitExceeded: too many claims are being checked; nothing was started.
+            LimitExceeded: too many claims are being checked, or were opened today; nothing
+                was started.
             PermissionDenied: an administrator disabled the caller meanwhile.
             SandboxUnavailable: no run took place; the claim is given up, trust unchanged.
         """
@@ -377,6 +382,10 @@ class Verification:
                     again = await claims.take_over(tx, known, at=claim.created_at)
                     return _Opened(again or known, ours=again is not None)
                 await claims.abandon(tx, known, at=claim.created_at)
+            await at_once(
+                tx,
+                lambda run: self._quotas.take(run, claim.agent_id, WRITE, at=claim.created_at),
+            )
             await claims.add(tx, claim)
         return _Opened(claim, ours=True)
 

@@ -89,11 +89,16 @@ async def kind_of(connection: AsyncConnection, memory_id: str) -> MemoryKind | N
     return None if found is None else MemoryKind(found)
 
 
-async def forget(connection: AsyncConnection, memory_id: str) -> bool:
-    """Erase a memory; say whether it was there."""
+async def forget(connection: AsyncConnection, memory_id: str) -> tuple[str, str] | None:
+    """Erase a memory; return whose it was and what it said, None if there was none."""
     await overwrite_what_is_freed(connection)
-    result = await connection.execute(memories.delete().where(memories.c.id == memory_id))
-    return result.rowcount == 1
+    gone = await connection.execute(
+        memories.delete()
+        .where(memories.c.id == memory_id)
+        .returning(memories.c.owner_id, memories.c.text)
+    )
+    row = gone.one_or_none()
+    return (row.owner_id, row.text) if row else None
 
 
 async def searchable_texts(

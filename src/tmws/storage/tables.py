@@ -73,6 +73,16 @@ credentials = sa.Table(
     sa.Column("revoked_at", Moment),
 )
 
+# What each agent uses of what it may: what it keeps, and when all its writes are given back.
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
+    sa.Column("stored_bytes", sa.BigInteger, nullable=False),
+    sa.Column("given_back_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 _FIGURES = """level namespace owner_id category successes partials failures proven_successes
     proven_failures last_used_at removed_at id""".split()
 

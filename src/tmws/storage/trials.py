@@ -12,10 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tmws.domain.uplift import UNTRIED, Trials, Uplift
 from tmws.storage.access import looked_up
 from tmws.storage.columns import DAY_MICROSECONDS, microseconds
-from tmws.storage.prepared import Execute, inserted
+from tmws.storage.prepared import Execute, Prepared, inserted, plain
 from tmws.storage.tables import patterns, trials
 
+_PLAIN = plain(trials)
 _ADD = inserted(trials)
+_BEGUN = Prepared(
+    sa.select(sa.func.count()).where(
+        _PLAIN.c.agent_id == sa.bindparam("agent", type_=sa.String),
+        _PLAIN.c.at > sa.bindparam("since", type_=sa.BigInteger),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,12 @@ def add(run: Execute, trial: Trial) -> None:
             "good": None,
         },
     )
+
+
+def begun(run: Execute, agent_id: str, *, since: datetime) -> int:
+    """Return how many trials an agent began after this time."""
+    [(count,)] = run(_BEGUN, {"agent": agent_id, "since": microseconds(since)})
+    return int(count)
 
 
 async def settle(connection: AsyncConnection, receipt_id: str, good: float) -> None:

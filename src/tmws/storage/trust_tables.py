@@ -39,7 +39,7 @@ links = sa.Table(
     "links",
     metadata,
     sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
-    sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("owner_id", sa.ForeignKey("agents.id"), nullable=False, index=True),
 )
 
 # Who lets which claim count before it is checked; also who was refused, because one draw

@@ -6,6 +6,7 @@ import click
 
 from tmws.app import App
 from tmws.domain.agents import Role
+from tmws.domain.execution import MEBIBYTE
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 from tmws.services.agents import NewAgent
@@ -87,6 +88,28 @@ async def listed(app: App, printer: Printer) -> None:
     ]
     printer.rows(
         ("name", "role", "namespaces", "enabled", "reason", "created_at"),
+        rows,
+        empty="No agents yet. Create one: tmws agents create NAME.",
+    )
+
+
+@agents.command()
+@with_app
+async def usage(app: App, printer: Printer) -> None:
+    """Show how much each agent keeps and wrote, who keeps most first."""
+    quota = app.quotas.quota
+    rows = [
+        {
+            "name": used.agent,
+            "kept_mib": used.stored_bytes / MEBIBYTE,
+            "of_mib": quota.stored_bytes // MEBIBYTE,
+            "written": used.written,
+            "of_a_day": quota.daily_writes,
+        }
+        for used in await app.quotas.usage()
+    ]
+    printer.rows(
+        ("name", "kept_mib", "of_mib", "written", "of_a_day"),
         rows,
         empty="No agents yet. Create one: tmws agents create NAME.",
     )

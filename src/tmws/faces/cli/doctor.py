@@ -19,6 +19,7 @@ from tmws.domain.errors import (
     SandboxUnavailable,
     TmwsError,
 )
+from tmws.domain.execution import MEBIBYTE
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import json_option
 from tmws.telemetry import logging
@@ -87,7 +88,10 @@ async def _agents(app: App) -> str:
     if not known:
         return "none yet; the local user needs none"
     disabled = sum(agent.disabled_because is not None for agent in known)
-    return f"{len(known)} known" + (f", {disabled} disabled" if disabled else "")
+    off = f", {disabled} disabled" if disabled else ""
+    most = (await app.quotas.usage())[0]
+    kept, of = most.stored_bytes / MEBIBYTE, app.settings.agent_mib
+    return f"{len(known)} known{off}; {most.agent} keeps most: {kept:.1f} of {of} MiB"
 
 
 async def _ledger(app: App) -> str:

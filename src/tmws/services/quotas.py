@@ -1,0 +1,82 @@
+"""The step before an agent writes: what that takes is counted, and has to fit in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tmws.domain.quotas import Need, Quota, Used
+from tmws.ports import Clock
+from tmws.storage import quotas
+from tmws.storage.database import Database
+from tmws.storage.prepared import Execute
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an agent uses of its quota under one name; `written` of today, as far as it counts."""
+
+    agent: str
+    stored_bytes: int
+    written: int
+
+
+class Room(Protocol):
+    """Where what is about to be written in an agent's name has to fit in."""
+
+    def take(self, run: Execute, agent_id: str, need: Need, *, at: datetime) -> None:
+        """Count it, before patterns and namespaces are locked."""
+
+    def require_room(self, run: Execute, agent_id: str, need: Need, *, at: datetime) -> None:
+        """Return if it would fit in now."""
+
+
+class Quotas:
+    """Holds every agent to the same quota.
+
+    Attributes:
+        quota: what each may have.
+    """
+
+    def __init__(self, database: Database, quota: Quota, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self.quota = quota
+
+    def take(self, run: Execute, agent_id: str, need: Need, *, at: datetime) -> None:
+        """Count it, before patterns and namespaces are locked.
+
+        Raises:
+            LimitExceeded: it does not fit in.
+        """
+        used = quotas.lock(run, agent_id, at=at)
+        self.quota.require_room(used.together, need)
+        spent = Used(need.stored_bytes, need.writes * self.quota.spacing_microseconds)
+        quotas.keep(run, agent_id, Used.together([used.own, spent]), at=at)
+
+    def require_room(self, run: Execute, agent_id: str, need: Need, *, at: datetime) -> None:
+        """Return if it would fit in now.
+
+        Raises:
+            LimitExceeded: it would not.
+        """
+        self.quota.require_room(quotas.together(run, agent_id, at=at), need)
+
+    async def usage(self) -> list[Usage]:
+        """Return what each agent uses, for the administrator; who keeps most comes first."""
+        async with self._database.read() as connection:
+            every = await quotas.every(connection, at=self._clock.now())
+        return [Usage(name, used.stored_bytes, self.quota.written(used)) for name, used in every]
+
+
+class Unbounded:
+    """What an administrator writes in an agent's name: counted as kept, and never refused."""
+
+    def take(self, run: Execute, agent_id: str, need: Need, *, at: datetime) -> None:
+        """Count what the agent keeps from now on."""
+        own = quotas.lock(run, agent_id, at=at).own
+        quotas.keep(run, agent_id, Used.together([own, Used(need.stored_bytes)]), at=at)
+
+    def require_room(self, run: Execute, agent_id: str, need: Need, *, at: datetime) -> None:
+        """Return."""

@@ -1,0 +1,91 @@
+"""What one agent may keep and write: never more, and given back as time goes by."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmws.domain.errors import LimitExceeded
+from tmws.domain.quotas import Need, Quota, Used, ahead, need_of_note
+
+DAY = 86_400_000_000
+LONGEST_MESSAGE = 300 - len("LIMIT_EXCEEDED: ") - len(" It may work when tried again.")
+
+_QUOTAS = st.builds(Quota, st.integers(1, 2**41), st.integers(1, 10**8))
+_NEEDS = st.builds(Need, st.integers(0, 2**26), st.integers(1, 500))
+
+
+def taken(quota: Quota, used: Used, need: Need) -> Used:
+    """Return what is used after a need that fits in."""
+    quota.require_room(used, need)
+    spent = Used(need.stored_bytes, need.writes * quota.spacing_microseconds)
+    return Used.together([used, spent])
+
+
+@given(_QUOTAS, st.lists(st.tuples(_NEEDS, st.integers(0, DAY)), max_size=50))
+def test_whatever_is_asked_for_and_when_no_more_is_ever_used_than_may_be(
+    quota: Quota, asked: list[tuple[Need, int]]
+) -> None:
+    used = Used()
+    for need, later in asked:
+        used = Used(used.stored_bytes, max(0, used.ahead_microseconds - later))
+        before = used
+        try:
+            used = taken(quota, used, need)
+        except LimitExceeded:
+            assert used == before
+        assert used.stored_bytes <= quota.stored_bytes
+        assert quota.written(used) <= quota.daily_writes
+        assert ahead(used.ahead_microseconds, at_microseconds=0) == used.ahead_microseconds
+
+
+@given(st.integers(1, 5000))
+def test_as_many_fit_into_a_day_as_the_quota_says_at_once_or_one_by_one(most: int) -> None:
+    quota = Quota(1, most)
+    at_once = taken(quota, Used(), Need(writes=most))
+    assert quota.written(at_once) == most
+    with pytest.raises(LimitExceeded):
+        quota.require_room(at_once, Need())
+    last = Used(0, (most - 1) * quota.spacing_microseconds)
+    assert taken(quota, last, Need()) == at_once
+
+
+def test_who_waits_as_long_as_was_said_may_write_again() -> None:
+    quota = Quota(1, 20_000)
+    full = taken(quota, Used(), Need(writes=20_000))
+    with pytest.raises(LimitExceeded, match="Retry after 5 s") as refused:
+        quota.require_room(full, Need())
+    assert refused.value.retryable
+    waited = int((refused.value.retry_after_seconds or 0.0) * 1e6)
+    quota.require_room(Used(0, full.ahead_microseconds - waited), Need())
+
+
+def test_what_can_never_fit_is_not_to_be_tried_again() -> None:
+    with pytest.raises(LimitExceeded, match="501 at once are more than the 500") as refused:
+        Quota(2**20, 500).require_room(Used(), Need(writes=501))
+    assert not refused.value.retryable
+
+
+@given(_QUOTAS, st.integers(0, 2**45), st.integers(1, 2**26), st.integers(1, 10**8))
+def test_a_refusal_is_short_and_names_the_setting(
+    quota: Quota, stored: int, size: int, writes: int
+) -> None:
+    full = Used(quota.stored_bytes + stored, quota.daily_writes * quota.spacing_microseconds)
+    for need in (Need(size, writes), Need(writes=writes)):
+        with pytest.raises(LimitExceeded, match="TMWS_AGENT_") as refused:
+            quota.require_room(full, need)
+        assert len(refused.value.message) <= LONGEST_MESSAGE
+
+
+def test_full_storage_hinders_nothing_that_stores_nothing() -> None:
+    Quota(4096, 500).require_room(Used(stored_bytes=5000), Need())
+
+
+@pytest.mark.parametrize(("until", "left"), [(0, 0), (1000, 0), (1001, 1), (DAY + 1001, 0)])
+def test_a_clock_that_went_wrong_locks_nobody_out(until: int, left: int) -> None:
+    assert ahead(until, at_microseconds=1000) == left
+
+
+def test_a_note_is_counted_by_its_bytes_not_its_letters() -> None:
+    assert need_of_note("é").stored_bytes - need_of_note("e").stored_bytes == 1
