@@ -218,7 +218,8 @@ def added_profiles(settings: Settings) -> AddedProfiles:
                 raise InvalidInput(f"TMWS_PROFILES: anybody may write {path}. Run 'chmod o-w'.")
             return read_profiles(file.read(MAX_FILE_BYTES + 1))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"TMWS_PROFILES: {path} cannot be read: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidInput(f"TMWS_PROFILES: {path} cannot be read: {reason}.") from error
 
 
 def _nearest(settings: Settings) -> Nearest:

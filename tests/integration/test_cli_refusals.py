@@ -23,11 +23,38 @@ NOT_THERE = {
         "No namespace 'X' holds anything that you may read. Yours: default. Leave it out to "
         "look into all that you may."
     ),
+    "workspaces environment X": "No workspace 'X' is registered. See: tmws workspaces list.",
     "trust withdraw X --reason r": "No verdict of claim 'X' counts. See: tmws claims list.",
     "trust restore X --reason r": (
         "No verdict of claim 'X' is withdrawn. See what is: tmws trust show AGENT."
     ),
 }
+
+
+def test_a_folder_is_not_registered_where_its_environment_is_refused(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    add = ["workspaces", "add", "here", str(project)]
+    refused, listed, added = tmws_each(
+        [[*add, "--environment", "X"], ["workspaces", "list", "--json"], add],
+        data=tmp_path / "data",
+    )
+    assert (refused.status, refused.output) == (3, "")
+    assert "No environment 'X'. Add it first: tmws sandbox env add" in refused.errors
+    assert listed.document() == []
+    assert added.status == 0
+
+
+def test_a_file_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent")
+    told = tmws_each(
+        [["workspaces", "add", "here", absent], ["sandbox", "env", "add", "e", absent]],
+        data=tmp_path / "data",
+    )
+    assert [each.status for each in told] == [2, 2]
+    for each in told:
+        assert "No such file or directory)" in each.errors or each.errors.endswith("directory.\n")
+        assert "Errno" not in each.errors
 
 
 def test_a_key_that_is_none_is_bad_input_and_no_verdict(tmp_path: Path) -> None:

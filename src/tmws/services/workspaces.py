@@ -10,7 +10,7 @@ from tmws.domain.snapshots import Snapshot
 from tmws.ports import Clock, WorkspaceReader
 from tmws.services.notary import Notary
 from tmws.storage import workspaces
-from tmws.storage.database import Database
+from tmws.storage.database import Database, Transaction
 from tmws.storage.environments import choose, chosen, every
 
 
@@ -68,14 +68,10 @@ class Workspaces:
         now = self._clock.now()
         async with self._database.write() as tx:
             if await workspaces.root_of(tx, workspace) is None:
-                raise NotFound(f"No workspace {workspace[:64]!r} is registered.")
-            known = {kept.environment.name: kept.environment for kept in await every(tx)}
-            if environment is not None and environment not in known:
                 raise NotFound(
-                    f"No environment {environment[:64]!r}. Add it first: "
-                    "tmws sandbox env add NAME requirements.lock."
+                    f"No workspace {workspace[:64]!r} is registered. See: tmws workspaces list."
                 )
-            wanted = known[environment] if environment is not None else None
+            wanted = None if environment is None else await _environment(tx, environment)
             if (await chosen(tx, workspace)).environment == wanted:
                 return wanted
             await choose(tx, workspace, environment, at=now)
@@ -83,6 +79,15 @@ class Workspaces:
             receipt = await self._notary.append(tx, event)
         self._notary.publish(receipt)
         return wanted
+
+    async def require_environment(self, name: str) -> None:
+        """Return if there is an environment of this name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.read() as connection:
+            await _environment(connection, name)
 
     async def every(self) -> dict[str, str]:
         """Return name to folder."""
@@ -94,3 +99,12 @@ class Workspaces:
         async with self._database.read() as connection:
             kept = await every(connection)
         return {name: one.environment.name for one in kept for name in one.workspaces}
+
+
+async def _environment(connection: Transaction, name: str) -> Environment:
+    for kept in await every(connection):
+        if kept.environment.name == name:
+            return kept.environment
+    raise NotFound(
+        f"No environment {name[:64]!r}. Add it first: tmws sandbox env add NAME requirements.lock."
+    )

@@ -293,7 +293,7 @@ def open_root(root: str) -> int:
             folder = os.open(part, _FOLDER, dir_fd=above)
         except OSError as error:
             raise InvalidInput(
-                f"The workspace {shown(root)} is not a folder that can be read, or a part of "
+                f"{shown(root)} is not a folder that can be read, or a part of "
                 f"its path is a link ({error.strerror}). Register its real path."
             ) from error
         finally:

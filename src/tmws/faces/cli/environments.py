@@ -98,4 +98,5 @@ def _text(lock: Path) -> str:
     try:
         return lock.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"The lock {lock} cannot be read: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidInput(f"The lock {lock} cannot be read: {reason}.") from error

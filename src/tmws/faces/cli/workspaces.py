@@ -27,6 +27,8 @@ async def add(
 ) -> None:
     """Register the folder PATH under NAME; claims refer to the name."""
     root = _absolute(path)
+    if environment is not None:  # else the folder would be registered, and the command fail
+        await app.workspaces.require_environment(environment)
     snapshot = await app.workspaces.add(name, root, replace=replace, by=operator())
     if environment is not None:
         await app.workspaces.choose_environment(name, environment, by=operator())
