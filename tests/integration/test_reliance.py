@@ -25,7 +25,7 @@ from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.execution import ExecutionResult
 from tmws.domain.trust.model import Part
 from tmws.domain.trust.reliance import TERM, Answer, Stake
-from tmws.services.reliance import Relied
+from tmws.services.reliance import COMMANDS, Relied
 from tmws.storage import evidence, ledger, reliances, trust
 from tmws.storage.database import Transaction
 from tmws.storage.prepared import at_once
@@ -82,6 +82,10 @@ async def test_nobody_relies_on_a_newcomer_and_the_refusal_is_on_record(
     relied = await asked(app, bob, claim_id)
     assert (relied.answer, relied.granted) == (Answer.BOUND_TOO_LOW, False)
     assert "Have the claim checked first" in relied.said()
+    for answer in Answer:  # an administrator is told commands
+        way = replace(relied, answer=answer).said(COMMANDS)
+        assert "See next_audits" not in way
+        assert "stake 0" not in way
     [said] = await answers(installation)
     assert (said["claim"], said["agent"], said["by"]) == (claim_id, alice.id, bob.id)
     assert (said["answer"], said["bound"], said["stake"]) == ("bound_too_low", 0, 0.5)

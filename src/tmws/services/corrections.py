@@ -137,7 +137,7 @@ class Corrections:
             await self._notary.turn(tx)
             agent = await _named(tx, agent_name)
             if agent.id not in await evidence.owners(tx):
-                raise Conflict(f"{agent.name!r} is linked to nobody. See: tmws trust show.")
+                raise Conflict(f"{agent.name!r} is linked to nobody. See: tmws trust show AGENT.")
             entries = await evidence.every(tx)
             links = await _links(tx, entries)
             receipt = await self._notary.append(

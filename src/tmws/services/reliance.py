@@ -30,22 +30,39 @@ _SAID = {
     Answer.GRANTED: "Its author carries the stake until the claim is checked. Have it checked.",
     Answer.AUDITS_OWED: (
         "The author's results fell off: checks worth {owed} whole ones are owed first. "
-        "See next_audits."
+        "See {audits}."
     ),
     Answer.BOUND_TOO_LOW: (
         "The author's bound {bound:.2f} does not reach {least:.2f}, give or take what blurs it. "
-        "Have the claim checked first: verify_claim."
+        "Have the claim checked first: {check}."
     ),
     Answer.OVER_BUDGET: (
         "The author carries {carried:.2f} of {budget:.2f} unchecked; {stake:.2f} more is too much. "
-        "Have its claims checked first: next_audits."
+        "Have its claims checked first: {audits}."
     ),
     Answer.OVER_SHARE: (
         "Nobody takes more than half of what others leave of the author's {budget:.2f}: "
-        "{most:.2f} is left for you. Ask for less, or let go of what you need no longer: stake 0."
+        "{most:.2f} is left for you. Ask for less, or let go of what you need no longer: {let_go}."
     ),
 }
 _LONGEST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What leads out of a refusal: to a check, to the claims to check first, to let go."""
+
+    check: str
+    audits: str
+    let_go: str
+
+
+TOOLS = Ways("verify_claim", "next_audits", "stake 0")
+COMMANDS = Ways(
+    "agents do, by verify_claim",
+    "tmws trust next-audits AGENT",
+    "tmws trust release CLAIM --of NAME --reason TEXT",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +78,8 @@ class Relied:
     def granted(self) -> bool:
         return self.answer is Answer.GRANTED
 
-    def said(self) -> str:
-        """Say in a sentence why, and what to do."""
+    def said(self, ways: Ways = TOOLS) -> str:
+        """Say in a sentence why, and what to do, by what whoever asked has at hand."""
         risk = self.risk
         return _SAID[self.answer].format(
             owed=risk.owed,
@@ -72,6 +89,9 @@ class Relied:
             budget=risk.budget,
             stake=risk.stake,
             most=risk.most,
+            check=ways.check,
+            audits=ways.audits,
+            let_go=ways.let_go,
         )
 
 
@@ -322,5 +342,5 @@ async def _require_unchecked(tx: Transaction, claim: Claim) -> None:
         if each.judgement is not None and each.judgement.verdict is not Verdict.INCONCLUSIVE:
             raise InvalidInput(
                 f"Claim {each.id} was checked: {each.judgement.verdict.value}. "
-                "There is nothing to rely on; read it with get_verification."
+                "There is nothing to rely on; read it: get_verification, or tmws claims show."
             )

@@ -14,6 +14,7 @@ from tmws.domain.errors import InvalidInput, LedgerCorrupt
 from tmws.faces.cli import files, reliability_picture, trust_picture
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
+from tmws.services.reliance import COMMANDS
 from tmws.services.trust import ExplainedView, TrustView, by_rank
 
 _COLUMNS = ("agent", "score", "low", "high", "bound", "supported", "refuted", "inconclusive")
@@ -165,7 +166,9 @@ async def export(app: App, printer: Printer, agent: str, erc8004: Path) -> None:
     """Write AGENT's lower bound in the shape of ERC-8004 feedback, with what proves it."""
     report = await app.audit.verify()
     if not report.holds:
-        raise LedgerCorrupt("The ledger does not hold, so nothing is exported. Run: ledger verify.")
+        raise LedgerCorrupt(
+            "The ledger does not hold, so nothing is exported. Run: tmws ledger verify."
+        )
     found = await app.trust.find(agent)
     document = feedback(found, size=report.size, root=report.root)
     files.write(erc8004, canonical_bytes(document))
@@ -210,7 +213,7 @@ async def rely(app: App, printer: Printer, claim_id: str, stake: float, least: f
         {
             "claim_id": claim_id,
             "granted": relied.granted,
-            "said": relied.said(),
+            "said": relied.said(COMMANDS),
             "bound": risk.bound,
             "carried": risk.carried,
             "budget": risk.budget,
