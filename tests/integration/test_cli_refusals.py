@@ -45,6 +45,38 @@ def test_a_folder_is_not_registered_where_its_environment_is_refused(tmp_path: P
     assert added.status == 0
 
 
+def test_a_time_that_lies_ahead_is_refused_and_not_answered_with_nothing(tmp_path: Path) -> None:
+    undo = ["patterns", "undo", "--agent", "local", "--since"]
+    # The local agent begins with its first act.
+    _, ahead, now = tmws_each(
+        [["patterns", "find", "x"], [*undo, "2999-01-01"], [*undo, "2026-01-01"]], data=tmp_path
+    )
+    assert (ahead.status, ahead.output) == (2, "")
+    assert "2999-01-01T00:00:00+00:00 lies ahead" in ahead.errors
+    assert (now.status, now.output) == (0, "There is nothing to take back.\n")
+
+
+def test_what_was_removed_is_listed_by_category(tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    for file in ("one.md", "two/SKILL.md"):
+        (tmp_path / file).write_text(f"The way of {file}.\n")
+    data, listed = tmp_path / "data", ["patterns", "list", "--json"]
+    _, stored = tmws_each([["patterns", "import", str(tmp_path)], listed], data=data)
+    ids = {each["category"]: each["id"] for each in stored.document()}
+    removed = ["patterns", "list", "--removed", "--category"]
+    assert ids.keys() == {"note", "skill"}
+    *_, told, none = tmws_each(
+        [
+            *(["patterns", "remove", key] for key in ids.values()),
+            [*removed, "skill", "--json"],
+            [*removed, "other"],
+        ],
+        data=data,
+    )
+    assert [each["id"] for each in told.document()] == [ids["skill"]]
+    assert none.output == "No removed pattern of category 'other'.\n"
+
+
 def test_a_file_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
     absent = str(tmp_path / "absent")
     told = tmws_each(

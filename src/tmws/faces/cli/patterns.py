@@ -8,6 +8,7 @@ import click
 
 from tmws.app import App
 from tmws.domain.agents import Administrator
+from tmws.domain.errors import InvalidInput
 from tmws.domain.patterns import Pattern
 from tmws.domain.versions import Version
 from tmws.faces.cli.pattern_files import export_file, import_file
@@ -47,7 +48,8 @@ async def listed(
 ) -> None:
     """List the newest patterns of all agents."""
     if removed:
-        found = (await app.removal.removed(_administrator()))[:limit]
+        every = await app.removal.removed(_administrator())
+        found = [each for each in every if category in {None, each.category}][:limit]
         empty = "Nothing is removed."
     else:
         found = await app.learning.newest(category=category, limit=limit)
@@ -55,7 +57,7 @@ async def listed(
     printer.rows(
         ("id", "name", "category", "author", "level", "uses", "success_rate"),
         [_row(pattern) for pattern in found],
-        empty=f"No pattern of category {category!r}." if category and not removed else empty,
+        empty=f"No {'removed ' * removed}pattern of category {category!r}." if category else empty,
     )
 
 
@@ -145,6 +147,11 @@ async def undo(
     app: App, printer: Printer, name: str, *, since: datetime, with_uses: bool, yes: bool
 ) -> None:
     """Show what an agent wrote since a time, and with --yes take it all back."""
+    if since > datetime.now(UTC):
+        raise InvalidInput(
+            f"--since {since.isoformat()} lies ahead, so nothing was done since then. A time "
+            "without a zone is UTC."
+        )
     plan = await app.undo.plan(name, since, with_uses=with_uses)
     if yes and plan.steps:
         plan = await app.undo.apply(plan, by=_administrator())
