@@ -278,6 +278,29 @@ async def test_who_was_shut_out_is_so_again_in_a_store_that_went_back_and_came_u
         assert (await app.audit.verify()).holds
 
 
+async def test_what_was_removed_is_so_again_in_a_store_that_went_back_and_came_up(
+    installation: Installation,
+) -> None:
+    async with installation.open() as app:
+        alice = await agent(app, "alice")
+        for name in ("shop", "spare", "again"):
+            await app.workspaces.add(name, installation.workspace(name), by="test")
+        made = await verified(app, alice)
+        for name in ("shop", "spare", "again"):
+            await app.workspaces.remove(name, reason="sold", by="ann")
+        await app.workspaces.add("again", installation.workspace("again"), by="test")
+        known = await app.workspaces.every()
+    await moved(installation, "downgrade", "0022")
+    async with installation.database() as database, database.read() as connection:
+        rows = await connection.execute(sa.text("SELECT * FROM workspaces ORDER BY name"))
+        assert "removed_at" not in set(rows.keys())
+        assert [row.name for row in rows] == ["again", "shop"]  # which the claim names
+    async with installation.open() as app:
+        assert await app.workspaces.every() == known
+        assert (await app.verification.get(alice, made.claim.id)).claim == made.claim
+        assert (await app.audit.verify()).holds
+
+
 async def test_the_migrated_schema_is_the_one_in_code(installation: Installation) -> None:
     async with installation.open():
         pass

@@ -235,6 +235,8 @@ QUESTIONS = b'{"call": "shop:add", "cases": [{"arguments": [1, 2], "returns": 3}
         ),
         ("UPDATE trusted SET kind = 'checker'", 14, "held check sums"),
         ("DELETE FROM trusted", 14, "held check sums"),
+        ("UPDATE workspaces SET removed_at = NULL", 17, "workspace old"),
+        ("UPDATE workspaces SET removed_at = 1 WHERE name = 'spare'", 9, "workspace spare"),
         (
             "UPDATE agents SET disabled_because = NULL WHERE name = 'lena'",
             15,
@@ -306,6 +308,8 @@ async def test_what_was_taken_back_leaves_nothing_to_be_found(copy: Installation
         await app.agents.rotate("bob", by="ann")
         await app.agents.enable("lena", reason="well", by="ann")
         await app.workspaces.add("spare", copy.workspace("third"), replace=True, by="ann")
+        await app.workspaces.add("old", copy.workspace("old"), by="ann")
+        await app.workspaces.remove("spare", reason="sold", by="ann")
         await app.agents.local()
         report = await app.audit.verify()
     assert report.holds, said(report)
@@ -323,6 +327,8 @@ async def administered(place: Installation) -> None:
         await app.tools.disable("recall", reason="maintenance", by="ann")
         await app.held_checks.add("sums", "shop", QUESTIONS, source="sums.json", by="ann")
         await app.agents.disable("lena", reason="misbehaves", by="ann")
+        await app.workspaces.add("old", place.workspace("old"), by="ann")
+        await app.workspaces.remove("old", reason="sold", by="ann")
 
 
 async def test_evidence_that_is_not_evidence_is_found(

@@ -265,6 +265,17 @@ def workspace_registered(name: str, root: str, *, by: str, at: datetime) -> Even
     return Event("workspace_registered", at, {"workspace": name, "root": root, "by": by})
 
 
+def workspace_removed(
+    name: str, *, reason: str, given_up: Sequence[str], by: str, at: datetime
+) -> Event:
+    """A name stands for no folder any more; claims about it that were open were given up."""
+    return Event(
+        "workspace_removed",
+        at,
+        {"workspace": name, "reason": reason, "given_up": list(given_up), "by": by},
+    )
+
+
 def environment_added(environment: Environment, *, by: str, at: datetime) -> Event:
     """Packages were made available to checks; the digest names their lock and plugins."""
     return Event("environment_added", at, _environment(environment) | {"by": by})

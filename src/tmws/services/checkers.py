@@ -13,6 +13,7 @@ from tmws.storage import artifacts, trusted, workspaces
 from tmws.storage.database import Database, Transaction
 from tmws.storage.prepared import at_once
 from tmws.storage.trusted import Kept, Kind
+from tmws.storage.workspaces import Opened
 
 
 class Checkers:
@@ -47,13 +48,15 @@ class Checkers:
         require_name(name, what="Name of a checker")
         checkers.require_module(module)
         async with self._database.read() as connection:
-            await _require_free(connection, name, workspace)
+            place = await workspaces.find(connection, workspace)
+            await _require_free(connection, name, workspace, place)
         engine = require_modules(self._modules)
         checkers.require_fit(await engine.run(checkers.inspecting(module), progress=progress))
         now = self._clock.now()
         kept = Kept(Kind.CHECKER, name, workspace, source, sha256_hex(module), now)
         async with self._database.write() as tx:
-            await _require_free(tx, name, workspace)
+            place = await workspaces.held(tx, workspace)
+            await _require_free(tx, name, workspace, place)
             await at_once(
                 tx,
                 lambda run: artifacts.put(run, module, media_type=checkers.MEDIA_TYPE, at=now),
@@ -93,8 +96,8 @@ class Checkers:
         return await require_modules(self._modules).check()
 
 
-async def _require_free(tx: Transaction, name: str, workspace: str) -> None:
-    if await workspaces.root_of(tx, workspace) is None:
+async def _require_free(tx: Transaction, name: str, workspace: str, place: Opened | None) -> None:
+    if place is None:
         raise NotFound(f"No workspace {workspace[:64]!r}. Open one: tmws workspaces add NAME PATH.")
     if await trusted.find(tx, Kind.CHECKER, name):
         raise Conflict(

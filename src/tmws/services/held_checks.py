@@ -38,7 +38,7 @@ class HeldChecks:
         now = self._clock.now()
         kept = Kept(Kind.HELD, name, workspace, source, sha256_hex(document), now)
         async with self._database.write() as tx:
-            if await workspaces.root_of(tx, workspace) is None:
+            if await workspaces.held(tx, workspace) is None:
                 raise NotFound(
                     f"No workspace {workspace[:64]!r}. Open one: tmws workspaces add NAME PATH."
                 )

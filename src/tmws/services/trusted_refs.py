@@ -16,6 +16,7 @@ from tmws.storage import artifacts, trusted, workspaces
 from tmws.storage.database import Database
 from tmws.storage.prepared import Execute, at_once
 from tmws.storage.trusted import Kept, Kind
+from tmws.storage.workspaces import Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,10 @@ class TrustedRefs:
             InvalidInput, NotFound: there is no such workspace or commit.
             Conflict: the name is taken.
         """
-        commit, tree = await self._commits.tree(await self._root(workspace), ref)
+        place = await self._opened(workspace)
+        commit, tree = await self._commits.tree(place.root, ref)
         source = f"commit {commit}" if ref == commit else f"commit {commit} ({ref})"
-        return await self._add(name, workspace, source, tree, paths, by=by)
+        return await self._add(name, workspace, source, tree, paths, place=place, by=by)
 
     async def add_snapshot(
         self, name: str, workspace: str, digest: str, paths: Sequence[str], *, by: str
@@ -71,13 +73,16 @@ class TrustedRefs:
         Raises:
             Conflict: the workspace is another one by now, or the name is taken.
         """
-        now = await self._reader.capture(await self._root(workspace))
+        place = await self._opened(workspace)
+        now = await self._reader.capture(place.root)
         if now.digest != digest:
             raise Conflict(
                 f"Workspace {workspace} is snapshot {now.digest} now, not {digest[:64]}. Look at "
                 "what changed, then register the snapshot that you trust."
             )
-        return await self._add(name, workspace, f"snapshot {digest}", now, paths, by=by)
+        return await self._add(
+            name, workspace, f"snapshot {digest}", now, paths, place=place, by=by
+        )
 
     async def add_folder(
         self, name: str, workspace: str, folder: str, paths: Sequence[str], *, by: str
@@ -88,9 +93,9 @@ class TrustedRefs:
             InvalidInput: no such folder.
             Conflict: the name is taken.
         """
-        await self._root(workspace)
+        place = await self._opened(workspace)
         copy = await self._reader.capture(folder)
-        return await self._add(name, workspace, f"folder {folder}", copy, paths, by=by)
+        return await self._add(name, workspace, f"folder {folder}", copy, paths, place=place, by=by)
 
     async def every(self) -> list[Kept]:
         """Return all refs, newest first; of a workspace the newest is the one that counts."""
@@ -112,14 +117,12 @@ class TrustedRefs:
             receipt = await self._notary.append(tx, event)
         self._notary.publish(receipt)
 
-    async def _root(self, workspace: str) -> str:
+    async def _opened(self, workspace: str) -> Opened:
         async with self._database.read() as connection:
-            root = await workspaces.root_of(connection, workspace)
-        if root is None:
-            raise NotFound(
-                f"No workspace {workspace[:64]!r}. Open one: tmws workspaces add NAME PATH."
-            )
-        return root
+            place = await workspaces.find(connection, workspace)
+        if place is None:
+            raise _unknown(workspace)
+        return place
 
     async def _add(
         self,
@@ -129,6 +132,7 @@ class TrustedRefs:
         tree: Snapshot,
         paths: Sequence[str],
         *,
+        place: Opened,
         by: str,
     ) -> Registered:
         require_name(name, what="Name of a ref")
@@ -139,6 +143,8 @@ class TrustedRefs:
         now = self._clock.now()
         kept = Kept(Kind.REF, name, workspace, source, sha256_hex(document), now)
         async with self._database.write() as tx:
+            if not await workspaces.still_stands(tx, workspace, place):
+                raise _unknown(workspace)
             if await trusted.find(tx, Kind.REF, name):
                 raise Conflict(
                     f"Ref {name!r} is registered already. Choose another name (the newest ref of "
@@ -159,3 +165,7 @@ class TrustedRefs:
             receipt = await self._notary.append(tx, event)
         self._notary.publish(receipt)
         return Registered(kept, files, trusted_refs.modules_tested_by(files))
+
+
+def _unknown(workspace: str) -> NotFound:
+    return NotFound(f"No workspace {workspace[:64]!r}. Open one: tmws workspaces add NAME PATH.")

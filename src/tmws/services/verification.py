@@ -34,17 +34,11 @@ from tmws.services.recording import Recorded
 from tmws.services.running import Running, Work
 from tmws.services.runs import Plan
 from tmws.services.scoring import TrustChange
-from tmws.storage import (
-    agents,
-    claims,
-    environments,
-    namespaces,
-    patterns,
-    workspaces,
-)
+from tmws.storage import agents, claims, environments, namespaces, patterns, workspaces
 from tmws.storage.database import Database
 from tmws.storage.environments import Chosen
 from tmws.storage.prepared import at_once
+from tmws.storage.workspaces import Opened
 
 _log = structlog.get_logger()
 
@@ -140,12 +134,12 @@ class Verification:
         until = asyncio.get_running_loop().time() + wait_seconds
         async with self._running.room(caller.id):
             await progress(f"copying workspace {draft.workspace}")
-            root, chosen, basis = await self._place(caller, draft)
-            snapshot = await self._reader.capture(root)
+            place, chosen, basis = await self._place(caller, draft)
+            snapshot = await self._reader.capture(place.root)
             plan = self._checker.plan(draft.check, snapshot, basis)
             self._running.require_memory(plan)
             claim = self._claim(caller, draft, plan)
-            opened = await self._open(claim, chosen)
+            opened = await self._open(claim, place, chosen)
             work = self._running.start(opened.claim, plan) if opened.ours else None
         if work is not None:
             if not await work.finished(_left(until), progress=progress):
@@ -290,14 +284,14 @@ class Verification:
             raise SandboxUnavailable(f"Each of {MOST_ATTEMPTS} attempts at it was cut off.")
         async with self._running.room(claim.agent_id):
             async with self._database.read() as connection:
-                root = await workspaces.root_of(connection, claim.workspace)
+                place = await workspaces.find(connection, claim.workspace)
                 chosen = await environments.chosen(connection, claim.workspace)
                 basis = await bases.find(connection, claim.level, claim.check, claim.workspace)
-            if root is None:
+            if place is None:
                 raise NotFound(f"Its workspace {claim.workspace} is not registered any more.")
             if not chosen.stood_at(claim.created_at):
                 raise Conflict("Its environment has changed since.")
-            snapshot = await self._reader.capture(root)
+            snapshot = await self._reader.capture(place.root)
             basis = dataclasses.replace(basis, environment=chosen.environment)
             plan = self._checker.plan(claim.check, snapshot, basis)
             if (plan.snapshot.digest, plan.basis) != (claim.snapshot_digest, claim.basis):
@@ -312,28 +306,25 @@ class Verification:
         _log.info("claim_taken_over", claim_id=again.id, attempt=again.attempt)
         return work
 
-    async def _place(self, caller: Agent, draft: ClaimDraft) -> tuple[str, Chosen, Basis]:
-        """Return the workspace's folder, what its checks run with, and what judges them.
+    async def _place(self, caller: Agent, draft: ClaimDraft) -> tuple[Opened, Chosen, Basis]:
+        """Return the workspace, what its checks run with, and what judges them.
 
         The verdict has to reach the most that anybody asks for. All is read at one moment.
         """
         assert draft.namespace is not None
         async with self._database.read() as connection:
-            root = await workspaces.root_of(connection, draft.workspace)
+            place = await workspaces.find(connection, draft.workspace)
             chosen = await environments.chosen(connection, draft.workspace)
             known = await patterns.readable(connection, caller, draft.applied)
             missing = [pattern_id for pattern_id in draft.applied if pattern_id not in known]
             if missing:
                 raise NotFound(f"No pattern {missing[0][:40]!r} is visible to you. Leave it out.")
-            if root is None:
-                raise NotFound(
-                    f"No workspace {draft.workspace[:64]!r} is registered. An administrator opens "
-                    "one: tmws workspaces add NAME PATH."
-                )
+            if place is None:
+                raise _unregistered(draft.workspace)
             least = await namespaces.least_level(connection, draft.namespace)
             level = levels.strongest(draft.level, self._least, least)
             basis = await bases.find(connection, level, draft.check, draft.workspace)
-        return root, chosen, dataclasses.replace(basis, environment=chosen.environment)
+        return place, chosen, dataclasses.replace(basis, environment=chosen.environment)
 
     def _claim(self, caller: Agent, draft: ClaimDraft, plan: Plan) -> Claim:
         now = self._clock.now()
@@ -357,7 +348,7 @@ class Verification:
             basis=plan.basis,
         )
 
-    async def _open(self, claim: Claim, chosen: Chosen) -> _Opened:
+    async def _open(self, claim: Claim, place: Opened, chosen: Chosen) -> _Opened:
         """Store the claim, unless it was decided before, or is being checked.
 
         One check of one snapshot counts once for an agent, so repeating what is
@@ -369,6 +360,8 @@ class Verification:
             await agents.lock(tx, claim.agent_id)
             if await at_once(tx, lambda run: agents.is_disabled(run, claim.agent_id)):
                 raise shut_out(claim.agent)
+            if not await workspaces.still_stands(tx, claim.workspace, place):
+                raise _unregistered(claim.workspace)
             for known in await claims.same(tx, claim):
                 if not await environments.ran_with(tx, chosen, known.workspace, known.created_at):
                     continue
@@ -396,3 +389,10 @@ class Verification:
 def _left(until: float) -> float:
     """Return the seconds until then, by the clock of the event loop."""
     return max(0.0, until - asyncio.get_running_loop().time())
+
+
+def _unregistered(workspace: str) -> NotFound:
+    return NotFound(
+        f"No workspace {workspace[:64]!r} is registered. An administrator opens one: "
+        "tmws workspaces add NAME PATH."
+    )

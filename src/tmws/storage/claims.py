@@ -27,7 +27,7 @@ from tmws.domain.verifications import (
 )
 from tmws.storage.columns import microseconds
 from tmws.storage.prepared import Execute, Prepared, Value, plain
-from tmws.storage.tables import agents, claims
+from tmws.storage.tables import agents, claims, workspaces
 
 _PLAIN = plain(claims)
 _OURS = (
@@ -120,9 +120,32 @@ async def abandon(connection: AsyncConnection, claim: Claim, *, at: datetime) ->
 
 async def abandon_all(connection: AsyncConnection, agent_id: str, *, at: datetime) -> list[str]:
     """Give up whatever of the agent's is open, whoever is at work on it; return the ids."""
+    return await _abandoned(connection, claims.c.agent_id == agent_id, at=at)
+
+
+async def abandon_about(connection: AsyncConnection, workspace: str, *, at: datetime) -> list[str]:
+    """Give up whatever is open about a workspace, whoever is at work on it; return the ids."""
+    return await _abandoned(connection, claims.c.workspace == workspace, at=at)
+
+
+async def checked_about(connection: AsyncConnection, workspace: str, *, at: datetime) -> list[str]:
+    """Return the claims about a workspace that somebody is at work on."""
+    found = await connection.scalars(
+        sa.select(claims.c.id).where(
+            claims.c.workspace == workspace,
+            claims.c.state == ClaimState.OPEN.value,
+            claims.c.lease_until >= at,
+        )
+    )
+    return sorted(found)
+
+
+async def _abandoned(
+    connection: AsyncConnection, which: sa.ColumnElement[bool], *, at: datetime
+) -> list[str]:
     found = await connection.scalars(
         claims.update()
-        .where(claims.c.agent_id == agent_id, claims.c.state == ClaimState.OPEN.value)
+        .where(which, claims.c.state == ClaimState.OPEN.value)
         .values(state=ClaimState.ABANDONED.value, closed_at=at, lease_until=None)
         .returning(claims.c.id)
     )
@@ -215,7 +238,8 @@ async def undecided(
 ) -> list[Claim]:
     """Return claims of these agents that nothing decided, and that nobody checks now.
 
-    One that was sent several times is told once, as it was sent last.
+    One that was sent several times is told once, as it was sent last; one about a workspace
+    that was removed is not, because it cannot be checked.
 
     Args:
         reader: whose eyes it is for, None for the administrator's.
@@ -242,6 +266,9 @@ async def undecided(
         connection,
         claims.c.agent_id.in_(agent_ids),
         sa.or_(given_up, unclear),
+        claims.c.workspace.in_(
+            sa.select(workspaces.c.name).where(workspaces.c.removed_at.is_(None))
+        ),
         _readable_by(reader, claims),
         ~decided,
         ~sent_later,

@@ -327,6 +327,8 @@ workspaces = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("root", sa.Text, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
+    # Claims go on to name it; whoever adds the name again begins a new one.
+    sa.Column("removed_at", Moment),
 )
 
 claims = sa.Table(

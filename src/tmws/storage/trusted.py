@@ -104,6 +104,11 @@ async def newest(connection: AsyncConnection, kind: Kind, workspace: str) -> Kep
     return found[0] if found else None
 
 
+async def of_workspace(connection: AsyncConnection, workspace: str) -> list[Kept]:
+    """Return all that is kept for a workspace, of every kind."""
+    return await _select(connection, trusted.c.workspace == workspace)
+
+
 async def every(connection: AsyncConnection, kind: Kind) -> list[Kept]:
     """Return all of a kind, newest first."""
     return await _select(connection, trusted.c.kind == kind.value)

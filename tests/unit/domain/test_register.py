@@ -43,6 +43,13 @@ def test_what_was_taken_back_must_be_gone() -> None:
     assert found(register, {SWITCH: {"reason": "x"}}) == [(SWITCH, 1)]
 
 
+def test_a_name_that_was_given_back_and_taken_again_is_what_it_became_last() -> None:
+    removed = ("workspace_removed", {"workspace": "shop", "reason": "sold", "given_up": []})
+    assert found(after(opened(), removed), {}) == []
+    assert found(after(opened(), removed), {SHOP: ROOT}) == [(SHOP, 1)]
+    assert found(after(opened(root="/old"), removed, opened()), {SHOP: ROOT}) == []
+
+
 def test_what_no_entry_tells_of_is_told_without_a_place() -> None:
     assert found(after(), {SHOP: ROOT}) == [(SHOP, None)]
 

@@ -17,7 +17,7 @@ _COMMANDS = {
     "demo": "Watch two agents learn, claim, get checked, and earn trust.",
     "doctor": "Look at everything the server needs.",
     "agents": "Create agents, give them secrets, and shut them out.",
-    "workspaces": "Open folders of this machine for checks.",
+    "workspaces": "Open folders of this machine for checks, and close them.",
     "refs": "Register tests and settings that verdicts may trust.",
     "held": "Keep questions whose answers decide at level independent.",
     "checkers": "Let WebAssembly modules compute numbers that claims are about.",

@@ -9,11 +9,14 @@ import click
 from tmws.app import App
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
+from tmws.storage.trusted import Kind
+
+_KEPT = {Kind.REF: "trusted_refs", Kind.HELD: "held_checks", Kind.CHECKER: "checkers"}
 
 
 @click.group()
 def workspaces() -> None:
-    """Open folders of this machine for checks."""
+    """Open folders of this machine for checks, and close them."""
 
 
 @workspaces.command()
@@ -55,6 +58,33 @@ async def environment(app: App, printer: Printer, name: str, environment: str | 
             "name": name,
             "environment": chosen.name if chosen else None,
             "digest": chosen.digest if chosen else None,
+        }
+    )
+
+
+@workspaces.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="For the ledger.")
+@click.option("--give-up", is_flag=True, help="End what is being checked, without a verdict.")
+@with_app
+async def remove(app: App, printer: Printer, name: str, *, reason: str, give_up: bool) -> None:
+    """Check NAME no longer, and trust nothing for it; verdicts about it stay.
+
+    To let the name stand for another folder and keep what is trusted for it, use
+    'add --replace'.
+    """
+    gone = await app.workspaces.remove(name, reason=reason, give_up=give_up, by=operator())
+    printer.record(
+        {
+            "name": name,
+            "removed": True,
+            "root": gone.root,
+            "environment": gone.environment.name if gone.environment else None,
+            **{
+                called: [each.name for each in gone.kept if each.kind is kind]
+                for kind, called in _KEPT.items()
+            },
+            "claims_given_up": list(gone.given_up),
         }
     )
 
