@@ -14,7 +14,7 @@ down_revision = "0021"
 branch_labels = None
 depends_on = None
 
-_ROW_BYTES = 2048
+_ROW_BYTES = 4096
 """As much as the code counted beside the text when this was written."""
 
 

@@ -15,7 +15,7 @@ from tmws.domain.errors import LimitExceeded
 from tmws.domain.patterns import Pattern
 from tmws.domain.versions import Content, content_of
 
-ROW_BYTES = 2048
+ROW_BYTES = 4096
 """What a pattern, a version or a note takes beside its text: its row, vector and indexes."""
 
 _DAY_MICROSECONDS = timedelta(days=1) // timedelta(microseconds=1)

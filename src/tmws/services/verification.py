@@ -16,7 +16,7 @@ from tmws.domain.agents import Agent, shut_out
 from tmws.domain.claims import Check, Level
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
-from tmws.domain.quotas import WRITE
+from tmws.domain.quotas import Need
 from tmws.domain.verifications import (
     LEASE,
     LONGEST_WAIT_SECONDS,
@@ -375,10 +375,9 @@ class Verification:
                     again = await claims.take_over(tx, known, at=claim.created_at)
                     return _Opened(again or known, ours=again is not None)
                 await claims.abandon(tx, known, at=claim.created_at)
-            await at_once(
-                tx,
-                lambda run: self._quotas.take(run, claim.agent_id, WRITE, at=claim.created_at),
-            )
+            need = Need(writes=1 + len(claim.applied))  # each may become a use
+            at = claim.created_at
+            await at_once(tx, lambda run: self._quotas.take(run, claim.agent_id, need, at=at))
             await claims.add(tx, claim)
         return _Opened(claim, ours=True)
 
