@@ -126,8 +126,8 @@ def _show(
         more = f" and {len(strangers) - _MOST_NAMED} more" if len(strangers) > _MOST_NAMED else ""
         printer.say(
             f"\nNot known here, so not among their readers: {', '.join(strangers[:_MOST_NAMED])}"
-            f"{more}. What was shared with nobody else is its owner's alone to read; create an "
-            "agent and grant it with share_pattern."
+            f"{more}. What was shared with nobody else is its owner's alone to read, who may "
+            "grant it to others with the tool share_pattern."
         )
 
 
