@@ -27,6 +27,7 @@ from tests.integration.services import (
     claim,
     ended,
     learned,
+    pattern,
     silent,
     timed_out,
     verified,
@@ -36,9 +37,13 @@ from tests.integration.trust_seen import ledger_size, record
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from tmws.domain.memories import MemoryDraft
+from tmws.domain.usage import UseOutcome
 from tmws.domain.verifications import LEASE, ClaimState
+from tmws.domain.versions import Revision
 from tmws.services import running
 from tmws.services.learning import PatternQuery
+from tmws.services.outcomes import OutcomeReport
 from tmws.storage import ledger
 
 HANDSHAKE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
@@ -197,6 +202,33 @@ async def test_a_call_that_was_let_in_before_opens_no_claim(app: App, alice: Age
     with pytest.raises(PermissionDenied, match="disabled by an administrator"):
         await verified(app, alice)
     assert await app.verification.newest(limit=10) == []
+
+
+async def test_a_call_that_was_let_in_before_writes_nothing_more(app: App, alice: Agent) -> None:
+    await agent(app, "bob")
+    kept = await learned(app, alice, "kept", level="shared", shared_with=("bob",))
+    await app.agents.disable("alice", reason="x", by="ann")
+    for write in (
+        learned(app, alice, "another"),
+        app.memory.remember(alice, MemoryDraft("x")),
+        app.outcomes.report(alice, OutcomeReport(kept.id, UseOutcome.SUCCESS)),
+        app.revisions.revise(alice, kept.id, Revision(name="x"), version=1),
+        app.sharing.change(alice, kept.id, revoke=("bob",)),
+        app.removal.remove(alice, kept.id),
+    ):
+        with pytest.raises(PermissionDenied, match="Agent 'alice' was disabled"):
+            await write
+    assert await app.learning.get(alice, kept.id) == kept
+
+
+async def test_a_batch_that_is_being_read_is_not_stored(app: App, alice: Agent) -> None:
+    async def tell(what: str) -> None:
+        if what.startswith("storing"):
+            await app.agents.disable("alice", reason="x", by="ann")
+
+    with pytest.raises(PermissionDenied, match="Agent 'alice' was disabled"):
+        await app.batches.learn(alice, [pattern("one"), pattern("two")], progress=tell)
+    assert (await app.learning.find(alice, PatternQuery())).items == ()
 
 
 async def test_a_claim_of_a_dead_server_is_not_taken_up_again(

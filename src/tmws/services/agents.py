@@ -206,7 +206,7 @@ class Agents:
         Raises:
             PermissionDenied: one has.
         """
-        if await self._database.glance_at_once(lambda run: agents.is_disabled(run, agent.id)):
+        if await self._database.glance_at_once(lambda run: agents.disabled_name(run, agent.id)):
             raise shut_out(agent.name)
 
     async def _holding(self, secret: str) -> Agent | None:

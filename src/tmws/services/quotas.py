@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tmws.domain.agents import shut_out
 from tmws.domain.quotas import Need, Quota, Used
 from tmws.ports import Clock
-from tmws.storage import quotas
+from tmws.storage import agents, quotas
 from tmws.storage.database import Database
 from tmws.storage.prepared import Execute
 
@@ -49,7 +50,10 @@ class Quotas:
 
         Raises:
             LimitExceeded: it does not fit in.
+            PermissionDenied: an administrator disabled the agent since its call was let in.
         """
+        if name := agents.disabled_name(run, agent_id):
+            raise shut_out(name)
         used = quotas.lock(run, agent_id, at=at)
         self.quota.require_room(used.together, need)
         spent = Used(need.stored_bytes, need.writes * self.quota.spacing_microseconds)

@@ -330,7 +330,7 @@ def _require_in_term(mine: Sequence[Stake], *, at: datetime) -> None:
 async def _require_enabled(tx: Transaction, claim: Claim, owner: str) -> None:
     """Nobody vouches for an agent that is shut out; what was given before stands."""
     names = (claim.agent_id, owner)
-    if await at_once(tx, lambda run: any(agents.is_disabled(run, name) for name in names)):
+    if await at_once(tx, lambda run: any(agents.disabled_name(run, each) for each in names)):
         raise InvalidInput(
             "The claim's author was disabled by an administrator, so nobody can rely on its word. "
             "Claim the same in your own name and have it checked: verify_claim."

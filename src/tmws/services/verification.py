@@ -358,7 +358,7 @@ class Verification:
         async with self._database.write() as tx:
             # Of equal claims sent at once, the second has to see the first.
             await agents.lock(tx, claim.agent_id)
-            if await at_once(tx, lambda run: agents.is_disabled(run, claim.agent_id)):
+            if await at_once(tx, lambda run: agents.disabled_name(run, claim.agent_id)):
                 raise shut_out(claim.agent)
             if not await workspaces.still_stands(tx, claim.workspace, place):
                 raise _unregistered(claim.workspace)

@@ -14,7 +14,7 @@ from tmws.storage.prepared import Execute, Prepared
 from tmws.storage.tables import agents, credentials, memberships, namespaces
 
 _OF_ID = agents.c.id == sa.bindparam("of", type_=sa.String)
-_DISABLED = Prepared(sa.select(agents.c.id).where(_OF_ID, agents.c.disabled_because.is_not(None)))
+_DISABLED = Prepared(sa.select(agents.c.name).where(_OF_ID, agents.c.disabled_because.is_not(None)))
 _ID = Prepared(sa.select(agents.c.id).where(agents.c.name == sa.bindparam("name", type_=sa.String)))
 
 
@@ -70,9 +70,10 @@ async def enable(connection: AsyncConnection, agent_id: str) -> bool:
     return bool(result.rowcount)
 
 
-def is_disabled(run: Execute, agent_id: str) -> bool:
-    """Say whether an administrator shut the agent out."""
-    return bool(run(_DISABLED, {"of": agent_id}))
+def disabled_name(run: Execute, agent_id: str) -> str | None:
+    """Return the agent's name if an administrator shut it out."""
+    found = run(_DISABLED, {"of": agent_id})
+    return str(found[0][0]) if found else None
 
 
 async def lock(connection: AsyncConnection, agent_id: str) -> None:
