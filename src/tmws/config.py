@@ -78,8 +78,8 @@ class Settings(BaseSettings):
     vectors: str = "exact"
     vectors_url: SecretStr | None = None
     holdout_share: float = Field(default=0.0, ge=0.0, le=0.5, allow_inf_nan=False)
-    agent_mib: int = Field(default=256, ge=1, le=1_048_576)
-    agent_daily_writes: int = Field(default=20_000, ge=500, le=100_000_000)
+    agent_mib: int = Field(default=2048, ge=1, le=1_048_576)
+    agent_daily_writes: int = Field(default=500_000, ge=500, le=100_000_000)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("data_dir")
