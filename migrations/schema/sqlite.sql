@@ -13,8 +13,8 @@ CREATE TABLE agent_usage (
 	duration_seconds DOUBLE,
 	last_used_at BIGINT,
 	CONSTRAINT pk_agent_usage PRIMARY KEY (pattern_id, agent_id),
-	CONSTRAINT fk_agent_usage_pattern_id_patterns FOREIGN KEY(pattern_id) REFERENCES patterns (id),
-	CONSTRAINT fk_agent_usage_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (id)
+	CONSTRAINT fk_agent_usage_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (id),
+	CONSTRAINT fk_agent_usage_pattern_id_patterns FOREIGN KEY(pattern_id) REFERENCES patterns (id)
 );
 CREATE TABLE agents (
 	id VARCHAR(40) NOT NULL,
@@ -270,9 +270,9 @@ CREATE TABLE "patterns" (
 	removed_at BIGINT,
 	forgotten_at BIGINT,
 	CONSTRAINT pk_patterns PRIMARY KEY (id),
-	CONSTRAINT fk_patterns_owner_id_agents FOREIGN KEY(owner_id) REFERENCES agents (id),
+	CONSTRAINT fk_patterns_author_id_agents FOREIGN KEY(author_id) REFERENCES agents (id),
 	CONSTRAINT fk_patterns_namespace_namespaces FOREIGN KEY(namespace) REFERENCES namespaces (name),
-	CONSTRAINT fk_patterns_author_id_agents FOREIGN KEY(author_id) REFERENCES agents (id)
+	CONSTRAINT fk_patterns_owner_id_agents FOREIGN KEY(owner_id) REFERENCES agents (id)
 );
 CREATE TABLE quotas (
 	agent_id VARCHAR(40) NOT NULL,
@@ -326,8 +326,8 @@ CREATE TABLE trials (
 	shown BOOLEAN NOT NULL,
 	good DOUBLE,
 	CONSTRAINT pk_trials PRIMARY KEY (receipt_id),
-	CONSTRAINT fk_trials_pattern_id_patterns FOREIGN KEY(pattern_id) REFERENCES patterns (id),
-	CONSTRAINT fk_trials_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (id)
+	CONSTRAINT fk_trials_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (id),
+	CONSTRAINT fk_trials_pattern_id_patterns FOREIGN KEY(pattern_id) REFERENCES patterns (id)
 );
 CREATE TABLE "trust_state" (
 	kind VARCHAR(16) NOT NULL,
@@ -347,8 +347,8 @@ CREATE TABLE trusted (
 	digest VARCHAR(64) NOT NULL,
 	created_at BIGINT NOT NULL,
 	CONSTRAINT pk_trusted PRIMARY KEY (kind, name),
-	CONSTRAINT fk_trusted_workspace_workspaces FOREIGN KEY(workspace) REFERENCES workspaces (name),
-	CONSTRAINT fk_trusted_digest_artifacts FOREIGN KEY(digest) REFERENCES artifacts (digest)
+	CONSTRAINT fk_trusted_digest_artifacts FOREIGN KEY(digest) REFERENCES artifacts (digest),
+	CONSTRAINT fk_trusted_workspace_workspaces FOREIGN KEY(workspace) REFERENCES workspaces (name)
 );
 CREATE TABLE use_spans (
 	week INTEGER NOT NULL,
@@ -369,8 +369,8 @@ CREATE TABLE use_vectors (
 	revision BIGINT NOT NULL,
 	vector BLOB NOT NULL,
 	CONSTRAINT pk_use_vectors PRIMARY KEY (use_id, embedder),
-	CONSTRAINT fk_use_vectors_use_id_uses FOREIGN KEY(use_id) REFERENCES uses (id),
-	CONSTRAINT fk_use_vectors_namespace_namespaces FOREIGN KEY(namespace) REFERENCES namespaces (name)
+	CONSTRAINT fk_use_vectors_namespace_namespaces FOREIGN KEY(namespace) REFERENCES namespaces (name),
+	CONSTRAINT fk_use_vectors_use_id_uses FOREIGN KEY(use_id) REFERENCES uses (id)
 );
 CREATE TABLE use_weeks (
 	pattern_id VARCHAR(40) NOT NULL,
@@ -417,8 +417,8 @@ CREATE TABLE workspace_environments (
 	environment VARCHAR(64),
 	chosen_at BIGINT NOT NULL,
 	CONSTRAINT pk_workspace_environments PRIMARY KEY (workspace),
-	CONSTRAINT fk_workspace_environments_workspace_workspaces FOREIGN KEY(workspace) REFERENCES workspaces (name),
-	CONSTRAINT fk_workspace_environments_environment_environments FOREIGN KEY(environment) REFERENCES environments (name)
+	CONSTRAINT fk_workspace_environments_environment_environments FOREIGN KEY(environment) REFERENCES environments (name),
+	CONSTRAINT fk_workspace_environments_workspace_workspaces FOREIGN KEY(workspace) REFERENCES workspaces (name)
 );
 CREATE TABLE workspaces (
 	name VARCHAR(64) NOT NULL,

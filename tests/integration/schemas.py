@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -56,7 +57,19 @@ def of_sqlite(file: Path) -> str:
     with closing(sqlite3.connect(file)) as connection:
         script = "\n".join(f"{each};" for each in _of_sqlite(connection))
     # SQLAlchemy ends a column's line with a blank, which SQLite keeps.
-    return "\n".join(line.rstrip() for line in script.splitlines()) + "\n"
+    return "\n".join(_in_order(line.rstrip() for line in script.splitlines())) + "\n"
+
+
+def _in_order(lines: Iterable[str]) -> Iterator[str]:
+    """Sort the references of each table: where one is copied, chance orders them."""
+    for references, several in itertools.groupby(lines, lambda line: "CONSTRAINT fk_" in line):
+        run = list(several)
+        if not references:
+            yield from run
+            continue
+        *others, last = sorted(line.removesuffix(",") for line in run)
+        yield from (f"{line}," for line in others)
+        yield last + ("," if run[-1].endswith(",") else "")
 
 
 def _of_sqlite(connection: sqlite3.Connection) -> Iterator[str]:
