@@ -23,6 +23,9 @@ from tmws.storage.database import Database
 from tmws.storage.migrations import scripts
 
 FOLDER = scripts() / "schema"
+BESIDE_THE_METADATA = {"alembic_version"}
+"""Tables that no code of ours names."""
+
 CHANCE = {
     "sqlite": "lower(hex(randomblob(8)))",
     "postgresql": "substr(replace(gen_random_uuid()::text, '-', ''), 1, 16)",
@@ -50,6 +53,17 @@ async def revised(url: str) -> None:
             await connection.run_sync(alembic, "upgrade", "head")
     finally:
         await database.aclose()
+
+
+async def tables(url: str) -> set[str]:
+    """Return the names of the tables that stand there."""
+    database = Database(url)
+    try:
+        async with database.read() as connection:
+            names = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+    finally:
+        await database.aclose()
+    return set(names) - BESIDE_THE_METADATA
 
 
 def of_sqlite(file: Path) -> str:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +13,6 @@ from alembic.script import ScriptDirectory
 
 from tests.integration import schemas
 from tests.integration.services import Installation, agent, ended, learned, timed_out, verified
-from tests.patience import ENOUGH_SECONDS
-from tests.postgres import PostgresServer
 from tmws.domain import events
 from tmws.domain.agents import Administrator
 from tmws.domain.errors import BackendUnavailable
@@ -33,11 +26,7 @@ from tmws.services.analytics import StatsQuery
 from tmws.services.outcomes import CreditReport, OutcomeReport
 from tmws.storage import migrations, reliances
 from tmws.storage.columns import moment
-from tmws.storage.database import Database
 from tmws.storage.tables import metadata
-
-BESIDE_THE_METADATA = {"alembic_version"}
-"""Tables that no code of ours names."""
 
 
 def revisions() -> ScriptDirectory:
@@ -51,12 +40,6 @@ async def moved(place: Installation, direction: str, revision: str) -> None:
         await connection.run_sync(schemas.alembic, direction, revision)
 
 
-async def tables(place: Installation) -> set[str]:
-    async with place.database() as database, database.read() as connection:
-        names = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
-    return set(names) - BESIDE_THE_METADATA
-
-
 def test_the_newest_revision_is_the_one_the_code_asks_for() -> None:
     assert revisions().get_heads() == [migrations.HEAD]
 
@@ -65,9 +48,9 @@ async def test_up_from_nothing_down_to_nothing_and_up_again(installation: Instal
     installation.folder.mkdir()
     for _ in range(2):
         await moved(installation, "upgrade", "head")
-        assert await tables(installation) == set(metadata.tables)
+        assert await schemas.tables(installation.url) == set(metadata.tables)
         await moved(installation, "downgrade", "base")
-        assert await tables(installation) == set()
+        assert await schemas.tables(installation.url) == set()
     async with installation.open() as app:
         await agent(app, "alice")
         assert (await app.audit.verify()).holds
@@ -83,7 +66,7 @@ async def test_a_store_in_use_goes_down_to_nothing_and_serves_again(
         kept = await learned(app, alice, tags=("a",), level="shared", shared_with=("bob",))
         await verified(app, alice, applied=(kept.id,))
     await moved(installation, "downgrade", "base")
-    assert await tables(installation) == set()
+    assert await schemas.tables(installation.url) == set()
     (installation.folder / "ledger" / "checkpoint").unlink()
     async with installation.open() as app:
         assert await app.agents.every() == []
@@ -201,7 +184,7 @@ async def test_trials_go_down_with_their_table_and_nothing_else_does(
         assert (await app.analytics.stats(alice, StatsQuery())).uplift != UNTRIED
         kept = await app.learning.get(alice, kept.id)
     await moved(installation, "downgrade", "0013")
-    assert "trials" not in await tables(installation)
+    assert "trials" not in await schemas.tables(installation.url)
     async with installation.open(holdout_share=0.5) as app:
         assert await app.learning.get(alice, kept.id) == kept
         assert (await app.analytics.stats(alice, StatsQuery())).uplift == UNTRIED
@@ -317,60 +300,7 @@ async def test_the_migrated_schema_is_the_one_in_code(installation: Installation
 
 
 def _beside(name: str | None) -> bool:
-    return name in BESIDE_THE_METADATA
-
-
-def script(place: Installation, postgres: PostgresServer) -> str:
-    """Return the script that would write this installation's database as it is."""
-    url = sa.make_url(place.url)
-    assert url.database is not None
-    if url.get_backend_name() == "sqlite":
-        return schemas.of_sqlite(Path(url.database))
-    return schemas.of_postgres(postgres, url.database)
-
-
-def kept_script(place: Installation) -> str:
-    return schemas.kept(sa.make_url(place.url).get_backend_name())
-
-
-async def test_new_stores_are_written_by_the_script_of_what_all_revisions_make(
-    installation: Installation, postgres: PostgresServer
-) -> None:
-    """Where this fails after a new revision: `python -m tests.integration.schemas`."""
-    installation.folder.mkdir()
-    await schemas.revised(installation.url)
-    assert script(installation, postgres) == kept_script(installation)
-
-
-async def test_the_script_writes_what_it_says(
-    installation: Installation, postgres: PostgresServer
-) -> None:
-    async with installation.database() as database:
-        installation.folder.mkdir()
-        await migrations.upgrade(database)
-    assert script(installation, postgres) == kept_script(installation)
-
-
-async def test_each_store_draws_its_own_origin(tmp_path: Path) -> None:
-    origins = set()
-    for name in ("one", "two"):
-        place = Installation(f"sqlite:///{tmp_path / name}.db", tmp_path / name)
-        async with place.database() as database:
-            await migrations.upgrade(database)
-            async with database.read() as tx:
-                origins.add(await tx.scalar(sa.text("SELECT origin FROM ledger_head")))
-    assert len(origins) == 2
-
-
-async def test_a_database_that_others_use_too_goes_through_the_revisions(
-    installation: Installation,
-) -> None:
-    installation.folder.mkdir()
-    async with installation.database() as database:
-        async with database.write() as tx:
-            await tx.execute(sa.text("CREATE TABLE guests (name TEXT)"))
-        await migrations.upgrade(database)
-    assert await tables(installation) == {*metadata.tables, "guests"}
+    return name in schemas.BESIDE_THE_METADATA
 
 
 async def test_a_second_start_changes_nothing(installation: Installation) -> None:
@@ -399,81 +329,3 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
 
 async def test_the_scripts_are_found_in_the_wheel_and_beside_the_sources() -> None:
     assert (migrations.scripts() / "env.py").exists()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path | None]:
-    """A folder on a disk of two megabytes, None where this user cannot mount one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    options = ("-t", "tmpfs", "-o", "size=2m")
-    mounted = subprocess.run(["mount", *options, "tmpfs", str(folder)], check=False)
-    if mounted.returncode:
-        yield None
-        return
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-FILLER = """
-import asyncio, resource, signal, sys
-from pathlib import Path
-from typing import Any
-from tests.integration import schemas
-from tests.integration.services import Installation, agent, learned
-from tmws.domain import events
-from tmws.domain.errors import BackendUnavailable
-
-async def main(folder: str, limit: int) -> None:
-    place = Installation(f"sqlite:///{folder}/tmws.db", Path(folder))
-    async with place.open() as app:
-        alice = await agent(app, "alice")
-        if limit:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        for number in range(500):
-            try:
-                kept = await learned(app, alice, f"p{number}", data={"x": "y" * 20_000})
-            except BackendUnavailable as full:
-                print("FULL", full.retryable, full.message)
-                return
-            print("KEPT", kept.id, flush=True)
-
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
-"""
-
-
-async def test_a_full_disk_is_said_and_costs_nothing_that_was_acknowledged(
-    small_disk: Path | None, tmp_path: Path
-) -> None:
-    folder, limit = (small_disk, 0) if small_disk else (tmp_path / "data", 2 * 1024 * 1024)
-    root = Path(__file__).parents[2]
-    run = subprocess.run(  # noqa: ASYNC221  # nothing else runs here
-        [sys.executable, "-c", FILLER, str(folder), str(limit)],
-        env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
-        capture_output=True,
-        text=True,
-        timeout=ENOUGH_SECONDS,
-        check=True,
-    )
-    lines = run.stdout.splitlines()
-    kept = [line.split()[1] for line in lines if line.startswith("KEPT")]
-    assert lines[-1].startswith("FULL True The database did not answer:"), run.stdout[-500:]
-    assert len(kept) > 10
-    assert await found(folder) == len(kept)
-
-
-async def found(folder: Path) -> int:
-    """Count what the store holds and check that its words and vectors are whole."""
-    database = Database(f"sqlite:///{folder}/tmws.db")
-    try:
-        async with database.read() as connection:
-            assert await connection.scalar(sa.text("PRAGMA integrity_check")) == "ok"
-            counts = {
-                await connection.scalar(sa.text(f"SELECT count(*) FROM {table}"))
-                for table in ("patterns", "documents", "vectors")
-            }
-    finally:
-        await database.aclose()
-    [count] = counts
-    return int(count)
