@@ -220,6 +220,30 @@ async def test_an_item_that_breaks_a_rule_keeps_all_out_whatever_it_resembles(ap
         await app.transfer.take(alice, [broken], progress=silent)
 
 
+async def test_a_refused_item_is_named_by_its_place_in_the_file(app: App) -> None:
+    """The attack: items that are left out before it, so that another would be blamed."""
+    alice = await agent(app, "alice", "home")
+    await learned(app, alice, "retry")
+    items = [
+        Incoming(pattern(name)) for name in ("retry", "wait", "wait", "re\u202etry", "a\u202eb")
+    ]
+    seen = await app.transfer.examine(alice, items)
+    with pytest.raises(BatchRefused, match=r"2 of 5 items.*\[3\] .*\[4\] ") as refused:
+        await app.transfer.take(alice, items, progress=silent)
+    assert [each.index for each in refused.value.problems] == [3, 4]
+    assert refused.value.problems == seen.problems
+
+
+async def test_items_of_one_name_say_how_alike_they_are(app: App) -> None:
+    alice = await agent(app, "alice", "home")
+    said = ("wait between calls", "wait between calls", "ask somebody else")
+    items = [Incoming(pattern("retry", summary=each)) for each in said]
+    same, other = (await app.transfer.examine(alice, items)).duplicates
+    assert (same.like, same.similarity) == ("item 0", 1.0)
+    assert other.like == "item 0"
+    assert 0.0 < other.similarity < 0.5
+
+
 async def test_an_export_of_nothing_comes_in_as_nothing(app: App) -> None:
     alice, bob = await agent(app, "alice", "home"), await agent(app, "bob", "work")
     rows = await exported(app, alice)
@@ -246,10 +270,12 @@ def test_entities_of_the_memory_server_become_patterns() -> None:
         "",
         "nonsense",
         '{"type":"entity","name":"Shop","observations":[]}',
+        '{"type":"relation","from":"Nobody","to":"Shop","relationType":"runs"}',
     ]
-    wrong, found, alone = memory_server.read(rows, source="m.jsonl")
+    wrong, loose, found, alone = memory_server.read(rows, source="m.jsonl")
     assert isinstance(wrong, Unreadable)
     assert wrong.where == "line 4"
+    assert loose == Unreadable("line 6", "a relation from an entity that the file does not hold")
     assert isinstance(alone, Found)
     assert (alone.incoming.draft.category, alone.incoming.draft.data) == (
         "entity",
@@ -301,6 +327,22 @@ def test_folders_of_markdown_become_patterns() -> None:
         ("style", "rule", "Short words."),
     ]
     assert drafts[1].tags == ("pdf-x",)
+
+
+def test_fields_of_either_form_name_describe_and_tag() -> None:
+    """As people write them, who know no YAML."""
+    files = [
+        ("rules/ts.mdc", "---\ntags: Type Script, web,\ndescription: [short, words]\n---\nB"),
+        ("a/NOTE.MD", "---\nname: [a, b]\ntags:\n---\n# Title\nSaid below it.\n\nMore."),
+        ("b/only.md", "# Title\n"),
+    ]
+    drafts = [each.incoming.draft for each in markdown.read(iter(files), source="dot")
+              if isinstance(each, Found)]  # fmt: skip
+    assert [(each.name, each.summary, {*each.tags}) for each in drafts] == [
+        ("ts", "short, words", {"type-script", "web"}),
+        ("a, b", "Said below it.", set()),
+        ("only", "", set()),
+    ]
 
 
 @given(st.text(max_size=300))
@@ -387,6 +429,21 @@ def test_files_that_windows_wrote_are_read_like_others(tmp_path: Path) -> None:
         assert (
             tmws("patterns", "show", row["id"], "--json", data=tmp_path).document()["data"] == said
         )
+
+
+def test_of_a_project_what_others_wrote_is_left_out_and_told(tmp_path: Path) -> None:
+    """The attack: packages by the thousand, whose own notes would come in as this project's."""
+    project = tmp_path / "project"
+    for place in (".claude/agents", "web/node_modules/left-pad", ".venv/lib", ".git"):
+        (project / place).mkdir(parents=True)
+        (project / place / "One.MD").write_text(f"Said in {place}.")
+    rows = tmws("patterns", "import", str(project), "--json", data=tmp_path / "data").document()
+    assert [row["where"] for row in rows if row["problem"] is None] == [".claude/agents/One.MD"]
+    assert {row["where"] for row in rows if row["problem"] is not None} == {
+        ".git",
+        ".venv",
+        "web/node_modules",
+    }
 
 
 def test_a_stream_without_an_end_is_left(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ class Seen:
         for term in self._terms[index]:
             self._holders[term].append(index)
 
+    def similarity(self, index: int, terms: Sequence[str]) -> float:
+        """Return how alike a text is to the one kept at a place."""
+        return similarity(terms, tuple(self._terms[index]))
+
     def like(self, terms: Sequence[str]) -> tuple[int, float] | None:
         """Return the text that is most like this one, if it is nearly the same."""
         held = frozenset(terms)
@@ -35,6 +39,6 @@ class Seen:
         enough = len(held) - int(NEARLY_THE_SAME * len(held)) + 1
         rarest = sorted(held, key=lambda term: (len(self._holders.get(term, ())), term))[:enough]
         near = {index for term in rarest for index in self._holders.get(term, ())}
-        ranked = [(similarity(terms, tuple(self._terms[index])), -index) for index in near]
+        ranked = [(self.similarity(index, terms), -index) for index in near]
         best, place = max(ranked, default=(0.0, 0))
         return (-place, best) if best >= NEARLY_THE_SAME else None

@@ -13,11 +13,14 @@ from tmws.domain.canonical import Json
 
 _FENCE = "---"
 _NAME = re.compile(r"[A-Za-z_][\w .-]*")
+_QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:''|[^'])*'"
+_ITEM = re.compile(rf"\s*({_QUOTED}|[^,]*?)\s*(?:,|$)")
+_BEFORE_A_COMMENT = re.compile(rf"({_QUOTED})\s+#.*")
 
 
 def split(text: str) -> tuple[dict[str, Json], str]:
     """Return the fields at the head of a text, and the body below them."""
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = text.removeprefix("\ufeff").split("\n")
     if not lines or lines[0].rstrip() != _FENCE:
         return {}, text
     for end in range(1, len(lines)):
@@ -35,7 +38,7 @@ def _fields(lines: list[str]) -> dict[str, Json]:
         if not colon or not _NAME.fullmatch(key) or first[:1] not in {"", " ", "\t"}:
             continue
         block = place
-        while block < len(lines) and (not lines[block].strip() or lines[block][0] in " \t-"):
+        while block < len(lines) and (not lines[block].strip() or lines[block][0] in " \t-]"):
             block += 1
         found[key.strip()] = _value(first.strip(), lines[place:block])
         place = block
@@ -48,9 +51,10 @@ def _value(first: str, block: list[str]) -> Json:
     items = [line.strip() for line in block if line.strip()]
     if not first and items and all(item.startswith("-") for item in items):
         return [_scalar(item[1:].strip()) for item in items]
-    if first.startswith("[") and first.endswith("]"):
-        return [_scalar(part.strip()) for part in first[1:-1].split(",") if part.strip()]
-    return _scalar(" ".join([first, *items]).strip())
+    whole = " ".join([first, *items]).strip()
+    if whole.startswith("[") and whole.endswith("]"):
+        return [_scalar(part) for part in _ITEM.findall(whole[1:-1]) if part]
+    return _scalar(whole)
 
 
 def _text(block: list[str], *, folded: bool) -> str:
@@ -60,6 +64,8 @@ def _text(block: list[str], *, folded: bool) -> str:
 
 
 def _scalar(text: str) -> str:
+    if alone := _BEFORE_A_COMMENT.fullmatch(text):
+        text = alone[1]
     if len(text) > 1 and text[0] == text[-1] == '"':
         try:
             return str(json.loads(text))

@@ -18,7 +18,7 @@ from tmws.exchange.found import Found, Unreadable, shortened, slug
 def read(lines: Iterable[str], *, source: str) -> Iterator[Found | Unreadable]:
     """Yield a pattern for each entity, with its observations and what it relates to."""
     entities: list[tuple[str, str, str, list[str]]] = []
-    relations: dict[str, list[Json]] = defaultdict(list)
+    relations: dict[str, list[tuple[str, Json]]] = defaultdict(list)
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -28,14 +28,17 @@ def read(lines: Iterable[str], *, source: str) -> Iterator[Found | Unreadable]:
                 kind = str(beside.get("entityType", ""))
                 entities.append((where, name, kind, [str(each) for each in told]))
             case {"type": "relation", "from": str(start), "to": str(end), "relationType": kind}:
-                relations[start].append({"to": end, "type": str(kind)})
+                relations[start].append((where, {"to": end, "type": str(kind)}))
             case _:
                 yield Unreadable(where, "neither an entity nor a relation of the memory server")
+    for start in sorted(relations.keys() - {name for _, name, _, _ in entities}):
+        for where, _ in relations[start]:
+            yield Unreadable(where, "a relation from an entity that the file does not hold")
     made = Provenance(Origin.IMPORTED, f"memory server: {source}")
     for where, name, kind, observations in entities:
         data: dict[str, Json] = {"observations": observations}
-        if related := relations[name]:
-            data["relations"] = related
+        if name in relations:
+            data["relations"] = [relation for _, relation in relations[name]]
         draft = PatternDraft(
             name=name,
             category=slug(kind, otherwise="entity"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from tmws.domain import alike
 from tmws.domain import patterns as rules
 from tmws.domain.agents import AccessLevel, Agent, may_name
-from tmws.domain.batches import Incoming, Problem, require_count
+from tmws.domain.batches import BatchRefused, Incoming, Problem, require_count
 from tmws.domain.errors import TmwsError
 from tmws.domain.patterns import Pattern, PatternDraft, searchable
 from tmws.domain.text import terms
@@ -104,22 +104,23 @@ class Transfer:
         duplicates = await self._duplicates(agent, items)
         left, unknown = await self._with_known_readers(_without_taken(items, duplicates))
         problems = await self._storing.check(agent, [item for _, item in left])
-        places = [index for index, _ in left]
-        problems = tuple(replace(each, index=places[each.index]) for each in problems)
-        return Arrival({}, duplicates, problems, unknown)
+        return Arrival({}, duplicates, _at(left, problems), unknown)
 
     async def take(self, agent: Agent, items: Sequence[Incoming], *, progress: Progress) -> Arrival:
         """Store the items whose names are free, in one transaction: all of them or none.
 
         Raises:
-            BatchRefused: items break rules.
+            BatchRefused: items break rules; it names them by their places among all.
             InvalidInput: there are too many items.
         """
         if items:  # an export of nothing is one, too
             require_count(len(items), most=MOST_IMPORTED)
         duplicates = await self._duplicates(agent, items)
         left, unknown = await self._with_known_readers(_without_taken(items, duplicates))
-        stored = await self._storing.all(agent, [item for _, item in left], progress=progress)
+        try:
+            stored = await self._storing.all(agent, [item for _, item in left], progress=progress)
+        except BatchRefused as refused:
+            raise BatchRefused(_at(left, refused.problems), of=len(items)) from refused
         places = [index for index, _ in left]
         return Arrival(dict(zip(places, stored.ids, strict=True)), duplicates, (), unknown)
 
@@ -155,7 +156,8 @@ class Transfer:
                 if twin := await _of_same_name(connection, agent, draft, words):
                     found.append(Duplicate(index, *twin, same_name=True))
                 elif first != index:
-                    found.append(Duplicate(index, f"item {first}", 1.0, same_name=True))
+                    alikeness = seen.similarity(first, words)
+                    found.append(Duplicate(index, f"item {first}", alikeness, same_name=True))
                 elif near := await self._nearest(connection, agent, words) or seen.like(words):
                     like, similarity = near
                     name = f"item {like}" if isinstance(like, int) else like
@@ -186,6 +188,11 @@ def _without_taken(
 ) -> list[tuple[int, Incoming]]:
     taken = {duplicate.index for duplicate in duplicates if duplicate.same_name}
     return [(index, item) for index, item in enumerate(items) if index not in taken]
+
+
+def _at(items: Sequence[tuple[int, Incoming]], problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return the problems of these items by the places that the items have in the file."""
+    return tuple(replace(each, index=items[each.index][0]) for each in problems)
 
 
 def _readers(item: Incoming) -> frozenset[str]:

@@ -20,6 +20,10 @@ from tmws.exchange.front_matter import split
         ("tools: [Read, 'Bash', ]", {"tools": ["Read", "Bash"]}),
         ("tools:\n  - Read\n  - Bash", {"tools": ["Read", "Bash"]}),
         ("tools:\n- Read\n\n- Bash", {"tools": ["Read", "Bash"]}),
+        ("tools: [\n  Read,\n  Bash\n]\nname: a", {"tools": ["Read", "Bash"], "name": "a"}),
+        ("globs: ['a/{b,c}.ts', \"d, e\", f]", {"globs": ["a/{b,c}.ts", "d, e", "f"]}),
+        ('tools: ["a, b]', {"tools": ['"a', "b"]}),
+        ('name: "a # b" # c', {"name": "a # b"}),
         ("tools:", {"tools": ""}),
         ("about: one\n  two", {"about": "one two"}),
         ("about: |\n  one\n    two\n\n  three", {"about": "one\n  two\n\nthree"}),
@@ -41,3 +45,9 @@ def test_without_a_fence_at_its_start_and_its_end_a_text_is_all_body(text: str) 
 
 def test_a_mark_of_the_byte_order_and_dots_for_a_fence_are_taken() -> None:
     assert split("\ufeff--- \nname: a\n...\n\nbody\n") == ({"name": "a"}, "body")
+
+
+def test_lines_end_where_editors_end_them() -> None:
+    """The attack: what only Unicode calls the end of a line, in a text that means it."""
+    body = "one\x0ctwo\u2028three\x85four"
+    assert split(f"---\nname: a\u2028b\n---\n{body}") == ({"name": "a\u2028b"}, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from tmws.services.transfer import Arrival
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
 LARGEST_NOTE_BYTES = LARGEST_DATA_BYTES
 MOST_FILES = 10_000
+NOT_WRITTEN = frozenset({".git", ".venv", "node_modules", "site-packages", "venv"})
+"""Folders of a project that hold other people's files by the thousand."""
 _MOST_NAMED = 10
 
 
@@ -155,7 +158,7 @@ def _found(source: Path, importer: Agent) -> Iterator[Found | Unreadable]:
     if isinstance(text, Unreadable):
         raise InvalidInput(f"{source}: {text.message}")
     rows = text.split("\n")
-    if source.suffix in markdown.SUFFIXES:
+    if markdown.is_one(source):
         yield from markdown.read(iter([(source.name, text)]), source=source.name)
     elif rows and lines.is_ours(rows[0]):
         yield from lines.read(rows, importer=importer)
@@ -164,11 +167,7 @@ def _found(source: Path, importer: Agent) -> Iterator[Found | Unreadable]:
 
 
 def _in_folder(folder: Path) -> Iterator[Found | Unreadable]:
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix in markdown.SUFFIXES and _may_be_a_note(path)
-    )
+    paths, passed = _notes(folder)
     if len(paths) > MOST_FILES:
         raise InvalidInput(f"{folder} holds {len(paths)} files; the limit is {MOST_FILES}.")
     texts = [
@@ -177,6 +176,26 @@ def _in_folder(folder: Path) -> Iterator[Found | Unreadable]:
     readable = ((where, text) for where, text in texts if isinstance(text, str))
     yield from markdown.read(readable, source=folder.name)
     yield from (replace(text, where=where) for where, text in texts if isinstance(text, Unreadable))
+    yield from passed
+
+
+def _notes(folder: Path) -> tuple[list[Path], list[Unreadable]]:
+    """Return the Markdown files below a folder, and the folders that were not looked into."""
+    found: list[Path] = []
+    passed: list[Unreadable] = []
+
+    def left(place: Path, why: str) -> None:
+        passed.append(Unreadable(place.relative_to(folder).as_posix(), why))
+
+    def unread(error: OSError) -> None:
+        left(Path(error.filename), str(error.strerror))
+
+    for place, folders, names in os.walk(folder, onerror=unread):
+        for name in NOT_WRITTEN & {*folders}:
+            left(Path(place, name), "holds what was installed or recorded, no patterns")
+            folders.remove(name)
+        found += [Path(place, name) for name in names if markdown.is_one(Path(name))]
+    return sorted(filter(_may_be_a_note, found)), sorted(passed, key=lambda each: each.where)
 
 
 def _may_be_a_note(path: Path) -> bool:
