@@ -7,12 +7,12 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tmws.domain.errors import BackendUnavailable, InvalidInput, TmwsError
+from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput, TmwsError
 from tmws.domain.ranking import Arm
 from tmws.ports import Clock, Embedder, Recipe, Vector
 from tmws.services.pauses import Pause
 from tmws.storage import documents, serving
-from tmws.storage.database import Database
+from tmws.storage.database import Database, Transaction
 from tmws.storage.documents import Kind
 from tmws.storage.prepared import at_once
 from tmws.storage.serving import Place, Stage
@@ -153,9 +153,8 @@ class Models:
             return True
         embedder = await self.embedder(recipe)
         async with self._database.read() as connection:
-            for kind in Kind:
-                if await documents.lacking(connection, kind=kind, embedder=embedder.id, limit=1):
-                    return False
+            if await _lacks(connection, embedder.id):
+                return False
         self._complete.add(recipe)
         return True
 
@@ -182,9 +181,8 @@ class Models:
         async with self._database.write() as tx:
             if coming not in await at_once(tx, serving.places):
                 return False
-            for kind in Kind:
-                if await documents.lacking(tx, kind=kind, embedder=coming.embedder, limit=1):
-                    return False
+            if await _lacks(tx, coming.embedder):
+                return False
             await serving.clear(tx, coming.arm, (Stage.COMING,))
             now = self._clock.now()
             await serving.put(
@@ -216,6 +214,29 @@ class Models:
         if spoken.shortfalls:
             raise BackendUnavailable(" ".join(sorted(spoken.shortfalls)))
         return ", ".join(f"{arm.value} by {name}" for arm, name in spoken.embedders.items())
+
+    async def require_all_read(self) -> None:
+        """Return if the models of the settings serve, and nothing is stored that they did not read.
+
+        Raises:
+            BackendUnavailable: one of them does not answer.
+            Conflict: one of them does, and yet is not through.
+        """
+        stored = await self.places()
+        for arm, recipe in self._wanted.items():
+            embedder = await self.embedder(recipe)
+            serves = any(
+                place.arm == arm.value and _is(place, Stage.SERVING, embedder.id)
+                for place in stored
+            )
+            async with self._database.read() as connection:
+                if serves and not await _lacks(connection, embedder.id):
+                    continue
+            await self.embed(recipe, ["a short text"])
+            raise Conflict(
+                f"{embedder.id} has not read everything: another process is reading, or the model "
+                "refused a text, as the log says. Look again: tmws vectors status."
+            )
 
     async def aclose(self) -> None:
         """Let go of every model."""
@@ -256,6 +277,14 @@ def _serving(stored: list[Place], arm: Arm) -> Recipe | None:
         if place.arm == arm.value and place.stage is Stage.SERVING:
             return place.recipe
     return None
+
+
+async def _lacks(connection: Transaction, embedder: str) -> bool:
+    """Say whether something is stored that a model has not read."""
+    for kind in Kind:
+        if await documents.lacking(connection, kind=kind, embedder=embedder, limit=1):
+            return True
+    return False
 
 
 def _is(place: Place, stage: Stage, embedder: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import structlog
 
 from tmws.domain.analytics import week_of
-from tmws.domain.errors import TmwsError
+from tmws.domain.errors import Conflict, TmwsError
 from tmws.ports import Clock, Recipe
 from tmws.services.models import Models
 from tmws.services.nearest import Block, Nearest
@@ -119,6 +119,20 @@ class Upkeep:
         """Work until there is nothing left to do that can be done."""
         await self._models.announce()
         await self._work()
+
+    async def require_filled(self) -> None:
+        """Return if there is nothing left to read, nor for an index to take over.
+
+        Raises:
+            BackendUnavailable: a model or the index does not answer.
+            Conflict: another process is at it.
+        """
+        await self._models.require_all_read()
+        if behind := sum(state.behind or 0 for state in await self.status()):
+            raise Conflict(
+                f"The index is behind by {behind}: another process is feeding it. Look again: "
+                "tmws vectors status."
+            )
 
     async def _work(self) -> None:
         more = True

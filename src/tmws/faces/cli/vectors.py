@@ -35,6 +35,7 @@ async def fill(app: App, printer: Printer) -> None:
     """Do now what a running server does beside its requests: read, switch, and feed the index."""
     await app.upkeep.fill()
     await _show(app, printer)
+    await app.upkeep.require_filled()
 
 
 async def _show(app: App, printer: Printer) -> None:
