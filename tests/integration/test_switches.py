@@ -58,7 +58,7 @@ async def test_every_action_has_its_gate_in_every_process(installation: Installa
         alice = await agent(server, "alice")
         for action, call in CALLS.items():
             await office.tools.disable(action.value, reason="maintenance until noon", by="ann")
-            with pytest.raises(ToolDisabled, match=f"{action.value} is switched off.*until noon"):
+            with pytest.raises(ToolDisabled, match=f"{action.value} was switched off.*until noon"):
                 await call(server, alice)
             assert await office.tools.enable(action.value, reason="done", by="ann")
             with contextlib.suppress(NotFound):  # the gate is open: it was looked for
@@ -104,7 +104,7 @@ async def test_an_unknown_tool_is_refused_with_those_there_are(app: App) -> None
             await act("shell", reason="x", by="ann")
 
 
-@pytest.mark.parametrize("reason", ["", "x" * 201, "two\nlines"])
+@pytest.mark.parametrize("reason", ["", "x" * 501, "two\nlines"])
 async def test_a_switch_needs_a_reason_that_can_be_shown(app: App, reason: str) -> None:
     with pytest.raises(InvalidInput, match="Reason"):
         await app.tools.disable("recall", reason=reason, by="ann")

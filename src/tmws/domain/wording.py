@@ -7,6 +7,8 @@ import unicodedata
 
 from tmws.domain.errors import InvalidInput
 
+LONGEST_REASON = 500
+
 _FORMAT_ALLOWED = frozenset("\u200c\u200d")  # joiners that several scripts and emoji need
 _CONTROL_ALLOWED = frozenset("\n\r\t")
 
@@ -41,6 +43,15 @@ def require_text(value: str, *, what: str, longest: int, multiline: bool = False
     if len(text) > longest:
         raise InvalidInput(f"{what} has {len(text)} characters; the limit is {longest}.")
     return text
+
+
+def require_reason(value: str) -> str:
+    """Return why an administrator does something, as the ledger and others are told.
+
+    Raises:
+        InvalidInput: it is no line of text that `require_text` lets pass, or too long.
+    """
+    return require_text(value, what="Reason", longest=LONGEST_REASON)
 
 
 def require_printable(value: str, *, what: str, multiline: bool = False) -> None:

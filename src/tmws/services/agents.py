@@ -18,14 +18,13 @@ from tmws.domain.agents import (
 from tmws.domain.canonical import sha256_hex
 from tmws.domain.errors import Conflict, NotFound, PermissionDenied
 from tmws.domain.ids import CHANCE_BYTES, new_id
-from tmws.domain.wording import require_text
+from tmws.domain.wording import require_reason
 from tmws.ports import Chance, Clock
 from tmws.services.notary import Notary
 from tmws.storage import agents, claims
 from tmws.storage.database import Database, Transaction
 
 _SECRET_BYTES = 32
-_LONGEST_REASON = 200
 _SECRET_PREFIX = "tmws_"  # noqa: S105  # lets secret scanners recognise a leaked one
 
 
@@ -117,7 +116,7 @@ class Agents:
             NotFound: no agent has this name.
             InvalidInput: the reason is empty or too long.
         """
-        told = require_text(reason, what="Reason", longest=_LONGEST_REASON)
+        told = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             agent = await _known(tx, name)
@@ -138,7 +137,7 @@ class Agents:
             NotFound: no agent has this name.
             InvalidInput: the reason is empty or too long.
         """
-        told = require_text(reason, what="Reason", longest=_LONGEST_REASON)
+        told = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             agent = await _known(tx, name)

@@ -24,7 +24,7 @@ from tmws.domain.trust.log import History, replay, unlinked
 from tmws.domain.trust.model import EARLIER, VERSION
 from tmws.domain.trust.nightly import is_due
 from tmws.domain.trust.reference import drawn
-from tmws.domain.wording import require_text
+from tmws.domain.wording import require_reason
 from tmws.ports import Clock
 from tmws.services.counting import count_again
 from tmws.services.notary import Notary
@@ -33,7 +33,6 @@ from tmws.storage.database import Database, Transaction
 from tmws.storage.evidence import Entry
 from tmws.storage.turns import turn
 
-LONGEST_REASON = 500
 _FIRST_LOOK_SECONDS, _LOOK_SECONDS = 30.0, 600.0
 _log = structlog.get_logger()
 
@@ -55,7 +54,7 @@ class Corrections:
             InvalidInput: there is no reason.
             NotFound: no verdict of this claim is counted.
         """
-        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        reason = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             receipt = await self._notary.append(
@@ -79,7 +78,7 @@ class Corrections:
             InvalidInput: there is no reason.
             NotFound: no verdict of this claim is withdrawn.
         """
-        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        reason = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             receipt = await self._notary.append(
@@ -104,7 +103,7 @@ class Corrections:
             NotFound: no agent has one of the names.
             Conflict: the second counts for the first already.
         """
-        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        reason = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             agent, owner = await _named(tx, agent_name), await _named(tx, owner_name)
@@ -131,7 +130,7 @@ class Corrections:
             NotFound: no agent has the name.
             Conflict: it is linked to nobody.
         """
-        reason = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        reason = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             await self._notary.turn(tx)

@@ -23,6 +23,6 @@ class Gate:
         off = await self._database.glance_at_once(switches.disabled)
         if action.value in off:
             raise ToolDisabled(
-                f"{action.value} is switched off by an administrator ({off[action.value]}). "
-                "Do not retry; go on without it."
+                f"{action.value} was switched off by an administrator. Do not retry; go on "
+                f"without it. Why it is off: {off[action.value]}"
             )

@@ -15,7 +15,7 @@ from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.quotas import WRITE
 from tmws.domain.trust.reliance import TERM, Answer, Risk, Stake, require_askable
 from tmws.domain.verifications import Claim
-from tmws.domain.wording import require_text
+from tmws.domain.wording import require_reason
 from tmws.ports import Chance, Clock
 from tmws.services.exposure import exposure
 from tmws.services.gate import Gate
@@ -45,7 +45,6 @@ _SAID = {
         "{most:.2f} is left for you. Ask for less, or let go of what you need no longer: {let_go}."
     ),
 }
-_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +188,7 @@ class Reliance:
             InvalidInput: nothing stands on the claim, or there is no reason.
             NotFound: there is no such claim.
         """
-        reason = require_text(reason, what="Reason", longest=_LONGEST_REASON)
+        reason = require_reason(reason)
         async with self._database.write() as tx:
             claim = await _known(tx, claim_id)
             agent = None if of is None else await agents.named(tx, of)

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from tmws.domain import events
 from tmws.domain.actions import Action
 from tmws.domain.errors import NotFound
-from tmws.domain.wording import require_text
+from tmws.domain.wording import require_reason
 from tmws.ports import Clock
 from tmws.services.notary import Notary
 from tmws.storage import switches
 from tmws.storage.database import Database
-
-LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Switches:
             InvalidInput: the reason is empty or too long.
         """
         _require_tool(tool)
-        told = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        told = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             await switches.disable(tx, tool, reason=told, at=now)
@@ -69,7 +67,7 @@ class Switches:
             InvalidInput: the reason is empty or too long.
         """
         _require_tool(tool)
-        told = require_text(reason, what="Reason", longest=LONGEST_REASON)
+        told = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             if not await switches.enable(tx, tool):

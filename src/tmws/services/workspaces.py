@@ -10,14 +10,13 @@ from tmws.domain.agents import require_name
 from tmws.domain.environments import Environment
 from tmws.domain.errors import Conflict, NotFound
 from tmws.domain.snapshots import Snapshot
-from tmws.domain.wording import require_text
+from tmws.domain.wording import require_reason
 from tmws.ports import Clock, WorkspaceReader
 from tmws.services.notary import Notary
 from tmws.storage import claims, environments, trusted, workspaces
 from tmws.storage.database import Database, Transaction
 from tmws.storage.trusted import Kept, Kind
 
-_LONGEST_REASON = 200
 _REMOVED: dict[Kind, Callable[..., events.Event]] = {
     Kind.REF: events.trusted_ref_removed,
     Kind.HELD: events.held_check_removed,
@@ -127,7 +126,7 @@ class Workspaces:
             Conflict: claims about it are being checked.
             InvalidInput: the reason is empty or too long.
         """
-        told = require_text(reason, what="Reason", longest=_LONGEST_REASON)
+        told = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
             known = await workspaces.find(tx, name)
