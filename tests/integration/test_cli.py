@@ -103,6 +103,7 @@ def test_acts_on_trust_need_a_reason_and_stand_in_the_ledger(tmp_path: Path) -> 
         tmws("agents", "create", name, data=tmp_path)
     without = tmws("trust", "link", "builder2", "builder", data=tmp_path)
     linked = tmws("trust", "link", "builder2", "builder", "--reason", "one", data=tmp_path)
+    again = tmws("trust", "link", "builder2", "builder", "--reason", "one", data=tmp_path)
     circle = tmws("trust", "link", "builder", "builder2", "--reason", "one", data=tmp_path)
     unknown = tmws("trust", "withdraw", "claim_0", "--reason", "x", data=tmp_path)
     fitted = tmws("trust", "refit", "--json", data=tmp_path).document()
@@ -111,6 +112,8 @@ def test_acts_on_trust_need_a_reason_and_stand_in_the_ledger(tmp_path: Path) -> 
     ledger = tmws("ledger", "verify", "--json", data=tmp_path)
 
     assert (without.status, linked.status, circle.status, unknown.status) == (2, 0, 4, 3)
+    assert again.status == 0
+    assert "was linked to builder before; nothing was written" in " ".join(again.output.split())
     assert fitted == {"verdicts": 0}
     assert (ledger.status, ledger.document()["entries"]) == (0, 4)
     feedback = json.loads(file.read_text())

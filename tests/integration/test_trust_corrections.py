@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
@@ -76,6 +77,43 @@ async def test_linked_identities_share_their_evidence(
     with pytest.raises(NotFound, match="No agent is named"):
         await app.corrections.link("bob", "nobody", reason="x", by="ann")
     await require_sound(app)
+
+
+async def test_a_link_that_stands_is_not_written_again(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    for name in ("bob", "carol"):
+        await agent(app, name)
+    await decided(app, installation, alice, held=True)
+    link, unlink = app.corrections.link, app.corrections.unlink
+    assert await link("alice", "bob", reason="same keys", by="ann")
+    before = await app.audit.verify()
+    assert not await link("alice", "bob", reason="told twice", by="bert")
+    assert await app.audit.verify() == before
+    assert await link("bob", "carol", reason="same keys", by="ann")
+    assert not await link("alice", "bob", reason="as it was", by="ann")
+    assert (await app.trust.show(alice)).linked_to == "carol"
+    # Not the same: it stays when bob turns out to be another.
+    assert await link("alice", "carol", reason="her own keys", by="ann")
+    await unlink("bob", reason="another's keys", by="ann")
+    assert (await app.trust.show(alice)).linked_to == "carol"
+    await unlink("alice", reason="another's keys", by="ann")
+    assert await link("alice", "bob", reason="same keys after all", by="ann")
+    await require_sound(app)
+
+
+async def test_a_link_that_is_sent_by_two_is_written_once(installation: Installation) -> None:
+    async with installation.open() as one, installation.open() as other:
+        for name in ("alice", "bob"):
+            await agent(one, name)
+        done = await asyncio.gather(
+            *(
+                each.corrections.link("alice", "bob", reason="one owner", by="ann")
+                for each in (one, other) * 2
+            )
+        )
+        assert sorted(done) == [False, False, False, True]
+        assert (await one.audit.verify()).size == 3
 
 
 async def test_acts_that_were_a_mistake_are_taken_back_and_leave_the_scores_of_before(

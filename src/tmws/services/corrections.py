@@ -95,8 +95,8 @@ class Corrections:
                 await count_again(tx, pattern_id)
         self._notary.publish(receipt)
 
-    async def link(self, agent_name: str, owner_name: str, *, reason: str, by: str) -> None:
-        """Let what one agent did and does count for another.
+    async def link(self, agent_name: str, owner_name: str, *, reason: str, by: str) -> bool:
+        """Let what one agent did and does count for another; say whether it did not before.
 
         Raises:
             InvalidInput: there is no reason.
@@ -106,6 +106,7 @@ class Corrections:
         reason = require_reason(reason)
         now = self._clock.now()
         async with self._database.write() as tx:
+            await self._notary.turn(tx)
             agent, owner = await _named(tx, agent_name), await _named(tx, owner_name)
             if agent.id == owner.id:
                 raise Conflict(f"{agent.name!r} is one agent already.")
@@ -113,12 +114,15 @@ class Corrections:
                 raise Conflict(
                     f"{owner.name!r} counts for {agent.name!r} already; it cannot be both ways."
                 )
+            entries = await evidence.every(tx)
+            if await _is_linked(tx, entries, agent.id, owner.id):
+                return False
             receipt = await self._notary.append(
                 tx, events.identities_linked(agent.id, owner.id, reason=reason, by=by, at=now)
             )
-            link = Link(agent.id, owner.id, reason, by, now)
-            await self._fit(tx, await evidence.every(tx), link)
+            await self._fit(tx, entries, Link(agent.id, owner.id, reason, by, now))
         self._notary.publish(receipt)
+        return True
 
     async def unlink(self, agent_name: str, *, reason: str, by: str) -> None:
         """Let an agent that was linked count for itself again, with whoever it stood for.
@@ -275,6 +279,16 @@ async def _links(tx: Transaction, entries: Sequence[Entry]) -> list[Link]:
         elif isinstance(act, Unlink):
             standing = unlinked(standing, act.agent)
     return standing
+
+
+async def _is_linked(
+    tx: Transaction, entries: Sequence[Entry], agent_id: str, owner_id: str
+) -> bool:
+    """Say whether the agent was linked to this very owner, and to nobody since."""
+    if await evidence.owner_of(tx, agent_id) != await evidence.owner_of(tx, owner_id):
+        return False
+    led = [link.owner for link in await _links(tx, entries) if link.agent == agent_id]
+    return led[-1:] == [owner_id]
 
 
 async def _store(tx: Transaction, history: History, entries: Sequence[Entry]) -> trust.State:

@@ -282,8 +282,10 @@ async def restore(app: App, printer: Printer, claim_id: str, reason: str) -> Non
 @with_app
 async def link(app: App, printer: Printer, agent: str, owner: str, reason: str) -> None:
     """Let what AGENT did and does count for OWNER: they turned out to be one."""
-    await app.corrections.link(agent, owner, reason=reason, by=operator())
-    printer.record(_row((await app.trust.find(owner)).view))
+    changed = await app.corrections.link(agent, owner, reason=reason, by=operator())
+    printer.record({**_row((await app.trust.find(owner)).view), "changed": changed})
+    if not changed:
+        printer.say(f"\n{agent} was linked to {owner} before; nothing was written.")
 
 
 @trust.command()
