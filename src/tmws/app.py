@@ -264,7 +264,7 @@ def _app(
     recorder = Recorder(database, notary=notary, search=search, clock=clock, chance=chance)
     return App(
         settings=settings,
-        agents=Agents(database, notary, clock, chance),
+        agents=Agents(database, gate, notary, clock, chance),
         learning=Learning(
             database, gate=gate, search=search, storing=storing, receipts=receipts, clock=clock
         ),

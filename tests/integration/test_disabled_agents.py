@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from tests.integration.services import (
 from tests.integration.test_reliance import asked, claims, proven
 from tests.integration.trust_seen import ledger_size, record
 from tmws.app import App
-from tmws.domain.agents import Agent
+from tmws.domain.agents import Agent, shut_out
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.usage import UseOutcome
@@ -44,6 +45,8 @@ from tmws.domain.versions import Revision
 from tmws.services import running
 from tmws.services.learning import PatternQuery
 from tmws.services.outcomes import OutcomeReport
+from tmws.services.running import Work
+from tmws.services.verification import Verification, VerificationReport
 from tmws.storage import ledger
 
 HANDSHAKE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
@@ -169,7 +172,7 @@ async def test_a_claim_that_is_checked_meanwhile_is_given_up_and_moves_nothing(
         done = await office.agents.disable("alice", reason="x", by="ann")
     size = await ledger_size(app)
     late.release.set()
-    with pytest.raises(Conflict, match="given up while it ran"):
+    with pytest.raises(PermissionDenied, match="disabled by an administrator"):
         await waiting
     [left] = await app.verification.newest(limit=10)
     assert done.given_up == (left.id,)
@@ -179,6 +182,61 @@ async def test_a_claim_that_is_checked_meanwhile_is_given_up_and_moves_nothing(
     assert await ledger_size(app) == size
     [told] = await entries(installation, "agent_disabled")
     assert told["given_up"] == [left.id]
+
+
+def telling(
+    monkeypatch: pytest.MonkeyPatch, room: type, method: str, begun: asyncio.Queue[None]
+) -> None:
+    """Have a method tell whenever it is begun."""
+    whole = getattr(room, method)
+
+    async def told(*given: Any, **named: Any) -> Any:
+        begun.put_nowait(None)
+        return await whole(*given, **named)
+
+    monkeypatch.setattr(room, method, told)
+
+
+async def test_whoever_waits_for_its_check_hears_what_is_said_at_the_door(
+    installation: Installation, alice: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the server that checks and in another, by the call that sent the claim or a later one."""
+    waits: asyncio.Queue[None] = asyncio.Queue()
+    for room, method in ((Verification, "_looked"), (Work, "finished")):
+        telling(monkeypatch, room, method, waits)
+    late = Pausing(ended(1))
+    installation.sandbox.will(late)
+    async with installation.open() as server, installation.open() as other:
+        bob = await agent(other, "bob")
+        handle = await server.verification.verify(alice, claim(), progress=silent, wait_seconds=0)
+        await late.started.wait()
+        await waits.get()
+        get = partial(server.verification.get, claim_id=handle.claim.id, wait_seconds=60)
+        waiting = [
+            asyncio.create_task(each)
+            for each in (verified(server, alice), verified(other, alice), get(alice), get(bob))
+        ]
+        for _ in waiting:
+            await asyncio.wait_for(waits.get(), 20)
+        await other.agents.disable("alice", reason="x", by="ann")
+        late.release.set()
+        *own, bobs = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [str(each) for each in own] == [str(shut_out("alice"))] * 3
+    assert isinstance(bobs, VerificationReport)
+    assert bobs.claim.state is ClaimState.ABANDONED
+
+
+async def test_a_claim_that_another_act_gave_up_is_told_as_such(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    late = Pausing(ended(1))
+    installation.sandbox.will(late)
+    waiting = asyncio.create_task(verified(app, alice))
+    await late.started.wait()
+    await app.workspaces.remove("shop", reason="x", give_up=True, by="ann")
+    late.release.set()
+    with pytest.raises(Conflict, match="given up while it ran"):
+        await waiting
 
 
 async def test_its_checks_are_stopped_and_leave_their_places_to_others(
@@ -191,7 +249,7 @@ async def test_its_checks_are_stopped_and_leave_their_places_to_others(
     await stuck[0].started.wait()
     await app.agents.disable("alice", reason="x", by="ann")
     ends = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 20)
-    assert all(isinstance(end, Conflict | PermissionDenied) for end in ends), ends
+    assert all(isinstance(end, PermissionDenied) for end in ends), ends
     installation.sandbox._answers.clear()
     bob = await agent(app, "bob")
     assert (await verified(app, bob)).claim.state is ClaimState.CLOSED

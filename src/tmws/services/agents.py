@@ -20,6 +20,7 @@ from tmws.domain.errors import Conflict, NotFound, PermissionDenied
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.wording import require_reason
 from tmws.ports import Chance, Clock
+from tmws.services.gate import Gate
 from tmws.services.notary import Notary
 from tmws.storage import agents, claims
 from tmws.storage.database import Database, Transaction
@@ -54,8 +55,11 @@ class ShutOut:
 class Agents:
     """Creates agents and recognises them by what their transport carries."""
 
-    def __init__(self, database: Database, notary: Notary, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, database: Database, gate: Gate, notary: Notary, clock: Clock, chance: Chance
+    ) -> None:
         self._database = database
+        self._gate = gate
         self._notary = notary
         self._clock = clock
         self._chance = chance
@@ -205,8 +209,7 @@ class Agents:
         Raises:
             PermissionDenied: one has.
         """
-        if await self._database.glance_at_once(lambda run: agents.disabled_name(run, agent.id)):
-            raise shut_out(agent.name)
+        await self._gate.require_enabled(agent)
 
     async def _holding(self, secret: str) -> Agent | None:
         async with self._database.read() as connection:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tmws.domain.actions import Action
+from tmws.domain.agents import Agent, shut_out
 from tmws.domain.errors import ToolDisabled
-from tmws.storage import switches
+from tmws.storage import agents, switches
 from tmws.storage.database import Database
 
 
@@ -26,3 +27,12 @@ class Gate:
                 f"{action.value} was switched off by an administrator. Do not retry; go on "
                 f"without it. Why it is off: {off[action.value]}"
             )
+
+    async def require_enabled(self, agent: Agent) -> None:
+        """Return if no administrator has disabled the agent since it was let in.
+
+        Raises:
+            PermissionDenied: one has.
+        """
+        if await self._database.glance_at_once(lambda run: agents.disabled_name(run, agent.id)):
+            raise shut_out(agent.name)

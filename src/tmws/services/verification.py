@@ -12,7 +12,7 @@ import structlog
 
 from tmws.domain import levels, verifications
 from tmws.domain.actions import Action
-from tmws.domain.agents import Agent, shut_out
+from tmws.domain.agents import Agent
 from tmws.domain.claims import Check, Level
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, SandboxUnavailable, TmwsError
 from tmws.domain.ids import CHANCE_BYTES, new_id
@@ -141,12 +141,16 @@ class Verification:
             claim = self._claim(caller, draft, plan)
             opened = await self._open(claim, place, chosen)
             work = self._running.start(opened.claim, plan) if opened.ours else None
-        if work is not None:
+        try:
+            if work is None:
+                return await self._joined(caller, opened.claim, until, progress)
             if not await work.finished(_left(until), progress=progress):
                 return VerificationReport(work.claim)
             recorded = work.outcome()
-            return VerificationReport(recorded.claim, recorded.trust)
-        return await self._joined(opened.claim, until, progress)
+        except TmwsError:
+            await self._gate.require_enabled(caller)  # else it was given up with its author
+            raise
+        return VerificationReport(recorded.claim, recorded.trust)
 
     def read_command(self, caller: Agent, text: str) -> Check:
         """Return the check that a command line is notation for; it is never run as text.
@@ -166,12 +170,13 @@ class Verification:
 
         Raises:
             NotFound: there is none; one that is hidden looks the same.
+            PermissionDenied: an administrator disabled the caller while it waited.
         """
         await self._gate.require(Action.GET_VERIFICATION)
         until = asyncio.get_running_loop().time() + wait_seconds
         report = await self._read(caller, claim_id)
         while report.claim.state is ClaimState.OPEN and not report.stalled and _left(until):
-            await self._looked(claim_id, until)
+            await self._looked(caller, claim_id, until)
             report = await self._read(caller, claim_id)
         return report
 
@@ -234,27 +239,30 @@ class Verification:
             claim = dataclasses.replace(claim, applied=())  # its author's private patterns
         return VerificationReport(claim, stalled=claim.is_stalled(at=self._clock.now()))
 
-    async def _joined(self, claim: Claim, until: float, progress: Progress) -> VerificationReport:
+    async def _joined(
+        self, caller: Agent, claim: Claim, until: float, progress: Progress
+    ) -> VerificationReport:
         """Wait for a check that is running already, here or in another server."""
         while claim.state is ClaimState.OPEN and _left(until):
             if (work := self._running.find(claim.id)) is not None:
                 if await work.finished(_left(until), progress=progress):
                     return VerificationReport(work.outcome().claim, repeated=True)
                 return VerificationReport(work.claim)
-            await self._looked(claim.id, until)
+            await self._looked(caller, claim.id, until)
             claim = await self.find(claim.id) or claim
         at = self._clock.now()
         return VerificationReport(
             claim, repeated=claim.judgement is not None, stalled=claim.is_stalled(at=at)
         )
 
-    async def _looked(self, claim_id: str, until: float) -> None:
-        """Wait until the claim may have changed, or the time is over."""
+    async def _looked(self, caller: Agent, claim_id: str, until: float) -> None:
+        """Wait until the claim may have changed, or the time is over, if the caller still may."""
         work = self._running.find(claim_id)
         if work is None or work.task is None:
             await asyncio.sleep(min(LOOKS_EVERY_SECONDS, _left(until)))
         else:
             await asyncio.wait([work.task], timeout=_left(until))
+        await self._gate.require_enabled(caller)
 
     async def _recover(self) -> None:
         at = self._clock.now()
@@ -316,8 +324,7 @@ class Verification:
             place = await workspaces.find(connection, draft.workspace)
             chosen = await environments.chosen(connection, draft.workspace)
             known = await patterns.readable(connection, caller, draft.applied)
-            missing = [pattern_id for pattern_id in draft.applied if pattern_id not in known]
-            if missing:
+            if missing := [each for each in draft.applied if each not in known]:
                 raise NotFound(f"No pattern {missing[0][:40]!r} is visible to you. Leave it out.")
             if place is None:
                 raise _unregistered(draft.workspace)
@@ -329,7 +336,7 @@ class Verification:
     def _claim(self, caller: Agent, draft: ClaimDraft, plan: Plan) -> Claim:
         now = self._clock.now()
         return Claim(
-            id=self._id("claim"),
+            id=new_id("claim", at=now, chance=self._chance(CHANCE_BYTES)),
             agent_id=caller.id,
             agent=caller.name,
             namespace=draft.namespace or caller.home,
@@ -356,10 +363,8 @@ class Verification:
         claim is taken over, so that a worker that wakes up late finds its lease gone.
         """
         async with self._database.write() as tx:
-            # Of equal claims sent at once, the second has to see the first.
+            # Of equal claims at once, the second sees the first; a disabled author's were given up.
             await agents.lock(tx, claim.agent_id)
-            if await at_once(tx, lambda run: agents.disabled_name(run, claim.agent_id)):
-                raise shut_out(claim.agent)
             if not await workspaces.still_stands(tx, claim.workspace, place):
                 raise _unregistered(claim.workspace)
             for known in await claims.same(tx, claim):
@@ -380,9 +385,6 @@ class Verification:
             await at_once(tx, lambda run: self._quotas.take(run, claim.agent_id, need, at=at))
             await claims.add(tx, claim)
         return _Opened(claim, ours=True)
-
-    def _id(self, kind: str) -> str:
-        return new_id(kind, at=self._clock.now(), chance=self._chance(CHANCE_BYTES))
 
 
 def _left(until: float) -> float:
