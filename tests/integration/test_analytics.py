@@ -20,6 +20,7 @@ from tmws.domain.errors import BackendUnavailable, InvalidInput, NotFound
 from tmws.domain.usage import UseOutcome
 from tmws.faces.cli import stats_picture
 from tmws.services.analytics import PatternStats, StatsQuery
+from tmws.services.learning import PatternQuery
 from tmws.services.outcomes import OutcomeReport
 from tmws.storage import analytics, trends
 from tmws.storage.analytics import Scope
@@ -196,8 +197,17 @@ async def test_an_agent_of_other_namespaces_looks_absent(app: App) -> None:
     assert (
         refusals[0] == refusals[1] == "No agent '…' in your namespaces. Leave it out to count all."
     )
-    with pytest.raises(InvalidInput, match="not one of yours"):
+    with pytest.raises(NotFound, match="No namespace 'elsewhere' holds anything that you may"):
         await figures(app, alice, namespace="elsewhere")
+
+
+async def test_what_others_opened_of_their_namespace_is_counted_there(app: App) -> None:
+    alice, bob = await agent(app, "alice", "here"), await agent(app, "bob", "elsewhere")
+    for level, readers in (("private", ()), ("public", ()), ("shared", ("alice",))):
+        await learned(app, bob, level, level=level, shared_with=readers)
+    found = await app.learning.find(alice, PatternQuery(namespace="elsewhere"))
+    assert [item.pattern.name for item in found.items] == ["shared"]
+    assert (await figures(app, alice, namespace="elsewhere")).total.patterns == 1
 
 
 async def test_the_administrator_counts_everything(app: App) -> None:

@@ -188,7 +188,7 @@ async def test_patterns_behind_a_claim_are_named_to_its_author_only(app: App, al
         ({"workspace": "nowhere"}, NotFound, "No workspace 'nowhere'"),
         ({"applied": ("pattern_0",)}, NotFound, "No pattern 'pattern_0'"),
         ({"exit_code": 200}, InvalidInput, "exit_code"),
-        ({"namespace": "foreign"}, InvalidInput, "not one of yours"),
+        ({"namespace": "foreign"}, NotFound, "not one of yours"),
     ],
 )
 async def test_a_malformed_claim_is_refused_before_anything_runs(

@@ -392,6 +392,7 @@ async def test_a_namespace_without_anything_to_read_looks_like_one_that_is_not_t
             lambda where: app.recommendation.recommend(
                 outsider, Situation(CANARY, namespace=where)
             ),
+            lambda where: app.analytics.stats(outsider, StatsQuery(namespace=where)),
         ):
             told.add(await refusal(ask(namespace), namespace))
     assert told == {
@@ -457,14 +458,12 @@ async def test_a_name_that_a_stranger_took_is_free_for_me(world: World) -> None:
 
 async def test_writing_where_one_does_not_belong_is_refused(world: World) -> None:
     app, outsider = world.app, world.agents["outsider"]
-    with pytest.raises(InvalidInput, match="not one of yours"):
+    with pytest.raises(NotFound, match="not one of yours"):
         await learned(app, outsider, namespace="team")
-    with pytest.raises(InvalidInput, match="not one of yours"):
+    with pytest.raises(NotFound, match="not one of yours"):
         await app.memory.remember(outsider, MemoryDraft("x", namespace="team"))
-    with pytest.raises(InvalidInput, match="not one of yours"):
+    with pytest.raises(NotFound, match="not one of yours"):
         await app.verification.verify(outsider, claim(namespace="team"), progress=silent)
-    with pytest.raises(InvalidInput, match="not one of yours"):
-        await app.analytics.stats(outsider, StatsQuery(namespace="team"))
     with pytest.raises(PermissionDenied):
         await learned(app, outsider, level="system")
 

@@ -120,10 +120,10 @@ def require_member(agent: Agent, namespace: str) -> str:
     """Return `namespace` if the agent belongs to it.
 
     Raises:
-        InvalidInput: it does not; a foreign and an absent namespace look alike.
+        NotFound: it does not; a foreign and an absent namespace look alike.
     """
     if namespace not in agent.namespaces:
-        raise InvalidInput(
+        raise NotFound(
             f"Namespace {namespace[:64]!r} is not one of yours: {', '.join(agent.namespaces)}. "
             "Leave it out to use the first, or ask an admin for membership."
         )

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from tmws.domain import analytics as rules
 from tmws.domain.actions import Action
-from tmws.domain.agents import Administrator, Agent, Reader, require_member
+from tmws.domain.agents import Administrator, Agent, Reader
 from tmws.domain.analytics import Bucket, Direction, Outcomes, Span, Tally, Trend
 from tmws.domain.errors import NotFound
 from tmws.domain.uplift import UNTRIED, Uplift
 from tmws.ports import Clock
+from tmws.services import shelf
 from tmws.services.gate import Gate
 from tmws.storage import agents, analytics, namespaces, trends, trials
 from tmws.storage.analytics import Group, Named, Scope
@@ -95,12 +96,12 @@ class Analytics:
         """Return figures over all patterns that the caller may read.
 
         Raises:
-            InvalidInput: the time or the namespace is refused.
-            NotFound: no agent that shares a namespace with the caller has this name.
+            InvalidInput: the time is refused.
+            NotFound: no agent that shares a namespace with the caller has this name, or nothing
+                that the caller may read lies in the namespace.
         """
         await self._gate.require(Action.PATTERN_STATS)
-        if query.namespace is not None:
-            require_member(caller, query.namespace)
+        await shelf.require_open_to(caller, query.namespace, self._database)
         return await self._stats(caller, query)
 
     async def of_all(self, administrator: Administrator, query: StatsQuery) -> PatternStats:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tmws.domain.actions import Action
-from tmws.domain.agents import AccessLevel, Agent, require_open
+from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.canonical import Json
 from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
 from tmws.domain.errors import InvalidInput
@@ -20,11 +20,10 @@ from tmws.services.gate import Gate
 from tmws.services.receipts import Receipts
 from tmws.services.search import Search, named_parts
 from tmws.services.storing import Storing
-from tmws.storage import catalogue, patterns
+from tmws.storage import patterns
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
 from tmws.storage.patterns import PatternFilter
-from tmws.storage.prepared import at_once
 
 LONGEST_QUERY = 1000
 MOST_RESULTS = 50
@@ -173,10 +172,7 @@ class Learning:
     async def _newest(
         self, caller: Agent, query: PatternQuery, wanted: PatternFilter
     ) -> FoundPatterns:
-        if query.namespace is not None and query.namespace not in caller.namespaces:
-            async with self._database.read() as connection:
-                held = await at_once(connection, partial(catalogue.open_to, caller=caller))
-            require_open(caller, query.namespace, held.revisions)
+        await shelf.require_open_to(caller, query.namespace, self._database)
         mark = _mark(query)
         before = after_time_place(place_of(query.cursor, query=mark)) if query.cursor else None
         async with self._database.glance() as connection:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tmws.domain.agents import Agent, Reader
+from tmws.domain.agents import Agent, Reader, require_open
 from tmws.domain.errors import Conflict, NotFound, PermissionDenied
 from tmws.domain.patterns import OWN, Origin, Pattern, PatternDraft, Provenance
 from tmws.domain.versions import may_write
-from tmws.storage import agents, patterns
-from tmws.storage.database import Transaction
-from tmws.storage.prepared import Execute
+from tmws.storage import agents, catalogue, patterns
+from tmws.storage.database import Database, Transaction
+from tmws.storage.prepared import Execute, at_once
 
 
 async def visible(connection: Transaction, reader: Reader, pattern_id: str) -> Pattern:
@@ -37,6 +37,19 @@ async def kept(connection: Transaction, reader: Reader, pattern_id: str) -> Patt
     if pattern_id not in found:
         raise _not_visible(reader, pattern_id)
     return found[pattern_id]
+
+
+async def require_open_to(caller: Agent, namespace: str | None, database: Database) -> None:
+    """Return if the caller may find something in the namespace, or names none.
+
+    Raises:
+        NotFound: it may not; a closed and an absent namespace look alike.
+    """
+    if namespace is None or namespace in caller.namespaces:
+        return
+    async with database.read() as connection:
+        held = await at_once(connection, lambda run: catalogue.open_to(run, caller))
+    require_open(caller, namespace, held.revisions)
 
 
 async def writable(tx: Transaction, caller: Agent, pattern_id: str) -> Pattern:

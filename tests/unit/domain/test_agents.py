@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tmws.domain.agents import Agent, Role, require_member, require_name
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import InvalidInput, NotFound
 from tmws.testing.clock import START
 
 ALICE = Agent("agent_1", "alice", Role.AGENT, ("home", "work"), START)
@@ -42,7 +42,7 @@ def test_the_first_namespace_is_home() -> None:
 def test_a_foreign_namespace_is_refused_in_the_words_of_an_absent_one() -> None:
     texts = []
     for name in ("foreign", "missing"):
-        with pytest.raises(InvalidInput) as refused:
+        with pytest.raises(NotFound) as refused:
             require_member(ALICE, name)
         texts.append(refused.value.message.replace(name, "…"))
     assert texts[0] == texts[1]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tmws.domain.agents import AccessLevel, Agent, Role
 from tmws.domain.canonical import Json
-from tmws.domain.errors import InvalidInput, PermissionDenied
+from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied
 from tmws.domain.patterns import (
     LARGEST_DATA_BYTES,
     MOST_GRANTS,
@@ -53,7 +53,6 @@ def test_a_validated_draft_is_valid_and_the_same() -> None:
         (PatternDraft("x", "build", "y" * 4001), "Summary has 4001"),
         (PatternDraft("x", "build", tags=("-",)), "Tag '-'"),
         (PatternDraft("x", "build", tags=tuple(f"t{i}" for i in range(21))), "21 tags"),
-        (PatternDraft("x", "build", namespace="foreign"), "not one of yours"),
         (PatternDraft("x", "build", data={"a": float("nan")}), "no canonical JSON"),
         (PatternDraft("x", "build", data={"a": "y" * LARGEST_DATA_BYTES}), "limit is 65536"),
         (PatternDraft("x", "build", data={"a": ["b\u202e"]}), "Pattern data holds U\\+202E"),
@@ -67,6 +66,11 @@ def test_a_validated_draft_is_valid_and_the_same() -> None:
 def test_a_broken_draft_is_refused_with_the_rule_it_breaks(draft: PatternDraft, what: str) -> None:
     with pytest.raises(InvalidInput, match=what):
         validated(draft, ALICE)
+
+
+def test_a_pattern_lies_where_its_author_belongs() -> None:
+    with pytest.raises(NotFound, match="not one of yours"):
+        validated(PatternDraft("x", "build", namespace="foreign"), ALICE)
 
 
 def test_data_of_exactly_the_limit_is_kept() -> None:

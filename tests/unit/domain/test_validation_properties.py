@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tmws.domain import memories, patterns, versions
 from tmws.domain.agents import AccessLevel, Agent, Role, require_member, require_name
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.memories import LONGEST_TEXT, MemoryDraft
 from tmws.domain.patterns import (
     LONGEST_NAME,
@@ -164,7 +164,7 @@ def test_a_refusal_is_one_printable_line_whatever_was_typed(kind: str, text: str
     message = ""
     try:
         REFUSALS[kind](text)
-    except InvalidInput as refused:
+    except (InvalidInput, NotFound) as refused:
         message = refused.message
     assert message.isprintable()
     assert len(message) <= 300

@@ -15,7 +15,7 @@ from tests.unit.domain.claims_made import INCONCLUSIVE, REFUTED, SUPPORTED, open
 from tmws.domain.agents import Agent, Role
 from tmws.domain.canonical import canonical_bytes
 from tmws.domain.claims import Check, Judgement, MypyCheck, PytestCheck, PythonCheck, RuffCheck
-from tmws.domain.errors import InvalidInput
+from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.verifications import (
     LONGEST_EFFORT_MINUTES,
     ClaimDraft,
@@ -79,12 +79,16 @@ def test_a_draft_comes_back_in_normal_form() -> None:
         ({"effort_minutes": 0.0}, "more than 0"),
         ({"effort_minutes": LONGEST_EFFORT_MINUTES + 1}, "at most 43200"),
         ({"effort_minutes": math.nan}, "more than 0"),
-        ({"namespace": "foreign"}, "not one of yours"),
     ],
 )
 def test_a_broken_draft_is_refused(change: dict[str, object], what: str) -> None:
     with pytest.raises(InvalidInput, match=what):
         validated(dataclasses.replace(DRAFT, **change), ALICE)  # type: ignore[arg-type]
+
+
+def test_a_claim_belongs_where_its_author_does() -> None:
+    with pytest.raises(NotFound, match="not one of yours"):
+        validated(dataclasses.replace(DRAFT, namespace="foreign"), ALICE)
 
 
 def test_a_claim_is_stalled_once_its_lease_is_over_and_nobody_closed_it() -> None:
