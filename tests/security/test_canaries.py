@@ -36,6 +36,7 @@ class Names:
     removed: str
     claim: str
     receipt: str
+    note: str
 
 
 ABSENT = Names(
@@ -44,6 +45,7 @@ ABSENT = Names(
     removed="pattern_" + "1" * 26,
     claim="claim_" + "0" * 26,
     receipt="receipt_" + "0" * 26,
+    note="memory_" + "0" * 26,
 )
 WORD = "canary-7f3a91"
 
@@ -93,6 +95,7 @@ def questions(about: Names) -> list[Question]:
         ("recommend_patterns", {"task": word, "severity": "high"}),
         ("recommend_patterns", {"task": "x", "error": word, "files": [word], "severity": "high"}),
         ("recommend_patterns", {"task": word, "namespace": word, "severity": "high"}),
+        ("remove_pattern", {"pattern_id": about.note, "act": "forget"}),
         ("pattern_stats", {}),
         ("pattern_stats", {"agent": "owner"}),
         ("pattern_stats", {"agent": word}),
@@ -131,12 +134,12 @@ async def planted(app: App, owner: Agent) -> Names:
     living = await app.learning.learn(owner, draft)
     removed = await learned(app, owner, f"{WORD} removed", summary=WORD, level="public")
     await app.removal.remove(owner, removed.id)
-    await app.memory.remember(owner, MemoryDraft(WORD, tags=(WORD,)))
+    note = await app.memory.remember(owner, MemoryDraft(WORD, tags=(WORD,)))
     await app.outcomes.report(owner, OutcomeReport(living.id, UseOutcome.SUCCESS, context=WORD))
     page = await app.learning.find(owner, PatternQuery(WORD))
     assert page.receipt_id is not None
     made = await verified(app, owner, applied=(living.id,))
-    return Names(WORD, living.id, removed.id, made.claim.id, page.receipt_id)
+    return Names(WORD, living.id, removed.id, made.claim.id, page.receipt_id, note.id)
 
 
 async def answer(client: Client, question: Question) -> str:

@@ -303,7 +303,7 @@ def _environment(environment: Environment) -> dict[str, Json]:
 
 
 def memory_forgotten(memory_id: str, *, by: str, at: datetime) -> Event:
-    """An administrator erased a note; what it said and whose it was stays out."""
+    """Its author or an administrator erased a note; what it said stays out."""
     return Event("memory_forgotten", at, {"memory": memory_id, "by": by})
 
 

@@ -12,6 +12,7 @@ from tmws.domain.patterns import normal_tags
 from tmws.domain.wording import require_text
 
 LONGEST_TEXT = 16_000
+ID_KIND = "memory"
 
 
 class MemoryKind(StrEnum):
@@ -45,6 +46,11 @@ class Memory:
     level: AccessLevel
     claim_id: str | None
     created_at: datetime
+
+
+def is_memory(item_id: str) -> bool:
+    """Say whether an id is a memory's, whether or not there is one."""
+    return item_id.startswith(f"{ID_KIND}_")
 
 
 def validated(draft: MemoryDraft, author: Agent) -> MemoryDraft:

@@ -51,7 +51,7 @@ class Quota:
             raise LimitExceeded(
                 f"Not stored: it takes {_told(need.stored_bytes)}, and you keep "
                 f"{_told(used.stored_bytes)} of {_told(self.stored_bytes)} in patterns, their "
-                "versions and notes. Forget patterns you need no longer (remove_pattern, act "
+                "versions and notes. Forget what you need no longer (remove_pattern, act "
                 "'forget'), or ask the administrator: TMWS_AGENT_MIB."
             )
         ahead = used.ahead_microseconds + need.writes * self.spacing_microseconds

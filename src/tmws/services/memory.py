@@ -9,27 +9,27 @@ from functools import partial
 from tmws.domain import events
 from tmws.domain import memories as rules
 from tmws.domain.actions import Action
-from tmws.domain.agents import Administrator, Agent
+from tmws.domain.agents import Agent, Reader
 from tmws.domain.canonical import Json
 from tmws.domain.cursors import after_time_place, cursor_at, place_of, time_place
-from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.errors import InvalidInput, NotFound, PermissionDenied
 from tmws.domain.ids import CHANCE_BYTES, new_id
 from tmws.domain.memories import Memory as Kept
 from tmws.domain.memories import MemoryDraft, MemoryKind
-from tmws.domain.quotas import need_of_note
+from tmws.domain.quotas import WRITE, need_of_note
 from tmws.domain.ranking import Ranked
 from tmws.domain.wording import require_text
 from tmws.indexes.finding import Found
 from tmws.ports import Chance, Clock
 from tmws.services import pages
-from tmws.services.acts import Acts
+from tmws.services.acts import Acts, Recording
 from tmws.services.gate import Gate
 from tmws.services.quotas import Quotas
 from tmws.services.search import Search, named_parts
 from tmws.storage import documents, memories, quotas
 from tmws.storage.database import Database
 from tmws.storage.documents import Kind
-from tmws.storage.prepared import Execute
+from tmws.storage.prepared import Execute, at_once
 
 LONGEST_QUERY = 1000
 MOST_RESULTS = 50
@@ -103,7 +103,7 @@ class Memory:
         draft = rules.validated(draft, caller)
         now = self._clock.now()
         kept = Kept(
-            id=new_id("memory", at=now, chance=self._chance(CHANCE_BYTES)),
+            id=new_id(rules.ID_KIND, at=now, chance=self._chance(CHANCE_BYTES)),
             namespace=draft.namespace or caller.home,
             owner_id=caller.id,
             owner=caller.name,
@@ -149,27 +149,50 @@ class Memory:
         async with self._database.read() as connection:
             return await memories.notes(connection, owner_id=owner_id, limit=limit)
 
-    async def forget(self, by: Administrator, memory_id: str) -> None:
+    async def forget(self, by: Reader, memory_id: str) -> None:
         """Erase a note for good; that it was done stays in the ledger.
 
         Raises:
-            NotFound: there is no such memory.
-            InvalidInput: it is evidence of a verdict, which is not the administrator's to erase.
+            NotFound: there is no such memory for whoever asks.
+            PermissionDenied: it is somebody else's, or the agent that asks was disabled.
+            InvalidInput: it is evidence of a verdict, which is nobody's to erase.
+            LimitExceeded: whoever asks wrote too much.
         """
+        if isinstance(by, Agent):
+            await self._gate.require(Action.REMOVE_PATTERN)
         async with self._acts.transaction() as acts:
-            if await memories.kind_of(acts.tx, memory_id) is MemoryKind.EVIDENCE:
-                raise InvalidInput(
-                    f"Memory {memory_id} is evidence of a verdict and stays. Take the verdict out "
-                    "of scores: tmws trust withdraw."
-                )
-            gone = await memories.forget(acts.tx, memory_id)
-            if gone is None:
+            if isinstance(by, Agent):
+                await self._require_own(acts, by, memory_id)
+            kind = await memories.kind_of(acts.tx, memory_id)
+            if kind is None:
                 raise NotFound(f"No note {memory_id[:40]!r}. See: tmws memories list.")
+            if kind is MemoryKind.EVIDENCE:
+                raise InvalidInput(
+                    f"Memory {memory_id} is evidence of a verdict and stays. An administrator can "
+                    "take the verdict out of scores: tmws trust withdraw."
+                )
+            await self._erase(acts, memory_id)
+            who = by.id if isinstance(by, Agent) else by.name
+            await acts.append(events.memory_forgotten(memory_id, by=who, at=acts.at))
+        await self._database.drop_old_pages()
+
+    async def _require_own(self, acts: Recording, caller: Agent, memory_id: str) -> None:
+        await at_once(acts.tx, lambda run: self._quotas.take(run, caller.id, WRITE, at=acts.at))
+        found = await memories.readable(acts.tx, caller, [memory_id])
+        if memory_id not in found:
+            raise NotFound(f"No memory {memory_id[:40]!r} is visible to you. Find one with recall.")
+        if found[memory_id].owner_id != caller.id:
+            raise PermissionDenied(
+                f"Memory {memory_id} is {found[memory_id].owner}'s. Only its author, or an "
+                "administrator, can erase it."
+            )
+
+    async def _erase(self, acts: Recording, memory_id: str) -> None:
+        gone = await memories.forget(acts.tx, memory_id)
+        if gone is not None:
             owner_id, text = gone
             await quotas.add(acts.tx, owner_id, -need_of_note(text).stored_bytes)
             await documents.remove(acts.tx, memory_id)
-            await acts.append(events.memory_forgotten(memory_id, by=by.name, at=acts.at))
-        await self._database.drop_old_pages()
 
     async def _newest(self, caller: Agent, query: MemoryQuery) -> RecalledMemories:
         mark = _mark(query)

@@ -48,7 +48,7 @@ async def remember(call: Call, note: Remember) -> dict[str, Any]:
     """Keep a note in words for later sessions or other agents.
 
     Use it for facts and decisions; use learn_pattern for a procedure that others can repeat.
-    Private unless you say otherwise. Find it again with recall.
+    Private unless you say otherwise. Find it again with recall, erase it with remove_pattern.
     """
     kept = await call.app.memory.remember(
         call.caller,

@@ -9,6 +9,7 @@ from pydantic import Field, WithJsonSchema
 from tmws.domain.agents import AccessLevel
 from tmws.domain.batches import LONGEST_KEY, MOST_ITEMS
 from tmws.domain.errors import InvalidInput
+from tmws.domain.memories import is_memory
 from tmws.domain.patterns import LONGEST_NAME, LONGEST_SUMMARY, MOST_COMPLEX
 from tmws.domain.versions import Revision
 from tmws.faces.mcp.drafts import LearnPattern
@@ -89,9 +90,14 @@ async def share_pattern(call: Call, wanted: SharePattern) -> dict[str, Any]:
 async def remove_pattern(call: Call, wanted: RemovePattern) -> dict[str, Any]:
     """Hide a pattern of yours from everyone, bring it back, or erase all its versions for good.
 
-    A removed name is free again.
+    A removed name is free again. Given the id of a note of yours, `forget` erases that.
     """
     removal, caller, key = call.app.removal, call.caller, wanted.pattern_id
+    if is_memory(key):
+        if wanted.act != "forget":
+            raise InvalidInput("A note cannot be hidden, only erased for good: act 'forget'.")
+        await call.app.memory.forget(caller, key)
+        return {"id": key, "done": wanted.act}
     acts = {"remove": removal.remove, "restore": removal.restore, "forget": removal.forget}
     await acts[wanted.act](caller, key)
     return {"id": key, "done": wanted.act}
