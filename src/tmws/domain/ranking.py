@@ -48,8 +48,10 @@ SHOWN_FROM = 0.35
 """Results that are less probably useful than this are not shown."""
 
 # Past uses outweigh every description, once there are enough of them and near ones.
-_USES_WEIGHT = 0.85
-_USES_DOUBT = 15.0
+_USES_WEIGHT = 0.9
+_USES_DOUBT = 12.0
+# What descriptions answer already is left to them, but for a fifth.
+_USES_GIVE_WAY = 0.8
 _USES_FROM, _USES_FULL = 0.2, 0.4
 _USES_SHARPNESS = 12.0
 
@@ -236,7 +238,11 @@ def _shares(raw: Mapping[str, float]) -> dict[str, float]:
 
 
 def precedents(
-    uses: Iterable[PastUse], *, recorded: int, common: Mapping[str, float] = NEVER_USED
+    uses: Iterable[PastUse],
+    *,
+    recorded: int,
+    common: Mapping[str, float] = NEVER_USED,
+    described: float = 0.0,
 ) -> Precedents:
     """Weigh the nearest past uses: near ones count far more, failed ones only dilute.
 
@@ -244,12 +250,14 @@ def precedents(
     more often here does it count, as a share of the most that this could be (Cohen, 1960).
     The weight is small while few uses are known and none is the same request, and
     falls to nothing where even the nearest was a different matter. Shares among n uses
-    are known to about 1 / sqrt(n), so with n doubt falls as this does.
+    are known to about 1 / sqrt(n), so with n doubt falls as this does. The more of the
+    request a description answers, the less is left to uses, unless of the same request.
 
     Args:
         uses: nearest first, of equally near ones in any order; no more are taken than are heard.
         recorded: how many uses the nearest were picked from.
         common: share of each pattern in all of them, below 1; of what is left out it is 0.
+        described: share of the request's words that the best description holds.
     """
     nearest = list(islice(_heard(uses), NEIGHBOURS))
     if not nearest:
@@ -262,15 +270,16 @@ def precedents(
     near = [math.exp(_USES_SHARPNESS * (use.similarity - best)) for use in nearest]
     loudness = [each * use.weight for each, use in zip(near, nearest, strict=True)]
     total = math.fsum(loudness)
+    # Where the request itself was made before, nothing beside it is met by chance.
+    chance = min(1.0, 2.0 * (1.0 - best))
+    left = 1.0 - _USES_GIVE_WAY * chance * described
     # Where all is hearsay, descriptions keep the greater part.
-    weight = _USES_WEIGHT * closeness * experience * math.sqrt(total / math.fsum(near))
+    weight = _USES_WEIGHT * closeness * experience * left * math.sqrt(total / math.fsum(near))
     if weight <= 0.0:
         return NO_PRECEDENTS
     spoken: dict[str, list[float]] = {}
     for use, loud in zip(nearest, loudness, strict=True):
         spoken.setdefault(use.pattern_id, []).append(loud * use.outcome / total)
-    # Where the request itself was made before, nothing beside it is met by chance.
-    chance = min(1.0, 2.0 * (1.0 - best))
     shares = {
         pattern_id: _beyond_chance(math.fsum(said), chance * common.get(pattern_id, 0.0))
         for pattern_id, said in spoken.items()

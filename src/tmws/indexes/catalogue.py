@@ -7,6 +7,7 @@ is hidden changes neither order, number nor score of what is shown.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -262,7 +263,8 @@ def covered(item_id: str, terms: Sequence[str], views: Sequence[View]) -> tuple[
     """Return the weight of the words that a document holds, and of all these words."""
     weights = words.rarities(terms, [view.readable for view in views])
     held = frozenset().union(*(view.held(item_id, terms) for view in views))
-    return sum(weights[term] for term in held), sum(weights.values())
+    # Exact sums: a set has another order in every process, and scores rest on these.
+    return math.fsum(weights[term] for term in held), math.fsum(weights.values())
 
 
 def common(item_ids: Collection[str], views: Sequence[View], *, caller_id: str) -> dict[str, float]:

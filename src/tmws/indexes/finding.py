@@ -73,6 +73,7 @@ class Found:
         shown: the best is worth showing.
         near: the nearest past uses, picked from so many `recorded`.
         common: share of each of their patterns in all that count.
+        described: share of the request's words that the best description holds.
     """
 
     arms: Mapping[Arm, Scores]
@@ -82,6 +83,7 @@ class Found:
     near: Sequence[NearUse] = ()
     recorded: int = 0
     common: Mapping[str, float] = field(default_factory=dict)
+    described: float = 0.0
 
 
 def by_words(asked: Asked, views: Sequence[View]) -> dict[str, float]:
@@ -109,10 +111,16 @@ def settled(
         uses: the nearest past uses, nearest first.
         caller_id: whose own word is as good as proof, to itself.
     """
+    whole, *matters = (spelt(words[:MOST_TERMS], views) for words in (asked.terms, *asked.matters))
     recorded = sum(view.uses for view in views)
     used = common({near.use.pattern_id for near in uses}, views, caller_id=caller_id)
-    said = precedents((past_use(near, caller_id) for near in uses), recorded=recorded, common=used)
-    ranked = fuse(telling(arms), said).above_nothing()
+    ranked = fuse(telling(arms))
+    described = _described(ranked, whole, views) if uses else 0.0
+    heard = (past_use(near, caller_id) for near in uses)
+    said = precedents(heard, recorded=recorded, common=used, described=described)
+    if said.weight:
+        ranked = ranked.after(said)
+    ranked = ranked.above_nothing()
     if not ranked:
         return Found(arms, said, ranked, shown=False)
     best = ranked[0].item_id
@@ -122,10 +130,7 @@ def settled(
         for arm in (Arm.MEANING, Arm.CHARACTERS)
     }
     searched = sum(view.count for view in views)
-    answered = [
-        covered(best, spelt(words[:MOST_TERMS], views), views)
-        for words in (asked.terms, *asked.matters)
-    ]
+    answered = [covered(best, words, views) for words in (whole, *matters)]
     shown = any(
         is_worth_showing(
             Evidence(
@@ -139,7 +144,15 @@ def settled(
         )
         for held, asked_for in answered
     )
-    return Found(arms, said, ranked, shown, uses, recorded, used)
+    return Found(arms, said, ranked, shown, uses, recorded, used, described)
+
+
+def _described(ranked: Ranking, words: Sequence[str], views: Sequence[View]) -> float:
+    """Return which share of the request's words the best of these holds."""
+    if not ranked:
+        return 0.0
+    held, asked_for = covered(ranked[0].item_id, words, views)
+    return held / asked_for if asked_for else 0.0
 
 
 def telling(arms: Mapping[Arm, Scores]) -> dict[Arm, Scores]:

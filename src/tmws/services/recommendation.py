@@ -328,10 +328,11 @@ def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[F
     """Return what fits best, by its description and by the uses that are heard."""
     uses = partial(map, partial(finding.past_use, caller_id=caller.id), heard)
     inverse = (replace(use, outcome=1.0 - use.outcome) for use in uses())
-    badly = precedents(inverse, recorded=found.recorded)
+    weigh = partial(precedents, recorded=found.recorded, described=found.described)
+    badly = weigh(inverse)
     well = found.uses
     if len(heard) < len(found.near):
-        well = precedents(uses(), recorded=found.recorded, common=found.common)
+        well = weigh(uses(), common=found.common)
     ranked = found.ranked if well == found.uses else found.ranked.after(well)
     fits = []
     for each in ranked[: rules.CONSIDERED]:

@@ -157,8 +157,28 @@ def test_how_much_uses_decide_grows_with_them_and_with_how_near_they_are() -> No
     ]
     assert weights == [sorted(row) for row in weights]
     assert weights == sorted(weights)
-    assert weights[0][0] < 0.4
+    assert weights[0][0] < 0.45
     assert weights[2][2] > 0.7
+
+
+@given(st.floats(0.25, 0.99), COUNTS.filter(bool), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_what_a_description_answers_is_left_to_it_but_for_a_fifth(
+    near: float, recorded: int, one: float, other: float
+) -> None:
+    less, more = sorted((one, other))
+    alone, beside_less, beside_more = (
+        precedents([PastUse("p", near)], recorded=recorded, described=share)
+        for share in (0.0, less, more)
+    )
+    assert beside_more.weight <= beside_less.weight <= alone.weight
+    assert beside_more.weight >= alone.weight / 5.0 - 1e-12
+    assert beside_more.shares == alone.shares
+
+
+def test_where_the_same_request_was_made_its_use_counts_in_full_beside_any_description() -> None:
+    same = [PastUse("p", 1.0)]
+    alone = precedents(same, recorded=10)
+    assert precedents(same, recorded=10, described=1.0) == alone
 
 
 @given(USES, COUNTS, st.dictionaries(IDS, st.floats(0.0, 0.999)))
