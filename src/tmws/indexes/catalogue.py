@@ -82,7 +82,7 @@ class Block:
         self._owners: Column[np.int32] = Column(np.int32)
         self._levels: Column[np.uint8] = Column(np.uint8)
         self._places: Column[np.int64] = Column(np.int64)
-        # By place.
+        # By place; nowhere stands for a document whose words were taken in anew, or removed.
         self._postings = Postings()
         self._documents: Column[np.int64] = Column(np.int64)
         self.uses = Uses()
@@ -95,12 +95,13 @@ class Block:
             return
         codes = np.array([self._code(row.item_id) for row in new])
         more = len(self.ids) - len(self._places)
-        for column in (self._owners, self._levels, self._places):
-            column.extend(0, more)
+        self._owners.extend(0, more)
+        self._levels.extend(0, more)
+        self._places.extend(_NOWHERE, more)
         owners = self._owner_codes
         self._owners[codes] = [owners.setdefault(row.owner_id, len(owners)) for row in new]
         self._levels[codes] = [_LEVELS[row.level] for row in new]
-        self._places[codes] = self._taken_in(codes, [row.terms for row in new])
+        self._take_in(codes, [row.terms for row in new])
         self.revision = max(row.revision for row in new)
 
     def code(self, item_id: str) -> int | None:
@@ -132,15 +133,20 @@ class Block:
             if row.pattern_id in self._codes:
                 self.uses.add(row, self._codes[row.pattern_id])
 
-    def _taken_in(self, codes: NDArray[np.int64], terms: Sequence[str | None]) -> NDArray[np.int64]:
-        """Return the places of the words of these documents, nowhere for what was removed."""
+    def _take_in(self, codes: NDArray[np.int64], terms: Sequence[str | None]) -> None:
+        """Place the words of these documents, nowhere for what was removed."""
         texts = [renewed(text) for text in terms if text is not None]
         living = np.array([text is not None for text in terms])
         first = self._postings.add(texts)
         self._documents.extend(codes[living], len(texts))
-        places = np.full(len(terms), _NOWHERE)
-        places[living] = np.arange(first, first + len(texts))
-        return places
+        new = np.full(len(terms), _NOWHERE)
+        new[living] = np.arange(first, first + len(texts))
+        old = self._places.values[codes]
+        self._places[codes] = new
+        touched = np.concatenate([old, new])
+        touched = touched[touched != _NOWHERE]
+        current = self._places.values[self._documents.values[touched]]
+        self._documents[touched[current != touched]] = _NOWHERE
 
     def view(
         self,
@@ -159,10 +165,11 @@ class Block:
         """
         levels = self._levels.values
         seen = levels >= _LEVELS["public" if member else "system"]
-        if caller.id in self._owner_codes:
-            seen |= self._owners.values == self._owner_codes[caller.id]
-        if caller.granted:
-            seen |= self._mask(caller.granted) & (levels == _LEVELS["shared"])
+        if not seen.all():
+            if caller.id in self._owner_codes:
+                seen |= self._owners.values == self._owner_codes[caller.id]
+            if caller.granted:
+                seen |= self._mask(caller.granted) & (levels == _LEVELS["shared"])
         if among is not None:
             seen &= self._mask(among)
         if but is not None:
@@ -171,11 +178,8 @@ class Block:
 
     def readable(self, seen: NDArray[np.bool_]) -> Readable:
         """Return the words of these documents."""
-        documents = self._documents.values
-        by_place = seen[documents]
-        # Words that were taken in anew stand twice; only the last place is theirs.
-        by_place &= self._places.values[documents] == np.arange(len(documents))
-        return Readable(self._postings, by_place)
+        # Nowhere is the last.
+        return Readable(self._postings, np.append(seen, False)[self._documents.values])
 
     def named(self, scores: Mapping[int, float]) -> dict[str, float]:
         """Return scores by id that are given by place."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
 
@@ -24,6 +25,29 @@ _LENGTH_SHARE = 0.4
 _COUNT_BITS = 8
 _MOST_COUNTED = (1 << _COUNT_BITS) - 1
 _PLACE_BITS = 32 - _COUNT_BITS
+_NONE = array("I")
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The documents that hold some words: those of the first word, of the second, and so on.
+
+    Attributes:
+        places: the documents of each word, ascending.
+        counts: how often each holds it.
+        sizes: how many documents there are of each word.
+    """
+
+    places: NDArray[np.int64]
+    counts: NDArray[np.float32]
+    sizes: NDArray[np.int64]
+
+    def among(self, seen: NDArray[np.bool_]) -> Holding:
+        """Return the same of these documents alone."""
+        kept = seen[self.places]
+        word = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        sizes = np.bincount(word[kept], minlength=len(self.sizes))
+        return Holding(self.places[kept], self.counts[kept], sizes)
 
 
 class Postings:
@@ -53,14 +77,18 @@ class Postings:
             self._held.setdefault(term, array("I")).frombytes(packed[start:end].tobytes())
         return first
 
-    def of(self, term: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-        """Return the documents that hold a word, ascending, and how often each does."""
-        held = self._held.get(term)
-        if held is None:
-            return np.empty(0, np.uint32), np.empty(0, np.float32)
-        packed = np.frombuffer(held, np.uint32)
-        places: NDArray[np.uint32] = packed >> np.uint32(_COUNT_BITS)
-        return places, (packed & np.uint32(_MOST_COUNTED)).astype(np.float32)
+    def of(self, terms: Sequence[str]) -> Holding:
+        """Return the documents that hold these words.
+
+        All in one go: word by word it is a dozen small steps for each, in each namespace.
+        """
+        held = [self._held.get(term, _NONE) for term in terms]
+        packed = np.frombuffer(b"".join(held), np.uint32)
+        return Holding(
+            places=(packed >> np.uint32(_COUNT_BITS)).astype(np.int64),
+            counts=(packed & np.uint32(_MOST_COUNTED)).astype(np.float32),
+            sizes=np.fromiter(map(len, held), np.int64, len(held)),
+        )
 
     def near(self, term: str) -> frozenset[str]:
         """Return the words that are one slip of the keyboard away from this one."""
@@ -82,19 +110,30 @@ class Readable:
     def __init__(self, postings: Postings, seen: NDArray[np.bool_]) -> None:
         self.postings = postings
         self.seen = seen
-        self._holding: dict[str, tuple[NDArray[np.uint32], NDArray[np.float32]]] = {}
+        self._holding: dict[tuple[str, ...], Holding] = {}
 
     @cached_property
     def count(self) -> int:
         return int(np.count_nonzero(self.seen))
 
-    def holding(self, term: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-        """Return the documents that hold a word, and how often: it is asked for twice."""
-        known = self._holding.get(term)
+    @property
+    def length(self) -> float:
+        """How many words the documents have together."""
+        lengths = self.postings.lengths.values
+        return float((lengths if self._is_whole else lengths[self.seen]).sum())
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.count == len(self.seen)
+
+    def holding(self, terms: tuple[str, ...]) -> Holding:
+        """Return the documents that hold these words: it is asked for several times."""
+        known = self._holding.get(terms)
         if known is None:
-            places, counts = self.postings.of(term)
-            seen = self.seen[places]
-            known = self._holding[term] = places[seen], counts[seen]
+            known = self.postings.of(terms)
+            if not self._is_whole:
+                known = known.among(self.seen)
+            self._holding[terms] = known
         return known
 
 
@@ -104,19 +143,23 @@ def spelt(terms: Sequence[str], parts: Sequence[Readable]) -> tuple[str, ...]:
     Known is what stands in a readable document. Of several known words the most common
     one was meant. Words come once each.
     """
-    return tuple(dict.fromkeys(_meant(term, parts) for term in terms))
+    holders = zip(terms, _holders(terms, parts), strict=True)
+    return tuple(dict.fromkeys(term if held else _meant(term, parts) for term, held in holders))
 
 
 def _meant(term: str, parts: Sequence[Readable]) -> str:
-    if _holders(term, parts):
-        return term
     near = sorted({word for part in parts for word in part.postings.near(term)})
-    meant = max(near, key=lambda word: _holders(word, parts), default=term)
-    return meant if _holders(meant, parts) else term
+    holders = _holders(near, parts)
+    held = max(holders, default=0)
+    return near[holders.index(held)] if held else term
 
 
-def _holders(term: str, parts: Sequence[Readable]) -> int:
-    return sum(len(part.holding(term)[0]) for part in parts)
+def _holders(terms: Sequence[str], parts: Sequence[Readable]) -> list[int]:
+    """Return how many readable documents hold each word."""
+    total = np.zeros(len(terms), np.int64)
+    for part in parts:
+        total += part.holding(tuple(terms)).sizes
+    return total.tolist()
 
 
 def best(terms: Sequence[str], parts: Sequence[Readable], *, limit: int) -> list[dict[int, float]]:
@@ -126,48 +169,58 @@ def best(terms: Sequence[str], parts: Sequence[Readable], *, limit: int) -> list
     ones the earlier document.
     """
     total = sum(part.count for part in parts)
-    length = sum(float(part.postings.lengths.values[part.seen].sum()) for part in parts)
+    length = sum(part.length for part in parts)
     if not total or not length:
         return [{} for _ in parts]
-    loads = [_load(part, length / total) for part in parts]
-    scores = [np.zeros(len(part.seen), np.float32) for part in parts]
-    for term in dict.fromkeys(terms):
-        holding = [part.holding(term) for part in parts]
-        rarity = _rarity(total, sum(len(places) for places, _ in holding))
-        for score, load, (places, counts) in zip(scores, loads, holding, strict=True):
-            score[places] += rarity * counts * (_SATURATION + 1) / (counts + load[places])
-    return _first(scores, limit)
+    asked = tuple(dict.fromkeys(terms))
+    weights = np.array(_rarities(asked, parts), np.float32)
+    edges = np.cumsum([0, *(len(part.seen) for part in parts)])
+    scores = np.zeros(edges[-1], np.float32)
+    for part, start, end in zip(parts, edges, edges[1:], strict=False):
+        held = part.holding(asked)
+        load = _load(part.postings.lengths.values[held.places], length / total)
+        added = np.repeat(weights, held.sizes) * held.counts
+        added *= _SATURATION + 1
+        added /= held.counts + load
+        np.add.at(scores[start:end], held.places, added)
+    return _first(scores, edges, limit)
 
 
 def rarities(terms: Sequence[str], parts: Sequence[Readable]) -> dict[str, float]:
     """Return how much each word weighs among all that is readable; rare ones weigh more."""
+    return dict(zip(terms, _rarities(terms, parts), strict=True))
+
+
+def _rarities(terms: Sequence[str], parts: Sequence[Readable]) -> list[float]:
     total = sum(part.count for part in parts)
-    return {term: _rarity(total, _holders(term, parts)) for term in terms}
+    return [_rarity(total, holding) for holding in _holders(terms, parts)]
 
 
 def _rarity(total: int, holding: int) -> float:
     return math.log1p((total - holding + 0.5) / (holding + 0.5))
 
 
-def _load(part: Readable, mean_length: float) -> NDArray[np.float32]:
+def _load(lengths: NDArray[np.float32], mean_length: float) -> NDArray[np.float32]:
     """Return what each document's length adds below its counts: a long one says less."""
-    relative = part.postings.lengths.values / np.float32(mean_length)
+    relative = lengths / np.float32(mean_length)
     load: NDArray[np.float32] = _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * relative)
     return load
 
 
-def _first(scores: Sequence[NDArray[np.float32]], limit: int) -> list[dict[int, float]]:
-    places = [np.flatnonzero(score) for score in scores]
-    values = np.concatenate([score[where] for score, where in zip(scores, places, strict=True)])
-    edge, at_edge = 0.0, 0
-    if len(values) > limit:
-        edge = float(np.partition(values, len(values) - limit)[len(values) - limit])
-        at_edge = limit - int(np.count_nonzero(values > edge))
+def _first(
+    scores: NDArray[np.float32], edges: NDArray[np.int64], limit: int
+) -> list[dict[int, float]]:
+    """Return the best of all, for each part: what lies between two edges."""
+    least = 0.0
+    if len(scores) > limit:
+        least = float(np.partition(scores, len(scores) - limit)[len(scores) - limit])
+    chosen = np.flatnonzero(scores > least)
+    if least > 0.0:
+        equal = np.flatnonzero(scores == least)[: limit - len(chosen)]
+        chosen = np.sort(np.concatenate([chosen, equal]))
     found: list[dict[int, float]] = []
-    for score, where in zip(scores, places, strict=True):
-        above = where[score[where] > edge]
-        equal = where[score[where] == edge][:at_edge]
-        at_edge -= len(equal)
-        chosen = np.concatenate([above, equal])
-        found.append(dict(zip(chosen.tolist(), score[chosen].tolist(), strict=True)))
+    for places, start in zip(
+        np.split(chosen, np.searchsorted(chosen, edges[1:-1])), edges, strict=False
+    ):
+        found.append(dict(zip((places - start).tolist(), scores[places].tolist(), strict=True)))
     return found
