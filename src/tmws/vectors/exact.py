@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +22,14 @@ from tmws.vectors.order import (
     require_alike,
     require_held,
 )
-from tmws.vectors.rounded import Bounds, Rounded, exactly
+from tmws.vectors.rounded import Bounds, Rounded, RoundedByAxis, exactly
 
 _CODES = {level: code for code, level in enumerate(LEVELS)}
 _FIRST_OPEN = min(_CODES[level] for level in OPEN_LEVELS)
 _GROWTH = 1.5
 
-# A short request says nothing on most axes of an embedder that hashes features. Where the
-# axes lie one after another in memory, only those that it names have to be read.
+# A request that names a smaller share of the axes is compared along these alone.
 _SPARSE_SHARE = 4
-_ROWS_WORTH_TURNING, _ROWS_A_TURN, _ROWS_A_PRODUCT = 2048, 256, 2048
 
 # Fewer rows, or a smaller share of a block, are multiplied as fast as bounded.
 _ROWS_WORTH_ROUNDING, _SHARE_WORTH_ROUNDING = 512, 8
@@ -128,10 +125,7 @@ class ExactIndex:
                 block = self._blocks.get((namespace, embedder_id))
                 if block is None:
                     continue
-                readable = block.readable(caller_id, granted)
-                if among is not None:
-                    readable &= block.mask(among)
-                compared.append(block.compared(query, readable))
+                compared.append(block.compared(query, block.readable(caller_id, granted, among)))
             return _nearest(query, compared, limit)
 
     async def clear(self) -> None:
@@ -145,16 +139,17 @@ class ExactIndex:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """Some rows of a block, and between what their similarities lie."""
+    """Rows of a block, and between what their similarities lie; no places are all of them."""
 
     block: _Block
-    places: NDArray[np.int64]
+    places: NDArray[np.int64] | None
     bounds: Bounds
 
     def reaching(self, edge: float) -> _Compared:
         """Return those that may be this near."""
         near = np.flatnonzero(self.bounds.most >= edge)
-        return _Compared(self.block, self.places[near], self.bounds.of(near))
+        places = near if self.places is None else self.places[near]
+        return _Compared(self.block, places, self.bounds.of(near))
 
     def settled(self, query: Vector) -> _Compared:
         """Return the same with their similarities."""
@@ -194,7 +189,6 @@ class _Block:
         self.revision = 0
         self.count = 0
         self._dimension = dimension
-        self._order: Literal["C", "F"] = "C"
         self._matrix = np.empty((0, dimension), np.float32)
         self._rounded: Rounded | None = None
         self._levels = np.empty(0, np.uint8)
@@ -269,7 +263,7 @@ class _Block:
             self._resize(self.count)
 
     def _resize(self, capacity: int) -> None:
-        matrix = np.empty((capacity, self._dimension), np.float32, self._order)
+        matrix = np.empty((capacity, self._dimension), np.float32)
         levels = np.empty(capacity, np.uint8)
         owners = np.empty(capacity, np.int32)
         matrix[: self.count] = self._matrix[: self.count]
@@ -279,14 +273,20 @@ class _Block:
         if self._rounded is not None:
             self._rounded.resize(self.count, capacity)
 
-    def readable(self, caller_id: str, granted: Collection[str]) -> NDArray[np.bool_]:
+    def readable(
+        self, caller_id: str, granted: Collection[str], among: Collection[str] | None
+    ) -> NDArray[np.int64] | None:
+        """Return where the rows are that the caller may read, None when all are."""
         levels = self._levels[: self.count]
         seen = levels >= _FIRST_OPEN
-        if caller_id in self._owner_codes:
-            seen |= self._owners[: self.count] == self._owner_codes[caller_id]
-        if granted:
-            seen |= self.mask(granted) & (levels == _CODES[SHARED])
-        return seen
+        if not seen.all():
+            if caller_id in self._owner_codes:
+                seen |= self._owners[: self.count] == self._owner_codes[caller_id]
+            if granted:
+                seen |= self.mask(granted) & (levels == _CODES[SHARED])
+        if among is not None:
+            seen &= self.mask(among)
+        return None if seen.all() else np.flatnonzero(seen)
 
     def mask(self, pattern_ids: Collection[str]) -> NDArray[np.bool_]:
         chosen = np.zeros(self.count, np.bool_)
@@ -294,70 +294,38 @@ class _Block:
         chosen[places] = True
         return chosen
 
-    def ids(self, places: NDArray[np.int64]) -> list[str]:
-        return [self._ids[place] for place in places.tolist()]
+    def ids(self, places: NDArray[np.int64] | None) -> list[str]:
+        return self._ids if places is None else [self._ids[place] for place in places.tolist()]
 
-    def compared(self, query: Vector, readable: NDArray[np.bool_]) -> _Compared:
-        """Return how near the readable rows are, or of many only how near they may be."""
-        places = np.flatnonzero(readable)
-        if not self._worth_rounding(query, len(places)):
+    def compared(self, query: Vector, places: NDArray[np.int64] | None) -> _Compared:
+        """Return how near these rows are, or of many only how near they may be."""
+        rows = self.count if places is None else len(places)
+        if rows < _ROWS_WORTH_ROUNDING or rows * _SHARE_WORTH_ROUNDING < self.count:
             return self.multiplied(query, places)
-        if self._rounded is None:
-            self._rounded = Rounded(self._matrix, self.count)
-        bounds = self._rounded.bounds(query, self.count)
-        return _Compared(self, places, bounds if len(places) == self.count else bounds.of(places))
+        bounds = self._kept_rounded(query).bounds(query, self.count)
+        return _Compared(self, places, bounds if places is None else bounds.of(places))
 
-    def multiplied(self, query: Vector, places: NDArray[np.int64]) -> _Compared:
+    def multiplied(self, query: Vector, places: NDArray[np.int64] | None) -> _Compared:
         """Return how near these rows are."""
-        similarities = self._products(query, places) if len(places) else np.empty(0, np.float32)
-        return _Compared(self, places, exactly(similarities))
+        return _Compared(self, places, exactly(self._products(query, places)))
 
-    def _products(self, query: Vector, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        sparse = self._is_sparse(query)
-        if sparse and self._order == "C" and self.count >= _ROWS_WORTH_TURNING:
-            self._order, self._rounded = "F", None
-            self._matrix = _turned(self._matrix)
+    def _products(self, query: Vector, places: NDArray[np.int64] | None) -> NDArray[np.float32]:
         matrix = self._matrix[: self.count]
-        few = len(places) * 4 < self.count
-        if self._order == "C":
-            return matrix[places] @ query if few else (matrix @ query)[places]
-        if not sparse:
+        if not self.count:
+            return np.empty(0, np.float32)
+        if places is None:
+            return matrix @ query
+        if len(places) * 4 >= self.count:
             return (matrix @ query)[places]
-        axes = np.flatnonzero(query)
-        if not few:
-            return _along(axes, matrix, query)[places]
-        total = np.zeros(len(places), np.float32)
-        for axis in axes.tolist():
-            total += matrix[places, axis] * query[axis]
-        return total
+        return matrix[places] @ query
 
-    def _is_sparse(self, query: Vector) -> bool:
-        return int(np.count_nonzero(query)) * _SPARSE_SHARE < self._dimension
-
-    def _worth_rounding(self, query: Vector, rows: int) -> bool:
-        many = rows >= _ROWS_WORTH_ROUNDING and rows * _SHARE_WORTH_ROUNDING >= self.count
-        return many and self._order == "C" and not self._is_sparse(query)
+    def _kept_rounded(self, query: Vector) -> Rounded:
+        """Return the rows in bytes, turned over once a request names few axes."""
+        kind = RoundedByAxis if _is_sparse(query) else Rounded
+        if not isinstance(self._rounded, kind):
+            self._rounded = kind(self._matrix, self.count)
+        return self._rounded
 
 
-def _along(axes: NDArray[np.int64], matrix: NDArray[np.float32], query: Vector) -> Vector:
-    """Return the products of all rows, of which only these axes are read.
-
-    As many rows at a time as stay in the processor's cache with all their axes.
-    """
-    products = np.empty(len(matrix), np.float32)
-    columns, named = matrix.T, query[axes]
-    for start in range(0, len(matrix), _ROWS_A_PRODUCT):
-        some = slice(start, start + _ROWS_A_PRODUCT)
-        products[some] = named @ columns[axes, some]
-    return products
-
-
-def _turned(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the same with its columns one after another in memory.
-
-    A few rows at a time stay in the processor's cache: a seventh of the time of all at once.
-    """
-    turned = np.empty(matrix.shape, matrix.dtype, "F")
-    for start in range(0, len(matrix), _ROWS_A_TURN):
-        turned[start : start + _ROWS_A_TURN] = matrix[start : start + _ROWS_A_TURN]
-    return turned
+def _is_sparse(query: Vector) -> bool:
+    return int(np.count_nonzero(query)) * _SPARSE_SHARE < len(query)

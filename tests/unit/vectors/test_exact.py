@@ -133,10 +133,11 @@ async def test_requests_that_name_few_axes_find_the_same_among_many() -> None:
     limit=st.sampled_from((1, 20, 200, 2_000)),
     share=st.sampled_from((None, None, 0.9, 0.05)),
     alike=st.sampled_from((1, 7, 400)),
+    named=st.sampled_from((48, 48, 9, 1)),
 )
 @settings(max_examples=30)
 async def test_among_many_it_finds_what_comparing_all_finds(
-    seed: int, count: int, limit: int, share: float | None, alike: int
+    seed: int, count: int, limit: int, share: float | None, alike: int, named: int
 ) -> None:
     """Rounding before multiplying changes nothing, with ties, rights and changes of all kinds."""
     chance = np.random.default_rng(seed)
@@ -144,8 +145,12 @@ async def test_among_many_it_finds_what_comparing_all_finds(
     index = ExactIndex()
     await index.refresh(SPACE, MODEL, list(rows.values()))
     for turn in range(3):
+        vector = vectors_of_sixty_fourths(chance, 1)[0]
+        # Of every second request all axes say something.
+        if turn != 1:
+            vector[chance.permutation(len(vector))[named:]] = 0.0
         query = Query(
-            vectors_of_sixty_fourths(chance, 1)[0],
+            vector,
             caller=OWNERS[(seed + turn) % 3],
             granted=frozenset(list(rows)[::5]),
             among=frozenset(key for key in rows if chance.random() < share) if share else None,

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tmws.ports import Vector
-from tmws.vectors.rounded import Rounded, exactly
+from tmws.vectors.rounded import Rounded, RoundedByAxis, exactly
 
+KINDS = (Rounded, RoundedByAxis)
 NUMBERS = st.floats(-1, 1, width=32)
 EDGES = (0.0, 1.0, -1.0, 1e-3, 0.5 / 127, -1.5 / 127, float(np.float32(1e-40)))
 WIDTH = 9
@@ -28,33 +29,38 @@ def rows_and_query(draw: st.DrawFn) -> tuple[Vector, Vector]:
     return rows, draw(arrays(np.float32, width, elements=numbers))
 
 
-@given(rows_and_query())
-def test_every_product_lies_within_its_bounds(drawn: tuple[Vector, Vector]) -> None:
+@given(rows_and_query(), st.sampled_from(KINDS))
+def test_every_product_lies_within_its_bounds(
+    drawn: tuple[Vector, Vector], kind: type[Rounded]
+) -> None:
     rows, query = drawn
-    bounds = Rounded(rows, len(rows)).bounds(query, len(rows))
+    bounds = kind(rows, len(rows)).bounds(query, len(rows))
     right = rows.astype(np.float64) @ query.astype(np.float64)
     assert (bounds.least <= right + NOTHING).all()
     assert (right <= bounds.most + NOTHING).all()
     assert not bounds.tight
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("width", [1, 31, 384, 1_536, 4_096])
-def test_bounds_are_near_each_other_and_hold_for_any_width(width: int) -> None:
+def test_bounds_are_near_each_other_and_hold_for_any_width(width: int, kind: type[Rounded]) -> None:
     chance = np.random.default_rng(width)
     raw = chance.standard_normal((50, width), np.float32)
     rows = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-    bounds = Rounded(rows, 50).bounds(rows[7], 50)
+    bounds = kind(rows, 50).bounds(rows[7], 50)
     right = rows.astype(np.float64) @ rows[7].astype(np.float64)
     assert (bounds.least <= right).all()
     assert (right <= bounds.most).all()
     assert (bounds.most - bounds.least < 0.06).all()
 
 
-@given(st.data())
-def test_rows_put_moved_and_resized_are_those_read_at_once(data: st.DataObject) -> None:
+@given(st.data(), st.sampled_from(KINDS))
+def test_rows_put_moved_and_resized_are_those_read_at_once(
+    data: st.DataObject, kind: type[Rounded]
+) -> None:
     rows = st.integers(0, 9).map(unit)
     held = [data.draw(rows)]
-    rounded = Rounded(np.array(held), 1)
+    rounded = kind(np.array(held), 1)
     for change in data.draw(st.lists(st.sampled_from(("put", "grow", "remove")), max_size=8)):
         place = data.draw(st.integers(0, len(held) - 1))
         if change == "put":
@@ -70,9 +76,22 @@ def test_rows_put_moved_and_resized_are_those_read_at_once(data: st.DataObject) 
             held.pop()
             rounded.resize(len(held), len(held))
     found = rounded.bounds(unit(77), len(held))
-    right = Rounded(np.array(held), len(held)).bounds(unit(77), len(held))
+    right = kind(np.array(held), len(held)).bounds(unit(77), len(held))
     assert found.least.tolist() == right.least.tolist()
     assert found.most.tolist() == right.most.tolist()
+
+
+def test_many_rows_are_compared_along_few_axes_or_all_however_many_go_together() -> None:
+    chance = np.random.default_rng(5)
+    rows = chance.standard_normal((3_000, 300), np.float32)
+    rounded = RoundedByAxis(rows, 3_000)
+    for named in (0, 1, 40, 300):
+        query = np.zeros(300, np.float32)
+        query[chance.permutation(300)[:named]] = 0.1
+        bounds = rounded.bounds(query, 3_000)
+        right = rows.astype(np.float64) @ query.astype(np.float64)
+        assert (bounds.least <= right).all()
+        assert (right <= bounds.most).all()
 
 
 def test_what_is_known_is_its_own_bound_and_so_are_some_of_it() -> None:
