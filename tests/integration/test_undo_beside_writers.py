@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.integration.services import Installation, agent, learned
+from tests.integration.services import Installation, agent, claim, learned, silent
 from tmws.app import App
 from tmws.domain.agents import Administrator, Agent
 from tmws.domain.patterns import Pattern
@@ -29,6 +29,7 @@ class Place:
 
     def __init__(self, app: App, installation: Installation, database: Database) -> None:
         self.app = app
+        self.workspace = installation.workspace()
         self.clock = installation.clock
         self._database = database
 
@@ -113,3 +114,43 @@ async def test_undos_of_two_agents_and_reports_beside_them_all_end_well(place: P
             all_at_once.create_task(learned(app, bob, f"new {number}", level="public"))
     assert [await uses_of(app, bob, each) for each in bobs] == [2, 2, 2, 2]
     assert (await app.audit.verify()).holds
+
+
+async def checked(place: Place, author: Agent, *applied: Pattern) -> str:
+    """Have a claim checked that applied these patterns, and return its id."""
+    draft = claim(applied=tuple(each.id for each in applied))
+    return (await place.app.verification.verify(author, draft, progress=silent)).claim.id
+
+
+async def test_a_use_reported_while_what_a_verdict_proved_is_taken_back_is_counted(
+    place: Place,
+) -> None:
+    app = place.app
+    await app.workspaces.add("shop", place.workspace, by="ann")
+    bob, eve = await agent(app, "bob", "home"), await agent(app, "eve", "home")
+    pattern = await learned(app, bob, level="public")
+    proof = await checked(place, bob, pattern)
+    for correct in (app.corrections.withdraw, app.corrections.restore):
+        async with asyncio.TaskGroup() as both, place.namespaces_held():
+            both.create_task(correct(proof, reason="a broken image", by="ann"))
+            await place.until_waiting(1)
+            both.create_task(app.outcomes.report(eve, OutcomeReport(pattern.id, GOOD)))
+            await place.until_waiting(2)
+    assert (await uses_of(app, bob, pattern), (await app.audit.verify()).holds) == (3, True)
+
+
+async def test_a_use_reported_while_a_verdict_proves_uses_of_others_patterns_is_counted(
+    place: Place,
+) -> None:
+    """The attack: sums of two owners, of which each writer wants the one that the other has."""
+    app = place.app
+    await app.workspaces.add("shop", place.workspace, by="ann")
+    bob, eve = await agent(app, "bob", "home"), await agent(app, "eve", "home")
+    of_bob = await learned(app, bob, level="public")
+    of_eve, beside = [await learned(app, eve, name, level="public") for name in ("a", "b")]
+    async with asyncio.TaskGroup() as both, place.namespaces_held():
+        both.create_task(checked(place, bob, of_bob, of_eve))
+        await place.until_waiting(1)
+        both.create_task(app.outcomes.report(eve, OutcomeReport(beside.id, GOOD)))
+        await place.until_waiting(2)
+    assert [await uses_of(app, bob, each) for each in (of_bob, of_eve, beside)] == [1, 1, 1]

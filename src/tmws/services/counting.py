@@ -18,8 +18,9 @@ _NEXT = timedelta(microseconds=1)
 def count(run: Execute, reported: Sequence[Use]) -> dict[str, Usage]:
     """Store uses of different patterns and return the statistics that include them.
 
-    Patterns are locked in the order of their ids and namespaces written last, so that
-    writers who count at once wait for each other in turn.
+    Patterns are locked in the order of their ids, then the sums that all patterns of a level
+    and an owner share, namespaces last, so that writers who count at once wait for each other
+    in turn.
 
     Raises:
         InvalidInput: a duration breaks its rule.
@@ -35,9 +36,12 @@ def count(run: Execute, reported: Sequence[Use]) -> dict[str, Usage]:
         own = _after(before.own or Usage(), use, before.own)
         usage.keep_own(run, use.pattern_id, use.agent_id, own)
         counted[use.pattern_id] = after
-    for use in sorted(ordered, key=lambda use: locked[use.pattern_id].namespace):
+    ordered.sort(key=lambda use: locked[use.pattern_id].shared_sums)
+    for use in ordered:
+        uses.add(run, use)
+    for use in ordered:
         before, after = locked[use.pattern_id], counted[use.pattern_id]
-        uses.add(run, use, namespace=before.namespace)
+        uses.make_findable(run, use, namespace=before.namespace)
         # What only some may read must not move what everybody is shown.
         moves = before.level in usage.OPEN
         prior = usage.expect(

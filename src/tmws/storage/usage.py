@@ -34,6 +34,7 @@ _LOCK = Prepared(
     sa.select(
         _PATTERNS.c.namespace,
         _PATTERNS.c.level,
+        _PATTERNS.c.owner_id,
         _PATTERNS.c.removed_at,
         *(_PATTERNS.c[name] for name in _COUNTS),
     )
@@ -73,8 +74,14 @@ class Locked:
 
     namespace: str
     level: str
+    owner_id: str
     usage: Usage
     own: Usage | None
+
+    @property
+    def shared_sums(self) -> tuple[str, str, str]:
+        """What orders the sums that patterns alike share; its namespace comes first."""
+        return self.namespace, self.level, self.owner_id
 
 
 def usage_of(known: Mapping[str, Any]) -> Usage:
@@ -86,11 +93,11 @@ def usage_of(known: Mapping[str, Any]) -> Usage:
 def lock(run: Execute, pattern_id: str, agent_id: str) -> Locked:
     """Return the statistics of a pattern and keep others from changing them meanwhile."""
     # The namespace is not locked: writers take patterns first, namespaces last.
-    [(namespace, level, removed_at, *counts)] = run(_LOCK, {"of": pattern_id})
+    [(namespace, level, owner_id, removed_at, *counts)] = run(_LOCK, {"of": pattern_id})
     own = run(_OWN, {"of": pattern_id, "by": agent_id})
     # What is counted while nobody can read it moves nothing for others.
     seen_by = level if removed_at is None else AccessLevel.PRIVATE.value
-    return Locked(namespace, seen_by, _usage(counts), _usage(own[0]) if own else None)
+    return Locked(namespace, seen_by, owner_id, _usage(counts), _usage(own[0]) if own else None)
 
 
 async def lock_all(connection: AsyncConnection, pattern_ids: Collection[str]) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.usage import UseOutcome
+from tmws.storage import usage
 from tmws.storage.columns import microseconds
 from tmws.storage.documents import count_write, next_revision
 from tmws.storage.prepared import Execute, Prepared, Value, inserted, plain
@@ -61,8 +62,8 @@ class Use:
     vectors: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def add(run: Execute, use: Use, *, namespace: str) -> None:
-    """Store a use of a pattern of this namespace, and make its context findable."""
+def add(run: Execute, use: Use) -> None:
+    """Store a use; the sums that patterns like this one share are locked from then on."""
     run(
         _ADD,
         {
@@ -79,6 +80,10 @@ def add(run: Execute, use: Use, *, namespace: str) -> None:
             "of": use.pattern_id,
         },
     )
+
+
+def make_findable(run: Execute, use: Use, *, namespace: str) -> None:
+    """Let a stored use of a pattern of this namespace be found by its context."""
     if not use.vectors:
         return
     row: dict[str, Value] = {"use_id": use.id, "namespace": namespace}
@@ -105,6 +110,7 @@ async def unprove(connection: AsyncConnection, claim_id: str) -> list[str]:
         sa.select(uses.c.pattern_id).where(proven).order_by(uses.c.pattern_id)
     )
     ids = list(rows.scalars())
+    await usage.lock_all(connection, ids)
     for pattern_id in ids:
         await _begin_anew(connection, pattern_id)
     await connection.execute(
@@ -127,6 +133,7 @@ async def prove_again(connection: AsyncConnection, claim_id: str) -> list[str]:
         sa.select(uses.c.pattern_id).where(uses.c.id.in_(of_it)).order_by(uses.c.pattern_id)
     )
     ids = list(rows.scalars())
+    await usage.lock_all(connection, ids)
     for pattern_id in ids:
         await _begin_anew(connection, pattern_id)
     await connection.execute(uses.update().where(uses.c.id.in_(of_it)).values(claim_id=claim_id))
