@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from tests.integration.command import tmws
 from tests.integration.services import Installation, agent, learned, verified
 from tmws.app import App
 from tmws.domain.agents import Agent
@@ -256,3 +258,16 @@ async def test_history_tells_in_which_order_uses_were_counted(
         assert await count_again(tx, kept.id) == counted
         told = [use.duration_seconds for use in await of_pattern(tx, kept.id)]
     assert told == [1.0, 100.0, 10.0]
+
+
+async def test_the_command_says_how_many_uses_are_proven(sqlite_url: str, tmp_path: Path) -> None:
+    place = Installation(sqlite_url, tmp_path / "data")
+    async with place.open() as app:
+        await app.workspaces.add("shop", place.workspace(), by="ann")
+        bob = await agent(app, "bob", "home")
+        kept = await learned(app, bob)
+        await verified(app, bob, applied=(kept.id,))
+        await app.outcomes.report(bob, OutcomeReport(kept.id, UseOutcome.SUCCESS))
+    words = ("patterns", "show", kept.id, "--json")
+    shown = tmws(*words, data=place.folder, TMWS_DATABASE_URL=sqlite_url).document()
+    assert (shown["uses"], shown["proven"]) == (2, 1)

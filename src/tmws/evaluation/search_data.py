@@ -1,8 +1,9 @@
 """Reads corpora, questions and past uses from JSON, plain or gzipped.
 
-A corpus is one object of text by id. Questions are a list of records: `q`, an optional
-`context` that stands before it, and the ids that answer it as `rel` or, where one
-counts, `primary`. Past uses are records of the same kind, oldest first.
+A corpus is one object of text by id, or stands as `docs` in an object of more. Questions are
+a list of records, or stand as `queries` there: `q`, an optional `context` that stands before
+it, and the ids that answer it as `rel` or, where one counts, `primary`. Past uses are records
+of the same kind, oldest first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from tmws.domain.errors import InvalidInput
 from tmws.evaluation.files import data_of
@@ -23,11 +24,15 @@ _EARLIER = 0.6
 _Id = Annotated[str, Field(min_length=1)]
 
 
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class _Record(BaseModel):
     q: str
     context: str = ""
     primary: _Id | None = None
-    rel: tuple[_Id, ...] = Field(min_length=1)
+    rel: Annotated[tuple[_Id, ...], BeforeValidator(_several)] = Field(min_length=1)
 
     def question(self) -> Question:
         text = f"{self.context} {self.q}".strip()
@@ -57,7 +62,7 @@ def read(corpus: Path, questions: Path, uses: Path | None = None) -> Material:
     Raises:
         InvalidInput: a file is missing or has another form.
     """
-    described = _json(corpus)
+    described = _part(_json(corpus), "docs")
     if isinstance(described, list):
         uses = corpus
     asked = _records(questions)
@@ -82,13 +87,21 @@ def _texts(value: object, path: Path) -> dict[str, str]:
 
 def _records(path: Path) -> list[Question]:
     try:
-        return [record.question() for record in _RECORDS.validate_python(_json(path))]
+        return [
+            record.question() for record in _RECORDS.validate_python(_part(_json(path), "queries"))
+        ]
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])
         raise InvalidInput(
             f"{path.name} is no list of records with 'q' and 'rel': {place}: {problem['msg']}."
         ) from error
+
+
+def _part(value: object, name: str) -> object:
+    """Return the part of this name where an object has one that holds more than a text."""
+    part = value.get(name) if isinstance(value, dict) else None
+    return part if isinstance(part, dict | list) else value
 
 
 def _json(path: Path) -> object:

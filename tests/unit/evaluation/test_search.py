@@ -103,6 +103,21 @@ def test_files_are_read_plain_and_gzipped(tmp_path: Path) -> None:
     assert material.uses == ()
 
 
+def test_one_file_may_hold_texts_and_questions(tmp_path: Path) -> None:
+    file = tmp_path / "both.json"
+    file.write_text(json.dumps({"docs": CORPUS, "queries": [{"q": "pack", "rel": "network/ping"}]}))
+    found = read(file, file)
+    assert (found.corpus, found.uses) == (CORPUS, ())
+    assert found.questions == (Question("pack", ("network/ping",)),)
+
+
+def test_a_text_may_be_called_as_the_part_of_a_file_is(tmp_path: Path) -> None:
+    corpus, questions = tmp_path / "corpus.json", tmp_path / "questions.json"
+    corpus.write_text('{"docs": "how to write them", "b": ""}')
+    questions.write_text('[{"q": "write", "rel": ["docs"]}]')
+    assert read(corpus, questions).corpus == {"docs": "how to write them", "b": ""}
+
+
 def test_the_earlier_part_of_a_history_is_the_past_of_the_rest(tmp_path: Path) -> None:
     history = tmp_path / "history.json"
     history.write_text(json.dumps([{"q": str(n), "rel": [f"p{n % 2}"]} for n in range(10)]))

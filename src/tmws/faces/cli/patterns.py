@@ -73,7 +73,8 @@ async def show(
     pattern, seen = await app.revisions.read(
         _administrator(), pattern_id, version=version, at=as_of
     )
-    printer.record({**_row(pattern), **_version(seen), **seen.content.as_json()})
+    told = {**_row(pattern), "proven": pattern.usage.proven}
+    printer.record({**told, **_version(seen), **seen.content.as_json()})
 
 
 @patterns.command()
