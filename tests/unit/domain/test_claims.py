@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.domain.written_reports import Line, pytest_lines, ran, written
 from tmws.domain.claims import (
     Check,
+    CoverageCheck,
     Judgement,
     Level,
     MypyCheck,
@@ -119,15 +121,30 @@ def test_a_run_that_contradicts_itself_is_not_believed(
     assert judgement.reason is Reason.TAMPER_SUSPECTED
 
 
-def test_what_a_file_says_counts_unless_nobody_read_it_while_the_tests_ran() -> None:
+def measured(lines: list[Line]) -> bytes:
+    """Return the report of the same tests as they ran while coverage was measured."""
+    told: list[Line] = [
+        ("measured", {"files": [["src/app.py", 1, 1, 0, 0, 1, 1, 0, 0]]}),
+        ("coverage", {}),
+    ]
+    return written("coverage", *lines[:-1], *told, lines[-1])
+
+
+RUNS: dict[str, tuple[Check, Callable[[list[Line]], bytes]]] = {
+    "pytest": (PytestCheck(), lambda lines: written("pytest", *lines)),
+    "coverage": (CoverageCheck("src", 50.0), measured),
+}
+
+
+@pytest.mark.parametrize("tool", RUNS)
+def test_what_a_file_says_counts_unless_nobody_read_it_while_the_tests_ran(tool: str) -> None:
+    check, report = RUNS[tool]
     exits = SnapshotFile.of("fuzz/server.py", b"import os\nos._exit(0)\n")
     snapshot = Snapshot.of([*PROJECT.files, exits])
     lines = pytest_lines({A: "passed", B: "passed"})
     unread = [*lines[:-1], ("unread", {"paths": ["fuzz/server.py"]}), lines[-1]]
 
-    seen, unseen = (
-        judge(PytestCheck(), snapshot, ran(written("pytest", *told))) for told in (lines, unread)
-    )
+    seen, unseen = (judge(check, snapshot, ran(report(told))) for told in (lines, unread))
 
     assert (seen.reason, unseen.reason) == (Reason.OBSERVED_ONLY, Reason.CHECK_PASSED)
 
@@ -264,6 +281,34 @@ def test_a_passing_run_that_could_be_bent_is_only_observed(bent: dict[str, Any])
 
     assert (judgement.verdict, judgement.reason) == (Verdict.INCONCLUSIVE, Reason.OBSERVED_ONLY)
     assert judgement.flags == ("conftest.py: pytest_runtest_makereport",)
+
+
+HOOK = "conftest.py: pytest_runtest_makereport"
+CHANGED = "conftest.py: changed while it ran"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "hooks", "left"),
+    [
+        ({"conftest.py"}, [HOOK], ()),
+        ({"conftest.py"}, [HOOK, CHANGED], (CHANGED,)),
+        ({"conftest.py"}, [f"tests/{HOOK}"], (f"tests/{HOOK}",)),
+        ({"tests/conftest.py"}, [HOOK], (HOOK,)),
+        (set(), [HOOK], (HOOK,)),
+    ],
+    ids=["its hook", "changed", "another's", "not this one", "nothing trusted"],
+)
+@pytest.mark.parametrize("tool", RUNS)
+def test_a_hook_counts_unless_its_file_is_out_of_the_claimants_reach(
+    trusted: set[str], hooks: list[str], left: tuple[str, ...], tool: str
+) -> None:
+    check, report = RUNS[tool]
+    lines = pytest_lines({A: "passed", B: "passed"}, hooks=hooks)
+
+    judgement = judge(check, PROJECT, ran(report(lines)), trusted=frozenset(trusted))
+
+    assert judgement.flags == left
+    assert (judgement.verdict is Verdict.SUPPORTED) is (left == ())
 
 
 def test_a_test_that_exists_but_was_not_collected_lowers_the_level() -> None:
