@@ -10,7 +10,7 @@ import pytest
 from tests.integration.services import Installation, agent, claim, pattern, silent
 from tmws.app import App
 from tmws.domain.actions import Action
-from tmws.domain.agents import Agent
+from tmws.domain.agents import AccessLevel, Agent
 from tmws.domain.errors import InvalidInput, NotFound, ToolDisabled
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.situations import Situation
@@ -19,7 +19,8 @@ from tmws.domain.versions import Revision
 from tmws.services.analytics import StatsQuery
 from tmws.services.learning import PatternQuery
 from tmws.services.memory import MemoryQuery
-from tmws.services.outcomes import OutcomeReport
+from tmws.services.outcomes import CreditReport, OutcomeReport
+from tmws.testing.clock import START
 
 CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
     Action.LEARN_PATTERN: lambda app, who: app.learning.learn(who, pattern()),
@@ -49,6 +50,41 @@ CALLS: dict[Action, Callable[[App, Agent], Awaitable[object]]] = {
     Action.REMEMBER: lambda app, who: app.memory.remember(who, MemoryDraft("x")),
     Action.RECALL: lambda app, who: app.memory.recall(who, MemoryQuery()),
 }
+
+OTHER_WAYS: list[tuple[Action, Callable[[App, Agent], Awaitable[object]]]] = [
+    (Action.GET_PATTERN, lambda app, who: app.outcomes.by_owner(who, "pattern_0")),
+    (Action.GET_PATTERN, lambda app, who: app.revisions.history(who, "pattern_0")),
+    (Action.GET_PATTERN, lambda app, who: app.revisions.read(who, "pattern_0", at=START)),
+    (Action.GET_PATTERN, lambda app, who: app.revisions.compare(who, "pattern_0")),
+    (Action.GET_PATTERN, lambda app, who: app.sharing.shared_with(who, "pattern_0")),
+    (Action.GET_TRUST, lambda app, who: app.trust.explain(who)),
+    (Action.GET_TRUST, lambda app, who: app.trust.newest(who, limit=1)),
+    (Action.LEARN_PATTERNS, lambda app, who: app.batches.check(who, [pattern("in a batch")])),
+    (Action.RELY, lambda app, who: app.reliance.release(who, "claim_0")),
+    (Action.REMOVE_PATTERN, lambda app, who: app.removal.forget(who, "pattern_0")),
+    (Action.REMOVE_PATTERN, lambda app, who: app.removal.restore(who, "pattern_0")),
+    (
+        Action.REPORT_OUTCOME,
+        lambda app, who: app.outcomes.credit(who, CreditReport("receipt_0", UseOutcome.SUCCESS)),
+    ),
+    (
+        Action.SHARE_PATTERN,
+        lambda app, who: app.sharing.relevel(who, "pattern_0", AccessLevel.PRIVATE),
+    ),
+]
+"""What the same tools do beside, each by a function of its own."""
+
+
+async def test_a_switch_closes_every_way_to_what_the_tool_does(
+    app: App, installation: Installation
+) -> None:
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    alice = await agent(app, "alice")
+    for action, call in OTHER_WAYS:
+        await app.tools.disable(action.value, reason="until noon", by="ann")
+        with pytest.raises(ToolDisabled, match=f"^{action.value} was switched off .*until noon"):
+            await call(app, alice)
+        await app.tools.enable(action.value, reason="done", by="ann")
 
 
 async def test_every_action_has_its_gate_in_every_process(installation: Installation) -> None:

@@ -11,8 +11,10 @@ from hypothesis import given
 from tests.unit.domain.trust_logs import DAY, logs, refuted, supported
 from tmws.domain.canonical import digest
 from tmws.domain.claims import PytestCheck, PythonCheck, Verdict
-from tmws.domain.trust.entries import Kind, entry_of, standing_of, task_key, task_of, weighed
+from tmws.domain.trust.entries import FITS, Kind, entry_of, standing_of, task_key, task_of, weighed
 from tmws.domain.trust.evidence import Correction, Evidence, Link, Refit, Restoration, Task, Unlink
+from tmws.domain.trust.log import History, replay
+from tmws.domain.trust.model import VERSION
 from tmws.domain.trust.state import Model
 from tmws.domain.verifications import Claim, ClaimState, check_to_json
 
@@ -70,6 +72,33 @@ def test_every_kind_of_entry_is_read_and_no_other() -> None:
     assert unlinked == Unlink("a", "flaky", "root", DAY)
     assert entry_of("trust_refitted", {"version": "logit-1"}, DAY) == Refit("logit-1", DAY)
     assert entry_of("tool_disabled", {"tool": "learn"}, DAY) is None
+
+
+def test_after_every_kind_of_entry_but_a_verdict_everything_is_fitted_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitted: list[History] = []
+
+    def fit(history: History) -> None:
+        fitted.append(history)
+
+    monkeypatch.setattr(History, "_fit", fit)
+    act = {"reason": "flaky", "by": "root"}
+    payloads: dict[Kind, dict[str, object]] = {
+        Kind.VERDICT: told(supported("f", "bob")),
+        Kind.WITHDRAWN: {"evidence": "e", **act},
+        Kind.RESTORED: {"evidence": "e", **act},
+        Kind.LINKED: {"agent": "ann", "owner": "bob", **act},
+        Kind.UNLINKED: {"agent": "ann", **act},
+        Kind.REFITTED: {"version": VERSION},
+    }
+    history = replay([supported("e")])
+    for kind in Kind:
+        entry = entry_of(kind, payloads[kind], DAY)
+        assert entry is not None
+        fitted.clear()
+        history.add(entry)
+        assert fitted == ([history] if kind in FITS else [])
 
 
 @pytest.mark.parametrize(
