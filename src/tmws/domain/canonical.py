@@ -65,24 +65,11 @@ def _fast(value: Json) -> bytes:
 
 
 def _text(value: Json) -> str:
-    told = _TOLD_BY.get(type(value))
-    return told(value) if told else _of_kind(value)
-
-
-def _of_kind(value: Json) -> str:
-    """Tell what is of a type derived from one that JSON has."""
-    for kind, told in _TOLD_BY.items():
-        if isinstance(value, kind):
-            return told(value)
-    raise _Other
+    return _TOLD_BY[type(value)](value)
 
 
 def _object(value: Mapping[str, Json]) -> str:
-    # Most that is said is text, and a call would cost more than to see it here.
-    told = [
-        name + (_QUOTED(inner) if type(inner := value[key]) is str else _text(inner))
-        for key, name in _names(tuple(value))
-    ]
+    told = [name + _TOLD_BY[type(inner := value[key])](inner) for key, name in _names(tuple(value))]
     return f"{{{','.join(told)}}}"
 
 
@@ -95,7 +82,7 @@ def _names(keys: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _list(value: Sequence[Json]) -> str:
-    return f"[{','.join([_text(inner) for inner in value])}]"
+    return f"[{','.join([_TOLD_BY[type(inner)](inner) for inner in value])}]"
 
 
 def _number(value: float) -> str:
@@ -123,17 +110,29 @@ def _as_doubles(value: Json) -> Json:
     return value
 
 
+class _ByType(dict[type, Callable[[Any], str]]):
+    """How a value of each type is told; of a derived one, like what it is derived from."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], str]:
+        for base, told in self.items():
+            if issubclass(kind, base):
+                return told
+        raise _Other
+
+
 _QUOTED: Callable[[str], str] = encode_basestring
-_TOLD_BY: dict[type, Callable[[Any], str]] = {
-    str: _QUOTED,
-    dict: _object,
-    NoneType: lambda _: "null",
-    bool: lambda value: "true" if value else "false",
-    list: _list,
-    tuple: _list,
-    float: _number,
-    int: _number,
-}
+_TOLD_BY = _ByType(
+    {
+        str: _QUOTED,
+        dict: _object,
+        NoneType: lambda _: "null",
+        bool: lambda value: "true" if value else "false",
+        list: _list,
+        tuple: _list,
+        float: _number,
+        int: _number,
+    }
+)
 _LARGEST, _SMALLEST = 1e15, 1e-4
 _SAFE, _EXPONENT_FROM = 2**53 - 1, 10**21
 _LISTS = (list, tuple)

@@ -71,14 +71,16 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
     staked = _staked(run, claim, judgement)
     # As whoever met it first described it, so that all share it.
     task = met.task if met else task_of(claim, key)
-    state = trust.load_for(run, owner, task, relied_on=bool(staked))
+    relied_on = bool(staked)
+    state = trust.load_for(run, owner, task, relied_on=relied_on)
     model = state.model
+    foreseen = model.outlook(owner, task, at)
     weight = rules.weight(
         judgement.level,
         repeated=owner in known,
         counted_today=_counted_today(run, owner, task.type, judgement.verdict, at=at),
         own_pick=met is None or met.own,
-        probability=model.predict(owner, task, at),
+        probability=foreseen.probability,
     )
     if known - {owner}:
         weight *= KNOWN_ANSWER
@@ -88,7 +90,7 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
         at=at,
         verdict=judgement.verdict,
         task=task,
-        relied_on=bool(staked),
+        relied_on=relied_on,
         weight=weight,
         stated_confidence=claim.confidence,
         severity=severity(staked),
@@ -100,7 +102,11 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
         dict(model.records),
         dict(model.tallies),
     )
-    step = model.record(weighed if owner == weighed.agent else replace(weighed, agent=owner))
+    step = model.record(
+        weighed if owner == weighed.agent else replace(weighed, agent=owner),
+        # Whoever is relied on is held to more than the weight asks about.
+        None if relied_on else foreseen,
+    )
     return Scored(
         evidence=weighed,
         owner=owner,

@@ -244,7 +244,9 @@ async def rows(connection: AsyncConnection) -> dict[str, dict[str, Any]]:
 
 def as_stored(entry: Entry) -> dict[str, Any]:
     """Return the row as `rows` would tell it."""
-    return {**told(entry), "at": microseconds(entry.evidence.at)}
+    row = told(entry)
+    row["at"] = microseconds(entry.evidence.at)
+    return row
 
 
 def told(entry: Entry) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def lock(run: Execute) -> tuple[Tree, str]:
 
 def _tree(size: Any, peaks: Any) -> Tree:
     try:
-        tree = Tree(size, tuple(bytes.fromhex(peak) for peak in read(peaks)))
+        tree = Tree(size, tuple(map(bytes.fromhex, read(peaks))))
         sound = len(tree.peaks) == tree.size.bit_count()
     except (ValueError, TypeError, AttributeError) as error:
         raise LedgerCorrupt(_UNREADABLE) from error
@@ -103,7 +103,7 @@ def append(run: Execute, tree: Tree, *, leaf: bytes, salt: bytes, payload: bytes
     run(_ENTRY, {"index": index, "leaf": leaf.decode(), "leaf_hash": hashed})
     run(_PAYLOAD, {"index": index, "salt": salt, "payload": payload.decode()})
     grown = tree.appended(hashed)
-    edge = ", ".join(f'"{peak.hex()}"' for peak in grown.peaks)
+    edge = ", ".join([f'"{peak.hex()}"' for peak in grown.peaks])
     run(_GROW, {"grown": grown.size, "edge": f"[{edge}]"})
     return grown
 

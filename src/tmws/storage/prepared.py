@@ -198,10 +198,11 @@ async def _answered(trip: Awaitable[T]) -> T:
 
 
 def _kept(connection: sqlite3.Connection, work: Callable[[Execute], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
+    cursor = connection.cursor()
+    cursor.execute("BEGIN IMMEDIATE")
     try:
-        found = work(partial(_on_sqlite, connection.cursor()))
-        connection.execute("COMMIT")
+        found = work(partial(_on_sqlite, cursor))
+        cursor.execute("COMMIT")
     except BaseException:
         connection.rollback()  # SQLite ends some failed transactions itself: this minds neither
         raise

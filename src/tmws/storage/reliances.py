@@ -16,16 +16,24 @@ from tmws.storage.prepared import Execute, Prepared, plain
 from tmws.storage.tables import claims, links, reliances
 
 _PLAIN = plain(reliances)
-_THIS = (
-    claims.c.agent_id == sa.bindparam("agent", type_=sa.String),
-    claims.c.snapshot_digest == sa.bindparam("snapshot", type_=sa.String),
-    claims.c.check == sa.bindparam("checked", type_=sa.String),
-)
+_AGAIN = claims.alias("again")
+
+
+def _same(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Return the condition that one agent claimed the same check of the same snapshot."""
+    names = ("agent_id", "snapshot_digest", "check")
+    return sa.and_(*(one.c[name] == other.c[name] for name in names))
+
+
 _STAKES = Prepared(
-    sa.select(_PLAIN.c.stake).where(
-        _PLAIN.c.claim_id.in_(sa.select(claims.c.id).where(*_THIS)),
+    sa.select(_PLAIN.c.stake)
+    .join_from(claims, _PLAIN, _PLAIN.c.claim_id == claims.c.id)
+    .where(
+        claims.c.agent_id == sa.bindparam("agent", type_=sa.String),
+        claims.c.snapshot_digest == sa.bindparam("snapshot", type_=sa.String),
+        claims.c.check == sa.bindparam("checked", type_=sa.String),
         _PLAIN.c.stake > 0.0,
-        ~sa.exists().where(*_THIS, claims.c.verdict != Verdict.INCONCLUSIVE.value),
+        ~sa.exists().where(_same(_AGAIN, claims), _AGAIN.c.verdict != Verdict.INCONCLUSIVE.value),
     )
 )
 
@@ -113,9 +121,3 @@ def _same_as(claim_ids: Collection[str]) -> sa.Select[tuple[str]]:
         .join_from(one, other, _same(one, other))
         .where(one.c.id.in_(claim_ids))
     )
-
-
-def _same(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Return the condition that one agent claimed the same check of the same snapshot."""
-    names = ("agent_id", "snapshot_digest", "check")
-    return sa.and_(*(one.c[name] == other.c[name] for name in names))

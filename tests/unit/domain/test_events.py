@@ -173,6 +173,7 @@ def test_a_leaf_names_nobody_and_only_commits_to_its_payload() -> None:
         "at": "2026-03-01T12:00:00+00:00",
         "payload": "ef" * 32,
     }
+    assert leaf == canonical_bytes(json.loads(leaf))
     assert b"alice" not in leaf
     assert b"ann" not in leaf
 

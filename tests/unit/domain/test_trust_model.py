@@ -279,3 +279,17 @@ def test_an_effort_outside_its_range_is_refused(minutes: float) -> None:
 def test_evidence_outside_its_range_is_refused(field: str, value: float) -> None:
     with pytest.raises(InvalidInput, match=field):
         replace(supported("e"), **{field: value})  # type: ignore[arg-type]
+
+
+@given(logs())
+def test_what_is_learned_is_held_against_what_was_foreseen(log: list[Evidence]) -> None:
+    """Whoever looked at the task just before hands on what it saw, and nothing differs."""
+    model, again = Model(), Model()
+    for each in log:
+        plain = replace(each, relied_on=False)
+        foreseen = again.outlook(plain.agent, plain.task, plain.at)
+        assert again.predict(plain.agent, plain.task, plain.at) == foreseen.probability
+        step = again.record(plain, foreseen)
+        assert step == model.record(plain)
+        assert step is None or step.probability == foreseen.probability
+    assert again.fingerprint() == model.fingerprint()

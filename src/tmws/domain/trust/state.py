@@ -86,6 +86,23 @@ class Record(NamedTuple):
     watch: alarm.Watch = alarm.UNSUSPECTED
 
 
+class Outlook(NamedTuple):
+    """How an agent stands before one task, at one moment.
+
+    Attributes:
+        beliefs: what is known of each part that takes part, the skill aged.
+        signs: how much each of them counts on a claim this sharp.
+        probability: how likely a yes is.
+    """
+
+    part: Roles
+    beliefs: list[Belief]
+    sharpness: float
+    signs: tuple[float, ...]
+    margin: Belief
+    probability: float
+
+
 class Step(NamedTuple):
     """What one piece of evidence did to its agent.
 
@@ -137,9 +154,7 @@ class Model:
 
     def margin(self, agent: str, task: Task, at: datetime) -> Belief:
         """Return how far the agent stands above this task."""
-        part = roles(agent, task)
-        signs = sharpened(part.coefficients, self._sharpness(part))
-        return combined(self._now(agent, part, at), signs, self._noise(part))
+        return self.outlook(agent, task, at).margin
 
     def sharpness(self, task: Task) -> float:
         """Return how many times as fast as usual the odds of this task grow with skill."""
@@ -147,7 +162,16 @@ class Model:
 
     def predict(self, agent: str, task: Task, at: datetime) -> float:
         """Return the probability that a claim of this kind by this agent holds."""
-        return self.calibration.probability(self.margin(agent, task, at))
+        return self.outlook(agent, task, at).probability
+
+    def outlook(self, agent: str, task: Task, at: datetime, *, relied_on: bool = False) -> Outlook:
+        """Return how the agent stands before this task, with all that follows from."""
+        part = roles(agent, task, relied_on=relied_on)
+        beliefs, sharpness = self._now(agent, part, at), self._sharpness(part)
+        signs = sharpened(part.coefficients, sharpness)
+        margin = combined(beliefs, signs, self._noise(part))
+        probability = self.calibration.probability(margin)
+        return Outlook(part, beliefs, sharpness, signs, margin, probability)
 
     def suspects(self, agent: str, at: datetime) -> bool:
         """Is it likelier than not, by more than a doubt, that a known skill was lost?"""
@@ -155,11 +179,14 @@ class Model:
         settled = alarm.is_settled(self.skill(agent, at), record.tally.decided)
         return settled and record.watch.loss >= alarm.SUSPECTED
 
-    def record(self, evidence: Evidence) -> Step | None:
+    def record(self, evidence: Evidence, foreseen: Outlook | None = None) -> Step | None:
         """Learn from one verdict; return what it did, or None when it moved nothing.
 
         A retry changes nothing at all. A check that could not decide, or a verdict of
         weight zero, moves nothing but its own counter.
+
+        Args:
+            foreseen: `outlook` of this very evidence by whoever looked at it just before.
         """
         if evidence.id in self.seen:
             return None
@@ -172,17 +199,16 @@ class Model:
         if evidence.weight == 0.0:
             self.records[agent] = record._replace(ignored=record.ignored + 1)
             return None
-        return self._learn(evidence, record)
+        return self._learn(evidence, record, foreseen or self._outlook_of(evidence))
 
-    def _learn(self, evidence: Evidence, record: Record) -> Step:
-        agent, task, weight = evidence.agent, evidence.task, evidence.weight
+    def _outlook_of(self, evidence: Evidence) -> Outlook:
+        seen = evidence
+        return self.outlook(seen.agent, seen.task, seen.at, relied_on=seen.relied_on)
+
+    def _learn(self, evidence: Evidence, record: Record, foreseen: Outlook) -> Step:
+        task, weight = evidence.task, evidence.weight
         supported = evidence.verdict is Verdict.SUPPORTED
-        part = roles(agent, task, relied_on=evidence.relied_on)
-        beliefs = self._now(agent, part, evidence.at)
-        sharpness = self._sharpness(part)
-        signs = sharpened(part.coefficients, sharpness)
-        margin = combined(beliefs, signs, self._noise(part))
-        probability = self.calibration.probability(margin)
+        part, beliefs, sharpness, signs, margin, probability = foreseen
         after = observed(beliefs, signs, margin, supported, weight)
         settled = alarm.is_settled(beliefs[0], record.tally.decided)
         seen = alarm.Seen(margin, sharpness, supported, weight, settled)
