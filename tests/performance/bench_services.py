@@ -30,6 +30,7 @@ from tmws.signing.checkpoint_file import CheckpointFile
 from tmws.signing.keys import FileSigner
 from tmws.storage import agents
 from tmws.storage.database import Database
+from tmws.storage.last_state import LastState
 from tmws.vectors.exact import ExactIndex
 
 PATTERNS = 10_000
@@ -44,6 +45,7 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
     commit = await bench.floors.sqlite_commit()
     async with open_app(settings) as app:
         agent = (await app.agents.create("author", by="benchmark")).agent
+        other = (await app.agents.create("other", by="benchmark")).agent
         known = await _filled(app, agent)
         numbers = itertools.count(PATTERNS)
 
@@ -95,7 +97,7 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
             floor=commit,
             promised_p95=3e-3,
         )
-    async for row in _recording(bench, settings.data_dir, agent):
+    async for row in _recording(bench, settings.data_dir, agent, other):
         yield row
 
 
@@ -147,7 +149,7 @@ def _claim(agent: Agent, number: int, now: datetime) -> Claim:
     )
 
 
-async def _recording(bench: Bench, folder: Path, agent: Agent) -> AsyncIterator[Row]:
+async def _recording(bench: Bench, folder: Path, agent: Agent, other: Agent) -> AsyncIterator[Row]:
     commit = await bench.floors.sqlite_commit()
     database, clock = Database(f"sqlite:///{folder / 'tmws.db'}"), SystemClock()
     notary = Notary(
@@ -164,16 +166,18 @@ async def _recording(bench: Bench, folder: Path, agent: Agent) -> AsyncIterator[
             receipt = await notary.append(tx, event)
         notary.publish(receipt)
 
-    numbers = itertools.count()
+    numbers, last = itertools.count(), LastState()
 
-    async def update() -> None:
+    async def update(by: Agent) -> None:
         number = next(numbers)
         now = clock.now() + timedelta(days=number)  # a day counts only so much
         verdict = Verdict.SUPPORTED if number % 3 else Verdict.REFUTED
-        claim = _claim(agent, number, now)
+        claim = _claim(by, number, now)
         judgement = Judgement(verdict, Reason.CHECK_PASSED, Level.REPRODUCED, "", {})
         await database.at_once(
-            lambda run: enter(run, notary, claim, judgement, evidence_digest="ab" * 32, at=now)
+            lambda run: enter(
+                run, notary, claim, judgement, last=last, evidence_digest="ab" * 32, at=now
+            )
         )
 
     async def read() -> None:
@@ -185,10 +189,21 @@ async def _recording(bench: Bench, folder: Path, agent: Agent) -> AsyncIterator[
     yield Row(
         # The first few hundred draw the reference mix every few verdicts.
         await measure(
-            "trust update and ledger entry, committed", update, repeats=300, warm_up=VERDICTS
+            "trust update and ledger entry, committed",
+            lambda: update(agent),
+            repeats=300,
+            warm_up=VERDICTS,
         ),
         floor=commit,
         promised_p95=1e-3,
         promised_ratio=4,
+    )
+    takers = itertools.cycle((other, agent))
+    yield Row(
+        # Nobody goes on from what the verdict before left in memory.
+        await measure(
+            "the same, another agent each time", lambda: update(next(takers)), repeats=300
+        ),
+        floor=commit,
     )
     await database.aclose()

@@ -29,6 +29,7 @@ from tmws.storage import artifacts, claims, memories
 from tmws.storage.database import Database
 from tmws.storage.documents import Document, Kind
 from tmws.storage.documents import add as add_document
+from tmws.storage.last_state import LastState
 from tmws.storage.prepared import Execute
 from tmws.storage.uses import Use
 
@@ -77,6 +78,7 @@ class Recorder:
         self._search = search
         self._clock = clock
         self._chance = chance
+        self._last = LastState()
 
     async def earlier(self, claim: Claim) -> list[Judgement]:
         """Return what came of the same check of this snapshot so far, whoever asked."""
@@ -158,7 +160,15 @@ class Recorder:
         )
         if verified.report is not None:
             artifacts.put(run, verified.report, media_type=evidence.REPORT_MEDIA_TYPE, at=now)
-        entered = enter(run, self._notary, claim, judgement, evidence_digest=digest, at=now)
+        entered = enter(
+            run,
+            self._notary,
+            claim,
+            judgement,
+            last=self._last,
+            evidence_digest=digest,
+            at=now,
+        )
         closed = dataclasses.replace(
             claim, evidence_digest=digest, ledger_index=entered.receipt.index, closed_at=now
         )
@@ -222,16 +232,20 @@ def enter(
     claim: Claim,
     judgement: Judgement,
     *,
+    last: LastState,
     evidence_digest: str,
     at: datetime,
 ) -> Entered:
     """Move trust by a verdict and record both: one step, in the order of the ledger.
 
+    Args:
+        last: what the verdict before this one left, in this process.
+
     Raises:
         LedgerCorrupt: the ledger is not the one that was promised outside.
     """
     turn = notary.lock(run)
-    scored = scoring.score(run, claim, judgement, at=at)
+    scored = scoring.score(run, claim, judgement, head=turn.tree, last=last, at=at)
     event = events.verdict_recorded(
         claim,
         judgement,
@@ -242,7 +256,7 @@ def enter(
         at=at,
     )
     receipt = notary.enter(run, event, turn)
-    scoring.keep(run, scored, ledger_index=receipt.index)
+    scoring.keep(run, scored, ledger_index=receipt.index, head=receipt.tree, last=last)
     return Entered(receipt, scored)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from tmws.domain.canonical import Json
 from tmws.domain.claims import Judgement, Verdict
+from tmws.domain.ledger import Tree
 from tmws.domain.trust import rules
 from tmws.domain.trust.confirmation import KNOWN_ANSWER, held_back
 from tmws.domain.trust.entries import standing_of, task_key, task_of
@@ -18,6 +19,7 @@ from tmws.domain.trust.state import Model, Step
 from tmws.domain.verifications import Claim
 from tmws.storage import evidence, reliances, trust
 from tmws.storage.evidence import Entry
+from tmws.storage.last_state import LastState, Place
 from tmws.storage.prepared import Execute
 from tmws.storage.trust import State
 
@@ -62,7 +64,9 @@ class Believed:
     confirmed: float
 
 
-def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> Scored:
+def score(
+    run: Execute, claim: Claim, judgement: Judgement, *, head: Tree, last: LastState, at: datetime
+) -> Scored:
     """Let the model learn from a verdict; the caller holds the ledger's head."""
     owner = evidence.owner_for(run, claim.agent_id)
     key = task_key(claim.check, claim.workspace)
@@ -72,7 +76,9 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
     # As whoever met it first described it, so that all share it.
     task = met.task if met else task_of(claim, key)
     relied_on = bool(staked)
-    state = trust.load_for(run, owner, task, relied_on=relied_on)
+    state = last.take(Place(head, owner, task, relied_on))
+    if state is None:
+        state = trust.load_for(run, owner, task, relied_on=relied_on)
     model = state.model
     foreseen = model.outlook(owner, task, at)
     weight = rules.weight(
@@ -118,10 +124,12 @@ def score(run: Execute, claim: Claim, judgement: Judgement, *, at: datetime) -> 
     )
 
 
-def keep(run: Execute, scored: Scored, *, ledger_index: int) -> None:
-    """Store what the model learned."""
-    evidence.add(run, Entry(scored.evidence, scored.owner, ledger_index, scored.step))
+def keep(run: Execute, scored: Scored, *, ledger_index: int, head: Tree, last: LastState) -> None:
+    """Store what the model learned; `head` is the ledger's with this verdict in it."""
+    seen, owner = scored.evidence, scored.owner
+    evidence.add(run, Entry(seen, owner, ledger_index, scored.step))
     trust.save(run, scored.state, moved=scored.step is not None)
+    last.leave(Place(head, owner, seen.task, seen.relied_on), scored.state)
 
 
 def change(run: Execute, scored: Scored) -> TrustChange:
