@@ -229,7 +229,9 @@ def _nearest(settings: Settings) -> Nearest:
     folder = settings.data_dir / "vectors" / settings.vectors
     address = settings.vectors_address
     return Nearest(
-        exact, backends.deferred("vectors", settings.vectors, folder=folder, address=address)
+        exact,
+        backends.deferred("vectors", settings.vectors, folder=folder, address=address),
+        seconds=settings.vectors_seconds,
     )
 
 

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         vectors: `exact` searches all; `chroma` and `pgvector` keep graphs, for very many.
         vectors_url: where the index's server listens: `http://HOST:PORT` of Chroma, or a
             database with pgvector if it is not the store's own.
+        vectors_seconds: how long a search waits for that index before exact vectors serve.
         check_seconds: wall time that one check may take.
         least_level: what a verdict has to reach, at least, in any namespace.
         verify_wait_seconds: how long verify_claim waits for a verdict before it answers with
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     embedder_seconds: float = Field(default=10.0, ge=0.1, le=600.0)
     vectors: str = "exact"
     vectors_url: SecretStr | None = None
+    vectors_seconds: float = Field(default=3.0, ge=0.1, le=600.0)
     holdout_share: float = Field(default=0.0, ge=0.0, le=0.5, allow_inf_nan=False)
     agent_mib: int = Field(default=2048, ge=1, le=1_048_576)
     agent_daily_writes: int = Field(default=500_000, ge=500, le=100_000_000)

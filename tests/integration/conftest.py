@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.services import Installation
+from tests.integration.services import Installation, agent
 from tests.postgres import PostgresServer, postgres_server
 from tmws.app import App
+from tmws.domain.agents import Agent
 
 _running: list[PostgresServer] = []
 
@@ -59,3 +60,10 @@ async def app(installation: Installation) -> AsyncIterator[App]:
     """An open app on a new installation."""
     async with installation.open() as app:
         yield app
+
+
+@pytest.fixture
+async def alice(app: App, installation: Installation) -> Agent:
+    """An agent who may make claims about the workspace `shop`."""
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    return await agent(app, "alice")

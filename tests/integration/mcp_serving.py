@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mcp_types as wire
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -135,9 +134,3 @@ async def over_http(
         transport = streamable_http_client(url, http_client=http)
         async with Client(transport, mode=mode, **options) as client:
             yield client
-
-
-def text_of(result: wire.CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, wire.TextContent)
-    return block.text

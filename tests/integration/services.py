@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from tests.patience import ENOUGH_SECONDS
 from tests.unit.domain.written_reports import ran, written
 from tmws.app import App, open_app
 from tmws.config import Settings
@@ -85,7 +86,9 @@ class Installation:
     sandbox: ScriptedSandbox = field(default_factory=ScriptedSandbox)
 
     def settings(self, **changes: Any) -> Settings:
-        return Settings(data_dir=self.folder, database_url=SecretStr(self.url), **changes)
+        """Return them, patient with an index on a machine that stalls."""
+        where = {"data_dir": self.folder, "database_url": SecretStr(self.url)}
+        return Settings(**{"vectors_seconds": ENOUGH_SECONDS, **where, **changes})
 
     @contextlib.asynccontextmanager
     async def open(self, **changes: Any) -> AsyncIterator[App]:

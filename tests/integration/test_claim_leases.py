@@ -32,12 +32,6 @@ from tmws.services import running
 from tmws.storage import claims
 
 
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
 async def test_a_server_that_is_closed_keeps_no_lease_and_the_next_one_goes_on(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

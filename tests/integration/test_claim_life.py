@@ -9,7 +9,6 @@ import pytest
 from tests.integration.pausing import PATIENCE, Pausing
 from tests.integration.services import (
     Installation,
-    agent,
     claim,
     ended,
     learned,
@@ -34,12 +33,6 @@ from tmws.domain.errors import (
 from tmws.domain.execution import ExecutionResult
 from tmws.domain.verifications import ClaimState
 from tmws.services import running, verification
-
-
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
 
 
 @pytest.fixture

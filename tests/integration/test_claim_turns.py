@@ -25,12 +25,6 @@ from tmws.domain.errors import (
 from tmws.services import running
 
 
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
 async def test_too_many_claims_at_once_are_told_when_to_come_back(
     app: App, installation: Installation, alice: Agent
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 
+from tests.answers import text_of
 from tests.integration.command import tmws
 from tests.integration.mcp_serving import (
     ERAS,
@@ -19,7 +20,6 @@ from tests.integration.mcp_serving import (
     http_server,
     over_http,
     over_stdio,
-    text_of,
 )
 from tests.integration.pausing import Pausing
 from tests.integration.services import (
@@ -51,12 +51,6 @@ from tmws.storage import ledger
 
 HANDSHAKE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
 SHUT_OUT = "PERMISSION_DENIED: Agent 'erin' was disabled by an administrator."
-
-
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
 
 
 async def entries(place: Installation, kind: str) -> list[dict[str, Any]]:

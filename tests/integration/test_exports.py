@@ -28,12 +28,6 @@ from tmws.faces.cli.trust import feedback
 from tmws.offline_verifier import verify
 
 
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
 async def test_an_exported_verdict_proves_itself_while_the_ledger_grows(
     app: App, installation: Installation, alice: Agent
 ) -> None:

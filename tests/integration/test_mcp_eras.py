@@ -14,13 +14,13 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from tests.answers import text_of
 from tests.integration.mcp_serving import (
     ERAS,
     Store,
     http_server,
     over_http,
     over_stdio,
-    text_of,
 )
 from tests.patience import ENOUGH_SECONDS
 from tmws.faces.mcp.tools import REGISTRY

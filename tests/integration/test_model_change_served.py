@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from tests.answers import text_of
 from tests.endpoints import Endpoint, Writer, played
-from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, learned
 from tests.integration.test_model_change import NEW_ID, OLD_ID, stored, well
 from tests.patience import ENOUGH_SECONDS

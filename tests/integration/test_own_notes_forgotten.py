@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from mcp import Client
 
+from tests.answers import text_of
 from tests.callers import always
-from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, agent, verified
 from tests.integration.test_disabled_agents import entries
 from tests.integration.trust_seen import ledger_size

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 from mcp import Client
 
+from tests.answers import text_of
 from tests.callers import always
-from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, agent, ended, learned, verified
 from tmws.app import App
 from tmws.domain.agents import AccessLevel, Administrator, Agent, Role

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from tests.answers import text_of
 from tests.integration.command import tmws
-from tests.integration.mcp_serving import Store, over_stdio, text_of
+from tests.integration.mcp_serving import Store, over_stdio
 from tests.integration.services import (
     Installation,
     agent,

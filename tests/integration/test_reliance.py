@@ -32,12 +32,6 @@ from tmws.storage.prepared import at_once
 
 
 @pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
-@pytest.fixture
 async def bob(app: App) -> Agent:
     return await agent(app, "bob")
 

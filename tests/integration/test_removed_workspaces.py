@@ -38,12 +38,6 @@ QUESTIONS = b'{"call": "shop:add", "cases": [{"arguments": [1, 2], "returns": 3}
 LOCK = "six==1.17.0 --hash=sha256:" + "ab" * 32 + "\n"
 
 
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
 class Meanwhile:
     """A reader of workspaces beside which something else happens."""
 

@@ -18,12 +18,6 @@ from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound
 
 
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
 async def test_the_next_audits_are_undecided_claims_and_nobody_can_foresee_which(
     app: App, installation: Installation, alice: Agent
 ) -> None:

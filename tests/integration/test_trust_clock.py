@@ -6,17 +6,11 @@ import math
 
 import pytest
 
-from tests.integration.services import Installation, agent, ended, verified
+from tests.integration.services import Installation, ended, verified
 from tmws.app import App
 from tmws.domain.agents import Agent
 
 DAY = 86400.0
-
-
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
 
 
 async def decided(app: App, place: Installation, who: Agent, *, held: bool) -> None:

@@ -27,12 +27,6 @@ from tmws.services import audit, corrections
 from tmws.storage import trust
 
 
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
 async def test_a_withdrawn_verdict_counts_no_more_and_says_why(
     app: App, installation: Installation, alice: Agent
 ) -> None:

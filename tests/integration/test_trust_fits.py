@@ -6,19 +6,13 @@ import asyncio
 
 import pytest
 
-from tests.integration.services import Installation, agent, ended, verified
+from tests.integration.services import Installation, ended, verified
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.services import corrections
 from tmws.storage import ledger, tables
 
 DAY = 86400.0
-
-
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
 
 
 async def decided(app: App, place: Installation, who: Agent, number: int) -> None:

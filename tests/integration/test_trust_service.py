@@ -30,12 +30,6 @@ from tmws.services.running import MOST_OF_ONE
 from tmws.storage import evidence, trust
 
 
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
 async def test_nothing_but_a_verdict_moves_it(app: App) -> None:
     alice = await agent(app, "alice")
     kept = await learned(app, alice)

@@ -23,12 +23,6 @@ from tmws.faces.mcp.tools.trust import explained
 from tmws.services.trust import UNNAMED
 
 
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
 async def test_without_a_verdict_nothing_is_known(app: App) -> None:
     alice = await agent(app, "alice")
     shown = await app.trust.show(alice)

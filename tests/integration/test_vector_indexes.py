@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from tests.integration.chroma_servers import chroma_server
 from tests.integration.services import Installation, agent, learned, silent
 from tests.integration.test_search import names
+from tests.patience import ENOUGH_SECONDS
 from tests.postgres import PostgresServer
 from tmws.app import App
 from tmws.domain.errors import BackendUnavailable, InvalidInput
@@ -177,13 +178,9 @@ async def until_it_serves(app: App) -> list[set[str]]:
 
 
 async def until(app: App, expected: Callable[[str | None], bool]) -> list[set[str]]:
-    """Ask until that is said of the index; return what was found each time.
-
-    The process that holds a store, or is refused it, takes a second or three to start, and
-    on a busy machine more than a search waits for it.
-    """
+    """Ask until that is said of the index; return what was found each time."""
     answers = []
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(ENOUGH_SECONDS):
         while True:
             seen, degraded = await found(app)
             answers.append(seen)
@@ -235,10 +232,12 @@ async def test_a_server_that_hangs_is_left_alone_and_exact_vectors_serve(
 ) -> None:
     place = Installation(sqlite_url, tmp_path / "data")
     with chroma_server(tmp_path / "store") as server:
-        async with place.open(vectors="chroma", vectors_url=server.address) as app:
+        async with place.open(
+            vectors="chroma", vectors_url=server.address, vectors_seconds=1.0
+        ) as app:
             alice = await agent(app, "alice")
             await learned(app, alice, "first", summary="parse configuration files")
-            assert await found(app) == ({"first"}, None)
+            await app.upkeep.fill()
             assert server.process is not None
             server.process.send_signal(signal.SIGSTOP)
             await learned(app, alice, "second", summary="parsing of configuration")

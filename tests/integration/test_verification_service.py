@@ -13,96 +13,21 @@ from tests.integration.services import (
     ended,
     learned,
     silent,
-    timed_out,
     verified,
 )
-from tests.unit.domain.written_reports import ran
+from tests.integration.trust_seen import NO_RECORD, ledger_size, record
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.canonical import sha256_hex
-from tmws.domain.claims import Level, Reason, Verdict
+from tmws.domain.claims import Level
 from tmws.domain.errors import (
     BackendUnavailable,
     InvalidInput,
     NotFound,
 )
-from tmws.domain.execution import ExecutionResult
 from tmws.domain.memories import MemoryKind
 from tmws.services.memory import MemoryQuery
-from tmws.services.trust import TrustView
 from tmws.storage import artifacts
-
-PATIENCE = 20.0
-
-
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
-
-
-Counts = tuple[int, int, int]
-NO_RECORD: Counts = (0, 0, 0)
-
-
-def counts(view: TrustView) -> Counts:
-    tally = view.standing.tally
-    return tally.supported, tally.refuted, view.record.inconclusive
-
-
-async def record(app: App, who: Agent) -> Counts:
-    return counts(await app.trust.show(who))
-
-
-async def ledger_size(app: App) -> int:
-    report = await app.audit.verify()
-    assert report.holds, report.problems
-    return report.size
-
-
-@pytest.mark.parametrize(
-    ("result", "verdict", "reason", "after"),
-    [
-        (ended(0), Verdict.SUPPORTED, Reason.CHECK_PASSED, (1, 0, 0)),
-        (ended(1), Verdict.REFUTED, Reason.CHECK_FAILED, (0, 1, 0)),
-        (timed_out(), Verdict.INCONCLUSIVE, Reason.TIMED_OUT, (0, 0, 1)),
-        (ran(b"forged"), Verdict.INCONCLUSIVE, Reason.TAMPER_SUSPECTED, (0, 0, 1)),
-    ],
-    ids=["held", "failed", "unfinished", "unbelievable"],
-)
-async def test_each_verdict_moves_what_it_should_and_nothing_else(
-    app: App,
-    installation: Installation,
-    alice: Agent,
-    result: ExecutionResult,
-    verdict: Verdict,
-    reason: Reason,
-    after: Counts,
-) -> None:
-    used, unused = await learned(app, alice, "used"), await learned(app, alice, "unused")
-    before = await ledger_size(app)
-    installation.sandbox.will(result)
-
-    report = await verified(app, alice, applied=(used.id,), confidence=0.8, effort_minutes=5.0)
-
-    assert report.claim.judgement is not None
-    assert (report.claim.judgement.verdict, report.claim.judgement.reason) == (verdict, reason)
-    assert report.trust is not None
-    before_it, after_it = report.trust.before, report.trust.after
-    assert before_it.tally.decided == 0
-    assert (after_it.tally.supported, after_it.tally.refuted) == after[:2]
-    moved = after_it.score - before_it.score
-    assert (moved > 0, moved < 0) == (verdict.accurate is True, verdict.accurate is False)
-    assert await record(app, alice) == after
-    assert await ledger_size(app) == before + 1
-    assert report.claim.ledger_index == before
-    usage = (await app.learning.get(alice, used.id)).usage
-    assert (usage.proven_successes, usage.proven_failures) == after[:2]
-    assert usage.count == sum(after[:2])
-    assert (await app.learning.get(alice, unused.id)).usage.count == 0
-    read = await app.verification.get(alice, report.claim.id)
-    assert read.claim == report.claim
-    assert read.trust is None
 
 
 async def test_a_verdict_leaves_a_signed_statement_and_a_memory_of_it(

@@ -1,6 +1,7 @@
 """The databases and installations that integration tests use."""
 
 from tests.integration.conftest import (
+    alice,
     app,
     database_url,
     installation,
@@ -11,6 +12,6 @@ from tests.integration.conftest import (
 from tests.security.tampering import attacker, copy, original, place
 
 __all__ = [
-    "app", "attacker", "copy", "database_url", "installation", "original", "place", "postgres",
-    "postgres_url", "sqlite_url",
+    "alice", "app", "attacker", "copy", "database_url", "installation", "original", "place",
+    "postgres", "postgres_url", "sqlite_url",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ import mcp_types as wire
 import pytest
 from mcp import Client
 
+from tests.answers import text_of
 from tests.integration.mcp_serving import (
     ERAS,
     HttpServer,
@@ -23,7 +24,6 @@ from tests.integration.mcp_serving import (
     http_server,
     over_http,
     over_stdio,
-    text_of,
 )
 from tests.patience import ENOUGH_SECONDS
 

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from mcp import Client
 
 import tmws as package
+from tests.answers import text_of
 from tests.callers import always
-from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, agent, ended, learned, timed_out, verified
 from tmws.app import App
 from tmws.domain.agents import Agent, Role

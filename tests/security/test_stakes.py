@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 from mcp.client import Client
 
+from tests.answers import text_of
 from tests.callers import always
-from tests.integration.mcp_serving import text_of
 from tests.integration.services import Installation, agent, ended, timed_out, verified
 from tmws.app import App
 from tmws.domain.agents import Agent
@@ -24,12 +24,6 @@ from tmws.domain.trust.reliance import TERM
 from tmws.faces.mcp.server import McpServer
 from tmws.storage import evidence
 from tmws.storage.tables import reliances
-
-
-@pytest.fixture
-async def alice(app: App, installation: Installation) -> Agent:
-    await app.workspaces.add("shop", installation.workspace(), by="test")
-    return await agent(app, "alice")
 
 
 @pytest.fixture

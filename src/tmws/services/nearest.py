@@ -25,7 +25,7 @@ ROWS_A_QUERY = 64
 """How many vectors an index takes over while a query waits for it."""
 
 _ROWS_A_TURN, _ROWS_A_LOAD = 256, 10_000
-_ANSWER_SECONDS, _FEED_SECONDS = 3.0, 60.0
+_FEED_SECONDS = 60.0
 _TURN_SECONDS, _TURN_POLL_SECONDS = 1.0, 0.02
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 5.0, 300.0
 
@@ -86,7 +86,7 @@ class Nearest:
         exact: Callable[[], ExactVectors],
         chosen: Callable[..., VectorIndex] | None = None,
         *,
-        seconds: float = _ANSWER_SECONDS,
+        seconds: float = 3.0,
     ) -> None:
         """Indexes are made when first needed.
 

@@ -6,10 +6,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import mcp_types as wire
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.answers import text_of
 from tmws.domain.claims import Verdict
 from tmws.faces.mcp import results
 from tmws.faces.mcp.results import LARGEST_BYTES, NOTE, compact, fitted, render
@@ -22,12 +22,6 @@ values = st.recursive(
     max_leaves=30,
 )
 objects = st.dictionaries(st.text(max_size=8), values, max_size=8)
-
-
-def text_of(result: wire.CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, wire.TextContent)
-    return block.text
 
 
 @given(data=objects)

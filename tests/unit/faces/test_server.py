@@ -13,6 +13,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from structlog.testing import capture_logs
 
+from tests.answers import text_of
 from tests.patience import ENOUGH_SECONDS
 from tests.unit.faces.toys import FakeApp, Trace
 from tmws.faces.mcp import server
@@ -29,12 +30,6 @@ ERAS = [("legacy", "2025-11-25"), ("auto", "2026-07-28")]
 def mode(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param[0]
     return chosen
-
-
-def text_of(result: wire.CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, wire.TextContent)
-    return block.text
 
 
 @pytest.mark.parametrize(("mode", "version"), ERAS)

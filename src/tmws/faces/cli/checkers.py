@@ -8,7 +8,7 @@ import click
 
 from tmws.app import App
 from tmws.domain.checkers import MOST_MODULE_BYTES
-from tmws.domain.errors import SandboxUnavailable
+from tmws.faces.cli import probing
 from tmws.faces.cli.kept import show
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
@@ -66,15 +66,9 @@ async def remove(app: App, printer: Printer, name: str) -> None:
 @with_app
 async def test(app: App, printer: Printer) -> None:
     """Try what a module must not be able to do; exit 7 if anything was possible."""
-    probes = await app.checkers.test()
-    printer.rows(
-        ("held", "name", "observed"),
-        [{"held": probe.held, "name": probe.name, "observed": probe.observed} for probe in probes],
-        empty="",
+    probing.show(
+        printer,
+        await app.checkers.test(),
+        holder="The engine does not hold a module in",
+        so="No checker runs.",
     )
-    broken = [probe.name for probe in probes if not probe.held]
-    if broken:
-        raise SandboxUnavailable(
-            f"The engine does not hold a module in: {', '.join(broken)}. No checker runs.",
-            retryable=False,
-        )

@@ -10,7 +10,7 @@ from tmws.app import App, added_profiles
 from tmws.config import load_settings
 from tmws.domain.commands import PROFILES
 from tmws.domain.errors import SandboxUnavailable
-from tmws.faces.cli import server_states
+from tmws.faces.cli import probing, server_states
 from tmws.faces.cli.environments import env
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import json_option, with_app
@@ -119,15 +119,9 @@ async def pruned(app: App, printer: Printer) -> None:
 @with_app
 async def check(app: App, printer: Printer) -> None:
     """Try from inside what must be denied; exit 7 if anything was possible."""
-    probes = await app.sandbox.check()
-    printer.rows(
-        ("held", "name", "observed"),
-        [{"held": probe.held, "name": probe.name, "observed": probe.observed} for probe in probes],
-        empty="",
+    probing.show(
+        printer,
+        await app.sandbox.check(),
+        holder="The sandbox does not hold",
+        so="Checks are refused until it does.",
     )
-    broken = [probe.name for probe in probes if not probe.held]
-    if broken:
-        raise SandboxUnavailable(
-            f"The sandbox does not hold: {', '.join(broken)}. Checks are refused until it does.",
-            retryable=False,
-        )
