@@ -277,7 +277,7 @@ CREATE TABLE "patterns" (
 CREATE TABLE quotas (
 	agent_id VARCHAR(40) NOT NULL,
 	stored_bytes BIGINT NOT NULL,
-	given_back_at BIGINT NOT NULL,
+	given_back_at BIGINT NOT NULL, allowed_mib INTEGER, allowed_daily_writes INTEGER,
 	CONSTRAINT pk_quotas PRIMARY KEY (agent_id),
 	CONSTRAINT fk_quotas_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (id)
 )
@@ -471,7 +471,7 @@ CREATE TRIGGER use_weeks_update AFTER UPDATE ON use_weeks BEGIN INSERT INTO use_
 CREATE TRIGGER uses_counted AFTER INSERT ON uses BEGIN INSERT INTO use_weeks (pattern_id, week, successes, partials, failures) VALUES (NEW.pattern_id, (NEW.at + 259200000000) / 604800000000, CASE WHEN NEW.outcome = 'success' AND NEW.share >= 1 THEN 1 ELSE 0 END, CASE WHEN NEW.outcome = 'partial' AND NEW.share >= 1 THEN 1 ELSE 0 END, CASE WHEN NEW.outcome = 'failure' AND NEW.share >= 1 THEN 1 ELSE 0 END) ON CONFLICT (pattern_id, week) DO UPDATE SET successes = use_weeks.successes + excluded.successes, partials = use_weeks.partials + excluded.partials, failures = use_weeks.failures + excluded.failures; END;
 CREATE TRIGGER uses_recounted AFTER UPDATE OF pattern_id, outcome, at, share ON uses BEGIN UPDATE use_weeks SET successes = successes - CASE WHEN OLD.outcome = 'success' AND OLD.share >= 1 THEN 1 ELSE 0 END, partials = partials - CASE WHEN OLD.outcome = 'partial' AND OLD.share >= 1 THEN 1 ELSE 0 END, failures = failures - CASE WHEN OLD.outcome = 'failure' AND OLD.share >= 1 THEN 1 ELSE 0 END WHERE pattern_id = OLD.pattern_id AND week = (OLD.at + 259200000000) / 604800000000; INSERT INTO use_weeks (pattern_id, week, successes, partials, failures) VALUES (NEW.pattern_id, (NEW.at + 259200000000) / 604800000000, CASE WHEN NEW.outcome = 'success' AND NEW.share >= 1 THEN 1 ELSE 0 END, CASE WHEN NEW.outcome = 'partial' AND NEW.share >= 1 THEN 1 ELSE 0 END, CASE WHEN NEW.outcome = 'failure' AND NEW.share >= 1 THEN 1 ELSE 0 END) ON CONFLICT (pattern_id, week) DO UPDATE SET successes = use_weeks.successes + excluded.successes, partials = use_weeks.partials + excluded.partials, failures = use_weeks.failures + excluded.failures; END;
 CREATE TRIGGER uses_uncounted AFTER DELETE ON uses BEGIN UPDATE use_weeks SET successes = successes - CASE WHEN OLD.outcome = 'success' AND OLD.share >= 1 THEN 1 ELSE 0 END, partials = partials - CASE WHEN OLD.outcome = 'partial' AND OLD.share >= 1 THEN 1 ELSE 0 END, failures = failures - CASE WHEN OLD.outcome = 'failure' AND OLD.share >= 1 THEN 1 ELSE 0 END WHERE pattern_id = OLD.pattern_id AND week = (OLD.at + 259200000000) / 604800000000; END;
-INSERT INTO alembic_version VALUES ('0023');
+INSERT INTO alembic_version VALUES ('0024');
 INSERT INTO ledger_head VALUES (1, 'tmws/' || lower(hex(randomblob(8))), 0, '[]');
 INSERT INTO namespaces VALUES ('default', 0, NULL, 0.0, 0.0, 0);
 INSERT INTO trust_state VALUES ('mix', '', '', '{"level":[0.0,4.0],"points":[["",0.0,4.840000000000001,1.0,1.0]]}');

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tmws.domain.errors import InvalidInput
+from tmws.domain.quotas import FEWEST_DAILY_WRITES, MOST_DAILY_WRITES, MOST_MIB
 from tmws.domain.verifications import LONGEST_WAIT_SECONDS
 
 
@@ -80,8 +81,8 @@ class Settings(BaseSettings):
     vectors_url: SecretStr | None = None
     vectors_seconds: float = Field(default=3.0, ge=0.1, le=600.0)
     holdout_share: float = Field(default=0.0, ge=0.0, le=0.5, allow_inf_nan=False)
-    agent_mib: int = Field(default=2048, ge=1, le=1_048_576)
-    agent_daily_writes: int = Field(default=500_000, ge=500, le=100_000_000)
+    agent_mib: int = Field(default=2048, ge=1, le=MOST_MIB)
+    agent_daily_writes: int = Field(default=500_000, ge=FEWEST_DAILY_WRITES, le=MOST_DAILY_WRITES)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("data_dir")

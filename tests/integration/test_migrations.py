@@ -17,6 +17,7 @@ from tmws.domain import events
 from tmws.domain.agents import Administrator
 from tmws.domain.errors import BackendUnavailable
 from tmws.domain.memories import MemoryDraft
+from tmws.domain.quotas import NOTHING_ELSE, Allowed
 from tmws.domain.situations import Situation
 from tmws.domain.trust.reliance import Stake
 from tmws.domain.uplift import UNTRIED
@@ -259,6 +260,28 @@ async def test_who_was_shut_out_is_so_again_in_a_store_that_went_back_and_came_u
     async with installation.open() as app:
         assert await app.agents.every() == known
         assert (await app.audit.verify()).holds
+
+
+async def test_who_was_allowed_something_else_is_so_again_in_a_store_that_went_back_and_came_up(
+    installation: Installation,
+) -> None:
+    async with installation.open() as app:
+        for name in ("alice", "bob", "carol"):
+            await agent(app, name)
+        for name, allowed in (
+            ("alice", Allowed(mib=1)),
+            ("alice", Allowed(3, 600)),
+            ("bob", Allowed(daily_writes=700)),
+            ("bob", NOTHING_ELSE),
+        ):
+            assert await app.agents.allow(name, allowed, reason="it's \N{SNOWMAN}", by="ann")
+        known = await app.quotas.usage()
+    for revision in ("0023", "0021"):
+        await moved(installation, "downgrade", revision)
+        await moved(installation, "upgrade", "head")
+        async with installation.open() as app:
+            assert await app.quotas.usage() == known
+            assert (await app.audit.verify()).holds
 
 
 async def test_what_was_removed_is_so_again_in_a_store_that_went_back_and_came_up(

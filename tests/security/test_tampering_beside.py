@@ -14,6 +14,7 @@ from tmws.domain.claims import Level
 from tmws.domain.environments import environment
 from tmws.domain.errors import LedgerCorrupt
 from tmws.domain.ledger import commitment, leaf_hash
+from tmws.domain.quotas import Allowed
 from tmws.domain.trust.entries import entry_of, standing_of
 from tmws.domain.usage import UseOutcome
 from tmws.services.outcomes import OutcomeReport
@@ -247,6 +248,9 @@ QUESTIONS = b'{"call": "shop:add", "cases": [{"arguments": [1, 2], "returns": 3}
             15,
             "disabled agent agent_",
         ),
+        ("UPDATE quotas SET allowed_mib = 1048576", 18, "quota of agent_"),
+        ("UPDATE quotas SET allowed_mib = NULL", 18, "quota of agent_"),
+        ("UPDATE quotas SET allowed_daily_writes = 500", 18, "quota of agent_"),
     ],
     ids=named,
 )
@@ -329,6 +333,7 @@ async def administered(place: Installation) -> None:
         await app.agents.disable("lena", reason="misbehaves", by="ann")
         await app.workspaces.add("old", place.workspace("old"), by="ann")
         await app.workspaces.remove("old", reason="sold", by="ann")
+        await app.agents.allow("lena", Allowed(mib=64), reason="keeps books", by="ann")
 
 
 async def test_evidence_that_is_not_evidence_is_found(

@@ -14,6 +14,7 @@ from tmws.domain.agents import Agent
 from tmws.domain.canonical import Json
 from tmws.domain.claims import Judgement
 from tmws.domain.environments import Environment
+from tmws.domain.quotas import Allowed
 from tmws.domain.trust.entries import Kind, weighed
 from tmws.domain.trust.evidence import Evidence
 from tmws.domain.trust.model import VERSION
@@ -203,6 +204,21 @@ def agent_disabled(
 def agent_enabled(agent: Agent, *, reason: str, by: str, at: datetime) -> Event:
     """An administrator let an agent act again."""
     return Event("agent_enabled", at, {"agent": agent.id, "reason": reason, "by": by})
+
+
+def quota_set(agent: Agent, allowed: Allowed, *, reason: str, by: str, at: datetime) -> Event:
+    """An administrator said what one agent may keep and write; None: what all may."""
+    return Event(
+        "quota_set",
+        at,
+        {
+            "agent": agent.id,
+            "mib": allowed.mib,
+            "daily_writes": allowed.daily_writes,
+            "reason": reason,
+            "by": by,
+        },
+    )
 
 
 def least_level_set(namespace: str, level: str | None, *, by: str, at: datetime) -> Event:

@@ -7,16 +7,19 @@ reported use or an entry of the ledger, is bounded by how much of it comes in a 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tmws.domain.canonical import canonical_bytes
-from tmws.domain.errors import LimitExceeded
+from tmws.domain.errors import InvalidInput, LimitExceeded
 from tmws.domain.patterns import Pattern
 from tmws.domain.versions import Content, content_of
 
 ROW_BYTES = 4096
 """What a pattern, a version or a note takes beside its text: its row, vector and indexes."""
+
+MOST_MIB = 1_048_576
+FEWEST_DAILY_WRITES, MOST_DAILY_WRITES = 500, 100_000_000
 
 _DAY_MICROSECONDS = timedelta(days=1) // timedelta(microseconds=1)
 _MIB = 2**20
@@ -35,6 +38,17 @@ class Quota:
     stored_bytes: int
     daily_writes: int
 
+    def but(self, allowed: Allowed) -> Quota:
+        """Return what one agent may have that is allowed something else."""
+        if allowed == NOTHING_ELSE:
+            return self
+        mib, writes = allowed.mib, allowed.daily_writes
+        return replace(
+            self,
+            stored_bytes=self.stored_bytes if mib is None else mib * _MIB,
+            daily_writes=self.daily_writes if writes is None else writes,
+        )
+
     @property
     def spacing_microseconds(self) -> int:
         """How long a write takes to be given back."""
@@ -52,7 +66,7 @@ class Quota:
                 f"Not stored: it takes {_told(need.stored_bytes)}, and you keep "
                 f"{_told(used.stored_bytes)} of {_told(self.stored_bytes)} in patterns, their "
                 "versions and notes. Forget what you need no longer (remove_pattern, act "
-                "'forget'), or ask the administrator: TMWS_AGENT_MIB."
+                "'forget'), or ask the administrator: tmws agents quota."
             )
         ahead = used.ahead_microseconds + need.writes * self.spacing_microseconds
         over = ahead - self.daily_writes * self.spacing_microseconds
@@ -62,13 +76,13 @@ class Quota:
             raise LimitExceeded(
                 f"Not stored: {need.writes} at once are more than the {self.daily_writes} that one "
                 "agent may write a day. Send fewer, or ask the administrator: "
-                "TMWS_AGENT_DAILY_WRITES."
+                "tmws agents quota."
             )
         seconds = -(-over // 1_000_000)
         raise LimitExceeded(
             f"Nothing was written: you wrote {self.written(used)} of {self.daily_writes} a day. "
-            f"Retry after {seconds} s. If it is no loop, ask the administrator: "
-            "TMWS_AGENT_DAILY_WRITES.",
+            f"Retry after {seconds} s. If it is no loop, ask the administrator: tmws "
+            "agents quota.",
             retryable=True,
             retry_after_seconds=float(seconds),
         )
@@ -76,6 +90,40 @@ class Quota:
     def written(self, used: Used) -> int:
         """Return how many writes have not been given back yet, counting a part as one."""
         return -(-used.ahead_microseconds // self.spacing_microseconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What an administrator allows one agent in place of what all are allowed; None: that."""
+
+    mib: int | None = None
+    daily_writes: int | None = None
+
+    @classmethod
+    def together(cls, names: Iterable[Allowed]) -> Allowed:
+        """Return what several names are allowed that are one agent's: the least that was said."""
+        every = list(names)
+        return cls(
+            min((each.mib for each in every if each.mib is not None), default=None),
+            min((n for each in every if (n := each.daily_writes) is not None), default=None),
+        )
+
+    def require_sound(self) -> None:
+        """Return if an agent can be allowed this.
+
+        Raises:
+            InvalidInput: it is less or more than a setting may say.
+        """
+        for what, value, least, most in (
+            ("MiB", self.mib, 1, MOST_MIB),
+            ("writes a day", self.daily_writes, FEWEST_DAILY_WRITES, MOST_DAILY_WRITES),
+        ):
+            if value is not None and not least <= value <= most:
+                raise InvalidInput(f"{value} {what} is refused: give {least} to {most}.")
+
+
+NOTHING_ELSE = Allowed()
+"""Than what all are allowed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,12 @@ def _shut_out(told: Mapping[str, Any]) -> Acts:
     return [(("disabled agent", told["agent"]), {"reason": told["reason"]})]
 
 
+def _quota(told: Mapping[str, Any]) -> Acts:
+    bounds = {name: told[name] for name in ("mib", "daily_writes")}
+    plain = all(value is None for value in bounds.values())
+    return [(("quota of", told["agent"]), None if plain else bounds)]
+
+
 def _workspace(told: Mapping[str, Any]) -> Acts:
     return [(("workspace", told["workspace"]), {"root": told["root"]})]
 
@@ -130,6 +136,7 @@ _READ: dict[str, Callable[[Mapping[str, Any]], Acts]] = {
     "secret_rotated": _secret,
     "agent_disabled": _shut_out,
     "agent_enabled": _gone("disabled agent", "agent"),
+    "quota_set": _quota,
     "workspace_registered": _workspace,
     "workspace_removed": _gone("workspace", "workspace"),
     "environment_added": _environment,
@@ -152,6 +159,7 @@ _ABOUT = {
     "secret_rotated": ("secret of",),
     "agent_disabled": ("disabled agent",),
     "agent_enabled": ("disabled agent",),
+    "quota_set": ("quota of",),
     "workspace_registered": ("workspace",),
     "workspace_removed": ("workspace",),
     "environment_added": ("environment",),

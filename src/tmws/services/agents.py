@@ -18,11 +18,12 @@ from tmws.domain.agents import (
 from tmws.domain.canonical import sha256_hex
 from tmws.domain.errors import Conflict, NotFound, PermissionDenied
 from tmws.domain.ids import CHANCE_BYTES, new_id
+from tmws.domain.quotas import Allowed
 from tmws.domain.wording import require_reason
 from tmws.ports import Chance, Clock
 from tmws.services.gate import Gate
 from tmws.services.notary import Notary
-from tmws.storage import agents, claims
+from tmws.storage import agents, claims, quotas
 from tmws.storage.database import Database, Transaction
 
 _SECRET_BYTES = 32
@@ -148,6 +149,29 @@ class Agents:
             if not await agents.enable(tx, agent.id):
                 return False
             event = events.agent_enabled(agent, reason=told, by=by, at=now)
+            receipt = await self._notary.append(tx, event)
+        self._notary.publish(receipt)
+        return True
+
+    async def allow(self, name: str, allowed: Allowed, *, reason: str, by: str) -> bool:
+        """Allow an agent so much in place of what all are allowed; say whether that is new.
+
+        It holds for all names that are linked with this one; where several were allowed
+        something, the least holds.
+
+        Raises:
+            NotFound: no agent has this name.
+            InvalidInput: a bound is out of range, or the reason is empty or too long.
+        """
+        allowed.require_sound()
+        told = require_reason(reason)
+        now = self._clock.now()
+        async with self._database.write() as tx:
+            await self._notary.turn(tx)  # whoever takes of a quota does so after the ledger
+            agent = await _known(tx, name)
+            if not await quotas.allow(tx, agent.id, allowed):
+                return False
+            event = events.quota_set(agent, allowed, reason=told, by=by, at=now)
             receipt = await self._notary.append(tx, event)
         self._notary.publish(receipt)
         return True

@@ -12,6 +12,7 @@ from tmws.ports import Clock
 from tmws.storage import agents, quotas
 from tmws.storage.database import Database
 from tmws.storage.prepared import Execute
+from tmws.storage.quotas import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Usage:
     agent: str
     stored_bytes: int
     written: int
+    quota: Quota
 
 
 class Room(Protocol):
@@ -34,10 +36,10 @@ class Room(Protocol):
 
 
 class Quotas:
-    """Holds every agent to the same quota.
+    """Holds every agent to the same quota, but for those that are allowed something else.
 
     Attributes:
-        quota: what each may have.
+        quota: what all others may have.
     """
 
     def __init__(self, database: Database, quota: Quota, clock: Clock) -> None:
@@ -54,10 +56,11 @@ class Quotas:
         """
         if name := agents.disabled_name(run, agent_id):
             raise shut_out(name)
-        used = quotas.lock(run, agent_id, at=at)
-        self.quota.require_room(used.together, need)
-        spent = Used(need.stored_bytes, need.writes * self.quota.spacing_microseconds)
-        quotas.keep(run, agent_id, Used.together([used.own, spent]), at=at)
+        locked = quotas.lock(run, agent_id, at=at)
+        quota = self.quota.but(locked.together.allowed)
+        quota.require_room(locked.together.used, need)
+        spent = Used(need.stored_bytes, need.writes * quota.spacing_microseconds)
+        quotas.keep(run, agent_id, Used.together([locked.own, spent]), at=at)
 
     def require_room(self, run: Execute, agent_id: str, need: Need, *, at: datetime) -> None:
         """Return if it would fit in now.
@@ -65,13 +68,18 @@ class Quotas:
         Raises:
             LimitExceeded: it would not.
         """
-        self.quota.require_room(quotas.together(run, agent_id, at=at), need)
+        account = quotas.together(run, agent_id, at=at)
+        self.quota.but(account.allowed).require_room(account.used, need)
 
     async def usage(self) -> list[Usage]:
         """Return what each agent uses, for the administrator; who keeps most comes first."""
         async with self._database.read() as connection:
             every = await quotas.every(connection, at=self._clock.now())
-        return [Usage(name, used.stored_bytes, self.quota.written(used)) for name, used in every]
+        return [self._usage(name, account) for name, account in every]
+
+    def _usage(self, name: str, account: Account) -> Usage:
+        quota = self.quota.but(account.allowed)
+        return Usage(name, account.used.stored_bytes, quota.written(account.used), quota)
 
 
 class Unbounded:

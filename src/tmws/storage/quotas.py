@@ -7,19 +7,23 @@ for each other in turn.
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.domain.quotas import ROW_BYTES, Used, ahead
+from tmws.domain.quotas import ROW_BYTES, Allowed, Used, ahead
 from tmws.storage.columns import microseconds
 from tmws.storage.lifecycle import ActKind
 from tmws.storage.prepared import (
     Execute,
     FirstKept,
     Prepared,
+    Value,
+    at_once,
     filling,
     plain,
     room_for,
@@ -53,19 +57,42 @@ _KEEP = Prepared(
 )
 _NEVER = 0
 """When the writes were given back of who never wrote: in 1970."""
+_UNUSED: dict[str, Value] = {
+    "stored_bytes": 0,
+    "given_back_at": _NEVER,
+    "allowed_mib": None,
+    "allowed_daily_writes": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is used, and what is allowed for it."""
+
+    used: Used
+    allowed: Allowed
+
+    @classmethod
+    def together(cls, names: Iterable[Account]) -> Account:
+        """Return the account of several names that are one agent's."""
+        every = list(names)
+        return cls(
+            Used.together(each.used for each in every),
+            Allowed.together(each.allowed for each in every),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """What an agent uses, which nobody changes until the transaction ends.
+    """An agent's account, which nobody changes until the transaction ends.
 
     Attributes:
-        own: under this name.
+        own: what it uses under this name.
         together: under all names that are known to be its own.
     """
 
     own: Used
-    together: Used
+    together: Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +114,32 @@ def lock(run: Execute, agent_id: str, *, at: datetime) -> Locked:
     found = _found(run, _locking(room_for(names)), names, at=at)
     if missing := [name for name in names if name not in found]:
         for name in missing:
-            run(_BEGIN, {"agent_id": name, "stored_bytes": 0, "given_back_at": _NEVER})
+            run(_BEGIN, {**_UNUSED, "agent_id": name})
         found = _found(run, _locking(room_for(names)), names, at=at)
-    return Locked(found[agent_id], Used.together(found.values()))
+    return Locked(found[agent_id].used, Account.together(found.values()))
 
 
-def together(run: Execute, agent_id: str, *, at: datetime) -> Used:
-    """Return what an agent uses under all names that are known to be its own."""
+def together(run: Execute, agent_id: str, *, at: datetime) -> Account:
+    """Return an agent's account under all names that are known to be its own."""
     names = _names(run, agent_id)
-    return Used.together(_found(run, _reading(room_for(names)), names, at=at).values())
+    return Account.together(_found(run, _reading(room_for(names)), names, at=at).values())
+
+
+async def allow(connection: AsyncConnection, agent_id: str, allowed: Allowed) -> bool:
+    """Allow an agent so much from now on; say whether it was allowed something else."""
+    await at_once(connection, lambda run: run(_BEGIN, {**_UNUSED, "agent_id": agent_id}))
+    mib, writes = quotas.c.allowed_mib, quotas.c.allowed_daily_writes
+    result = await connection.execute(
+        quotas.update()
+        .where(
+            quotas.c.agent_id == agent_id,
+            sa.or_(
+                mib.is_distinct_from(allowed.mib), writes.is_distinct_from(allowed.daily_writes)
+            ),
+        )
+        .values(allowed_mib=allowed.mib, allowed_daily_writes=allowed.daily_writes)
+    )
+    return bool(result.rowcount)
 
 
 def keep(run: Execute, agent_id: str, own: Used, *, at: datetime) -> None:
@@ -160,17 +204,26 @@ async def count(connection: AsyncConnection, pattern_id: str) -> None:
         await add(connection, found.owner_id, found.stored_bytes)
 
 
-async def every(connection: AsyncConnection, *, at: datetime) -> list[tuple[str, Used]]:
-    """Return what each agent uses, by name; who uses most of the store comes first."""
+async def every(connection: AsyncConnection, *, at: datetime) -> list[tuple[str, Account]]:
+    """Return what each name uses, and is allowed with all that are the same agent's.
+
+    Who uses most of the store comes first.
+    """
     stored = sa.func.coalesce(quotas.c.stored_bytes, 0)
     back = sa.func.coalesce(sa.type_coerce(quotas.c.given_back_at, sa.BigInteger), _NEVER)
+    owner = sa.func.coalesce(links.c.owner_id, agents.c.id)
+    told = (quotas.c.allowed_mib, quotas.c.allowed_daily_writes)
     rows = await connection.execute(
-        sa.select(agents.c.name, stored, back)
+        sa.select(agents.c.name, owner, stored, back, *told)
         .join_from(agents, quotas, quotas.c.agent_id == agents.c.id, isouter=True)
+        .join(links, links.c.agent_id == agents.c.id, isouter=True)
         .order_by(stored.desc(), agents.c.name)
     )
-    now = microseconds(at)
-    return [(name, _used(size, until, now=now)) for name, size, until in rows]
+    now, names, allowed = microseconds(at), [], defaultdict[str, list[Allowed]](list)
+    for name, whose, size, until, *bounds in rows:
+        names.append((name, whose, _used(size, until, now=now)))
+        allowed[whose].append(Allowed(*bounds))
+    return [(name, Account(used, Allowed.together(allowed[whose]))) for name, whose, used in names]
 
 
 def _names(run: Execute, agent_id: str) -> list[str]:
@@ -178,10 +231,15 @@ def _names(run: Execute, agent_id: str) -> list[str]:
     return sorted({agent_id, *(name for link in linked for name in link)})
 
 
-def _found(run: Execute, prepared: Prepared, names: list[str], *, at: datetime) -> dict[str, Used]:
+def _found(
+    run: Execute, prepared: Prepared, names: list[str], *, at: datetime
+) -> dict[str, Account]:
     now = microseconds(at)
     rows = run(prepared, filling("of", names))
-    return {name: _used(size, back, now=now) for name, size, back in rows}
+    return {
+        name: Account(_used(size, back, now=now), Allowed(mib, writes))
+        for name, size, back, mib, writes in rows
+    }
 
 
 @functools.cache
@@ -194,9 +252,15 @@ def _reading(names: int) -> Prepared:
     return Prepared(_of(names))
 
 
-def _of(names: int) -> sa.Select[str, int, int]:
+def _of(names: int) -> sa.Select[str, int, int, int | None, int | None]:
     return (
-        sa.select(_PLAIN.c.agent_id, _PLAIN.c.stored_bytes, _PLAIN.c.given_back_at)
+        sa.select(
+            _PLAIN.c.agent_id,
+            _PLAIN.c.stored_bytes,
+            _PLAIN.c.given_back_at,
+            _PLAIN.c.allowed_mib,
+            _PLAIN.c.allowed_daily_writes,
+        )
         .where(_PLAIN.c.agent_id.in_(several("of", names)))
         .order_by(_PLAIN.c.agent_id)
     )

@@ -18,7 +18,15 @@ from tmws.storage import switches, workspaces
 from tmws.storage.columns import moment
 from tmws.storage.environments import environments, workspace_environments
 from tmws.storage.prepared import at_once
-from tmws.storage.tables import agents, credentials, memberships, namespaces, reliances, trusted
+from tmws.storage.tables import (
+    agents,
+    credentials,
+    memberships,
+    namespaces,
+    quotas,
+    reliances,
+    trusted,
+)
 from tmws.storage.trusted import Kind
 
 Facts = dict[Fact, dict[str, Json]]
@@ -28,7 +36,7 @@ _CALLED = {Kind.REF: "trusted ref", Kind.HELD: "held check", Kind.CHECKER: "chec
 async def standing(connection: AsyncConnection) -> Facts:
     """Return every thing that the ledger tells of, as its row stands."""
     facts = {**await _agents(connection), **await _secrets(connection)}
-    facts |= await _environments(connection) | await _stakes(connection)
+    facts |= await _quotas(connection) | await _environments(connection) | await _stakes(connection)
     for name, root in (await workspaces.every(connection)).items():
         facts["workspace", name] = {"root": root}
     levels = sa.select(namespaces).where(namespaces.c.least_level.is_not(None))
@@ -60,6 +68,22 @@ async def _agents(connection: AsyncConnection) -> Facts:
         if row.disabled_because is not None:
             facts["disabled agent", row.id] = {"reason": row.disabled_because}
     return facts
+
+
+async def _quotas(connection: AsyncConnection) -> Facts:
+    mib, writes = (
+        sa.type_coerce(bound, sa.types.NULLTYPE)
+        for bound in (quotas.c.allowed_mib, quotas.c.allowed_daily_writes)
+    )
+    rows = await connection.execute(
+        sa.select(quotas.c.agent_id, mib, writes).where(
+            sa.or_(mib.is_not(None), writes.is_not(None))
+        )
+    )
+    return {
+        ("quota of", agent_id): {"mib": most, "daily_writes": often}
+        for agent_id, most, often in rows
+    }
 
 
 async def _secrets(connection: AsyncConnection) -> Facts:

@@ -80,6 +80,9 @@ quotas = sa.Table(
     sa.Column("agent_id", sa.ForeignKey("agents.id"), primary_key=True),
     sa.Column("stored_bytes", sa.BigInteger, nullable=False),
     sa.Column("given_back_at", Moment, nullable=False),
+    # What an administrator allows it in place of what all are allowed.
+    sa.Column("allowed_mib", sa.Integer),
+    sa.Column("allowed_daily_writes", sa.Integer),
     sqlite_with_rowid=False,
 )
 

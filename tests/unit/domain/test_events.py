@@ -12,6 +12,7 @@ from tmws.domain import events
 from tmws.domain.agents import Agent, Role
 from tmws.domain.canonical import canonical_bytes
 from tmws.domain.claims import Verdict
+from tmws.domain.quotas import Allowed
 from tmws.domain.trust.entries import Kind, entry_of, standing_of
 from tmws.domain.trust.evidence import Correction, Evidence, Link, Refit, Restoration, Task, Unlink
 from tmws.domain.trust.model import VERSION
@@ -135,6 +136,7 @@ def test_every_administrative_act_says_who_did_what() -> None:
         events.secret_rotated(ALICE, secret_sha256="ab" * 32, by="ann", at=START),
         events.agent_disabled(ALICE, reason="r", given_up=["c"], by="ann", at=START),
         events.agent_enabled(ALICE, reason="r", by="ann", at=START),
+        events.quota_set(ALICE, Allowed(mib=4), reason="r", by="ann", at=START),
         events.workspace_registered("shop", "/srv/shop", by="ann", at=START),
         events.workspace_removed("shop", reason="r", given_up=["c"], by="ann", at=START),
         events.least_level_set("lab", "pinned", by="ann", at=START),
@@ -151,6 +153,7 @@ def test_every_administrative_act_says_who_did_what() -> None:
         "secret_rotated",
         "agent_disabled",
         "agent_enabled",
+        "quota_set",
         "workspace_registered",
         "workspace_removed",
         "least_level_set",

@@ -6,13 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmws.domain.errors import LimitExceeded
-from tmws.domain.quotas import Need, Quota, Used, ahead, need_of_note
+from tmws.domain.errors import InvalidInput, LimitExceeded
+from tmws.domain.quotas import (
+    MOST_DAILY_WRITES,
+    MOST_MIB,
+    NOTHING_ELSE,
+    Allowed,
+    Need,
+    Quota,
+    Used,
+    ahead,
+    need_of_note,
+)
 
 DAY = 86_400_000_000
 LONGEST_MESSAGE = 300 - len("LIMIT_EXCEEDED: ") - len(" It may work when tried again.")
 
 _QUOTAS = st.builds(Quota, st.integers(1, 2**41), st.integers(1, 10**8))
+_BOUNDS = st.none() | st.integers(500, 1000)
 _NEEDS = st.builds(Need, st.integers(0, 2**26), st.integers(1, 500))
 
 
@@ -68,12 +79,12 @@ def test_what_can_never_fit_is_not_to_be_tried_again() -> None:
 
 
 @given(_QUOTAS, st.integers(0, 2**45), st.integers(1, 2**26), st.integers(1, 10**8))
-def test_a_refusal_is_short_and_names_the_setting(
+def test_a_refusal_is_short_and_names_the_way_out(
     quota: Quota, stored: int, size: int, writes: int
 ) -> None:
     full = Used(quota.stored_bytes + stored, quota.daily_writes * quota.spacing_microseconds)
     for need in (Need(size, writes), Need(writes=writes)):
-        with pytest.raises(LimitExceeded, match="TMWS_AGENT_") as refused:
+        with pytest.raises(LimitExceeded, match="tmws agents quota") as refused:
             quota.require_room(full, need)
         assert len(refused.value.message) <= LONGEST_MESSAGE
 
@@ -89,3 +100,36 @@ def test_a_clock_that_went_wrong_locks_nobody_out(until: int, left: int) -> None
 
 def test_a_note_is_counted_by_its_bytes_not_its_letters() -> None:
     assert need_of_note("é").stored_bytes - need_of_note("e").stored_bytes == 1
+
+
+@given(st.lists(st.builds(Allowed, _BOUNDS, _BOUNDS)))
+def test_the_least_that_was_allowed_any_of_an_agents_names_holds_for_all(
+    names: list[Allowed],
+) -> None:
+    together = Allowed.together(names)
+    for bound in ("mib", "daily_writes"):
+        said = [value for each in names if (value := getattr(each, bound)) is not None]
+        assert getattr(together, bound) == (min(said) if said else None)
+    assert Allowed.together([*names, NOTHING_ELSE]) == together
+
+
+def test_what_nothing_was_said_about_is_what_all_may_have() -> None:
+    of_all = Quota(2**30, 1000)
+    assert of_all.but(NOTHING_ELSE) is of_all
+    assert of_all.but(Allowed(mib=3)) == Quota(3 * 2**20, 1000)
+    assert of_all.but(Allowed(daily_writes=500)) == Quota(2**30, 500)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "what"),
+    [
+        (Allowed(mib=0), "0 MiB is refused: give 1 to 1048576"),
+        (Allowed(mib=MOST_MIB + 1), "1048577 MiB is refused"),
+        (Allowed(daily_writes=499), "499 writes a day is refused: give 500 to 100000000"),
+        (Allowed(1, MOST_DAILY_WRITES + 1), "100000001 writes a day"),
+    ],
+)
+def test_what_no_setting_could_say_is_allowed_nobody(allowed: Allowed, what: str) -> None:
+    with pytest.raises(InvalidInput, match=what):
+        allowed.require_sound()
+    Allowed(MOST_MIB, MOST_DAILY_WRITES).require_sound()

@@ -50,6 +50,17 @@ def test_a_name_that_was_given_back_and_taken_again_is_what_it_became_last() -> 
     assert found(after(opened(root="/old"), removed, opened()), {SHOP: ROOT}) == []
 
 
+def test_a_quota_that_is_that_of_all_again_leaves_nothing_to_be_found() -> None:
+    fact = ("quota of", "a")
+    given = ("quota_set", {"agent": "a", "mib": 4, "daily_writes": None})
+    taken = ("quota_set", {"agent": "a", "mib": None, "daily_writes": None})
+    row = {"mib": 4, "daily_writes": None}
+    assert found(after(given), {fact: row}) == []
+    assert found(after(given), {fact: row | {"daily_writes": 9}}) == [(fact, 0)]
+    assert found(after(given, taken), {}) == []
+    assert found(after(given, taken), {fact: row}) == [(fact, 1)]
+
+
 def test_what_no_entry_tells_of_is_told_without_a_place() -> None:
     assert found(after(), {SHOP: ROOT}) == [(SHOP, None)]
 

@@ -7,9 +7,11 @@ import click
 from tmws.app import App
 from tmws.domain.agents import Role
 from tmws.domain.execution import MEBIBYTE
+from tmws.domain.quotas import NOTHING_ELSE, Allowed
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
 from tmws.services.agents import NewAgent
+from tmws.services.quotas import Usage
 
 
 @click.group()
@@ -70,6 +72,35 @@ async def enable(app: App, printer: Printer, name: str, reason: str) -> None:
     printer.record({"name": name, "enabled": True, "changed": changed})
 
 
+@agents.command()
+@click.argument("name")
+@click.option("--mib", type=int, help="What it may keep in patterns, versions and notes.")
+@click.option("--daily-writes", type=int, help="How much it may write a day.")
+@click.option("--default", "as_all", is_flag=True, help="What all may keep and write.")
+@click.option("--reason", required=True, help="For the ledger.")
+@with_app
+async def quota(
+    app: App,
+    printer: Printer,
+    name: str,
+    *,
+    mib: int | None,
+    daily_writes: int | None,
+    as_all: bool,
+    reason: str,
+) -> None:
+    """Let the agent NAME keep and write another amount than all others; what is left out is theirs.
+
+    It holds for the names that are linked with it, too; where several have one, the least does.
+    """
+    allowed = Allowed(mib, daily_writes)
+    if as_all is (allowed != NOTHING_ELSE):
+        raise click.UsageError("Give --mib, --daily-writes or both, or else --default alone.")
+    changed = await app.agents.allow(name, allowed, reason=reason, by=operator())
+    [used] = [each for each in await app.quotas.usage() if each.agent == name]
+    printer.record({**_usage(app, used), "changed": changed})
+
+
 @agents.command("list")
 @with_app
 async def listed(app: App, printer: Printer) -> None:
@@ -97,22 +128,22 @@ async def listed(app: App, printer: Printer) -> None:
 @with_app
 async def usage(app: App, printer: Printer) -> None:
     """Show how much each agent keeps and wrote, who keeps most first."""
-    quota = app.quotas.quota
-    rows = [
-        {
-            "name": used.agent,
-            "kept_mib": used.stored_bytes / MEBIBYTE,
-            "of_mib": quota.stored_bytes // MEBIBYTE,
-            "written": used.written,
-            "of_a_day": quota.daily_writes,
-        }
-        for used in await app.quotas.usage()
-    ]
     printer.rows(
-        ("name", "kept_mib", "of_mib", "written", "of_a_day"),
-        rows,
+        ("name", "kept_mib", "of_mib", "written", "of_a_day", "exception"),
+        [_usage(app, used) for used in await app.quotas.usage()],
         empty="No agents yet. Create one: tmws agents create NAME.",
     )
+
+
+def _usage(app: App, used: Usage) -> dict[str, object]:
+    return {
+        "name": used.agent,
+        "kept_mib": used.stored_bytes / MEBIBYTE,
+        "of_mib": used.quota.stored_bytes // MEBIBYTE,
+        "written": used.written,
+        "of_a_day": used.quota.daily_writes,
+        "exception": used.quota != app.quotas.quota,
+    }
 
 
 def _show(printer: Printer, new: NewAgent) -> None:

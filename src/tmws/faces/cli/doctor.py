@@ -90,8 +90,8 @@ async def _agents(app: App) -> str:
     disabled = sum(agent.disabled_because is not None for agent in known)
     off = f", {disabled} disabled" if disabled else ""
     most = (await app.quotas.usage())[0]
-    kept, of = most.stored_bytes / MEBIBYTE, app.settings.agent_mib
-    return f"{len(known)} known{off}; {most.agent} keeps most: {kept:.1f} of {of} MiB"
+    kept, of = (each / MEBIBYTE for each in (most.stored_bytes, most.quota.stored_bytes))
+    return f"{len(known)} known{off}; {most.agent} keeps most: {kept:.1f} of {of:.0f} MiB"
 
 
 async def _ledger(app: App) -> str:
