@@ -21,7 +21,7 @@ from tmws.domain.errors import BackendUnavailable, InvalidInput, LedgerCorrupt
 from tmws.domain.execution import MEBIBYTE, Limits
 from tmws.domain.profile_files import MAX_FILE_BYTES, read_profiles
 from tmws.domain.quotas import Quota
-from tmws.domain.ranking import Arm
+from tmws.domain.ranking import Arm, weighing
 from tmws.ports import Clock, Embedder, ModelPlace, Recipe, Sandbox
 from tmws.services.acts import Acts
 from tmws.services.agents import Agents
@@ -251,7 +251,7 @@ def _app(
     signer = backends.find("signing", "file")(_key(settings))
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
     reader = backends.find("workspaces", "directory")()
-    search = Search(models, nearest)
+    search = Search(models, nearest, among=weighing(settings.meaning_weight))
     gate = Gate(database)
     notary = Notary(signer, checkpoints, chance)
     acts = Acts(database, notary, clock, chance)

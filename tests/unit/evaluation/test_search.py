@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tmws.domain.errors import InvalidInput
-from tmws.domain.ranking import Arm
+from tmws.domain.ranking import Arm, weighing
 from tmws.embeddings.hashing import HashingEmbedder
+from tmws.evaluation.meaning import Better, better
 from tmws.evaluation.search import Question, Report, evaluate
 from tmws.evaluation.search_data import read
+from tmws.ports import Vector
 from tmws.vectors.exact import ExactIndex
 
 CORPUS = {
@@ -87,6 +91,62 @@ async def test_questions_about_something_else_are_left_out() -> None:
     assert (report.questions, report.left_out) == (1, 1)
     with pytest.raises(InvalidInput, match="belong together"):
         await measured(questions[1:])
+
+
+class Senses:
+    """An embedder to which texts of as many full stops are the same, and all others strangers."""
+
+    id, dimension = "senses", 12
+
+    async def embed(self, texts: Sequence[str]) -> Vector:
+        return np.array([np.eye(12, dtype=np.float32)[text.count(".")] for text in texts])
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+WORDS = "ash birch cedar elm fir hazel larch maple oak pine rowan yew".split()
+
+
+async def compared(wanted: Sequence[int], meaning: float = 0.3) -> Report:
+    """Ask for each tree by its name where the text that is wanted is of this number."""
+    return await evaluate(
+        {f"t{n}": f"the {word} grows here" + "." * n for n, word in enumerate(WORDS)},
+        [Question(word + "." * n, (f"t{n}",)) for word, n in zip(WORDS, wanted, strict=True)],
+        embedders={Arm.MEANING: Senses()},
+        index=ExactIndex(),
+        progress=silent,
+        among=weighing(meaning),
+    )
+
+
+NEXT = [*range(1, 12), 0]
+
+
+@pytest.mark.anyio
+async def test_where_meaning_is_right_and_words_are_wrong_a_greater_weight_is_told() -> None:
+    report = await compared(NEXT)
+    assert report.better is not None
+    assert report.better.weight > 0.3
+    assert report.better.mrr > report.better.before
+    fused = {row.name: row for row in report.rows}["fused"]
+    assert report.better.before == fused.mrr
+    told = await compared(NEXT, report.better.weight)
+    assert {row.name: row for row in told.rows}["fused"].mrr == report.better.mrr
+    assert told.better is None
+
+
+@pytest.mark.anyio
+async def test_where_the_usual_weight_will_do_nothing_is_told() -> None:
+    assert (await compared(range(12))).better is None
+    assert (await measured([Question("ping", ("network/ping",))])).better is None
+
+
+def test_what_may_be_chance_is_no_better_weight() -> None:
+    now = [0.0, 1.0] * 20
+    assert better(now, {0.5: [1.0, 0.0] * 20, 0.6: [*now[:-2], 1.0, 1.0]}) is None
+    assert better(now, {0.5: [0.5, 1.0] * 20, 0.6: [1.0] * 40}) == Better(0.6, 1.0, 0.5)
+    assert better([0.0], {0.5: [1.0]}) is None
 
 
 def test_files_are_read_plain_and_gzipped(tmp_path: Path) -> None:
