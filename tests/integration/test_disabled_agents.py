@@ -36,7 +36,7 @@ from tests.integration.services import (
 from tests.integration.test_reliance import asked, claims, proven
 from tests.integration.trust_seen import ledger_size, record
 from tmws.app import App
-from tmws.domain.agents import Agent, shut_out
+from tmws.domain.agents import AccessLevel, Agent, shut_out
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.usage import UseOutcome
@@ -106,7 +106,7 @@ async def test_what_changes_nothing_is_not_recorded_and_the_first_reason_stands(
     app: App, installation: Installation
 ) -> None:
     erin = await agent(app, "erin")
-    assert not await app.agents.enable("erin", reason="never was", by="ann")
+    assert await app.agents.enable("erin", reason="never was", by="ann") is False
     await app.agents.disable("erin", reason="one", by="ann")
     again = await app.agents.disable("erin", reason="two", by="bert")
     assert (again.changed, again.reason) == (False, "one")
@@ -266,7 +266,11 @@ async def test_a_call_that_was_let_in_before_writes_nothing_more(app: App, alice
         app.outcomes.report(alice, OutcomeReport(kept.id, UseOutcome.SUCCESS)),
         app.revisions.revise(alice, kept.id, Revision(name="x"), version=1),
         app.sharing.change(alice, kept.id, revoke=("bob",)),
+        app.sharing.relevel(alice, kept.id, AccessLevel.PUBLIC),
         app.removal.remove(alice, kept.id),
+        app.removal.forget(alice, kept.id),
+        app.reliance.ask(alice, "claim_0", stake=0.1, least=0.1),
+        app.reliance.release(alice, "claim_0"),
     ):
         with pytest.raises(PermissionDenied, match="Agent 'alice' was disabled"):
             await write

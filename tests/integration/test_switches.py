@@ -125,7 +125,7 @@ async def test_a_newer_reason_replaces_the_older(app: App) -> None:
 async def test_what_changes_nothing_is_not_recorded(app: App) -> None:
     await agent(app, "alice")
     before = (await app.audit.verify()).size
-    assert not await app.tools.enable("recall", reason="it was on", by="ann")
+    assert await app.tools.enable("recall", reason="it was on", by="ann") is False
     assert (await app.audit.verify()).size == before
     await app.tools.disable("recall", reason="x", by="ann")
     assert await app.tools.enable("recall", reason="y", by="ann")

@@ -70,7 +70,7 @@ TARGET = Target(
         f"{_MODEL}/score.py _standing: worse < 0.0 → worse <= 0.0": "moved by nothing, it stays",
         f"{_MODEL}/state.py Tally: 0.0 → 1.0": "the first verdict puts its own there",
         f"{_MODEL}/state.py Model.sharpness: '' → 'x'": "a sharpness is the claim's, whoever asks",
-        f"{_MODEL}/score.py mix_of: 1 → 2": "the only point has the whole weight, whatever it is",
+        f"{_MODEL}/score.py mix_of: 1.0 → 1.5": "the one point has all the weight there is",
         f"{_MODEL}/state.py Tally.after: at > last → at >= last": "either is the same moment",
     },
 )

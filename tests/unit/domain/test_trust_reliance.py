@@ -57,6 +57,8 @@ def test_a_claim_counts_up_to_the_last_of_the_budget() -> None:
     over = math.nextafter(FINE.budget, math.inf)
     assert replace(FINE, carried=0.0, stake=over).answer() is Answer.OVER_BUDGET
     assert replace(FINE, budget=math.nextafter(2.0, 0.0)).answer() is Answer.OVER_BUDGET
+    # What fits to the last is in the way of nobody but others who would rely on it, too.
+    assert replace(FINE, budget=2.0).answer() is Answer.OVER_SHARE
 
 
 def test_whoever_asks_takes_at_most_half_of_what_all_others_leave() -> None:

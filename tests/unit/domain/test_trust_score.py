@@ -17,7 +17,7 @@ from tmws.domain.trust.evidence import Correction, Evidence, Task
 from tmws.domain.trust.explanation import explain
 from tmws.domain.trust.log import History, replay
 from tmws.domain.trust.logistic import Belief, sigmoid
-from tmws.domain.trust.model import Part
+from tmws.domain.trust.model import DEFAULT_SCALES, Part
 from tmws.domain.trust.score import (
     Ability,
     Mix,
@@ -182,6 +182,15 @@ def test_who_never_succeeded_has_no_bound_however_it_behaved_when_relied_on() ->
     model = history(*[refuted(f"e{n}", task=Task(f"c{n}")) for n in range(5)]).model
     model.beliefs[Part("conduct", "ann")] = Belief(-2.0, 0.01)
     assert standing(model, "ann", mix_of(model), DAY).bound == 0.0
+
+
+def test_before_any_evidence_the_mix_is_one_ordinary_claim() -> None:
+    assert mix_of(Model()).points == (Point("", Belief(0.0, DEFAULT_SCALES.claim**2), 1.0, 1.0),)
+
+
+def test_a_point_that_was_stored_before_claims_differed_in_sharpness_is_of_ordinary_ones() -> None:
+    told = ("pytest", Belief(0.3, 0.5), 1.0)
+    assert Point(*told) == Point(*told, 1.0)
 
 
 def test_what_is_settled_needs_no_audit_and_what_never_will_be_says_so() -> None:
