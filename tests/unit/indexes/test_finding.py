@@ -57,11 +57,11 @@ def test_a_word_with_a_typing_error_finds_what_was_meant() -> None:
     assert shown(Asked(("sough",))) == []
 
 
-def used(count: int, *, vector: tuple[float, float]) -> View:
+def used(count: int, *, vector: tuple[float, float], **others: str) -> View:
     """`bread` served so many requests of this vector."""
-    block = Block()
+    block, texts = Block(), TEXTS | others
     block.refresh(
-        [WordRow(key, "ann", "public", n, text) for n, (key, text) in enumerate(TEXTS.items(), 1)]
+        [WordRow(key, "ann", "public", n, text) for n, (key, text) in enumerate(texts.items(), 1)]
     )
     made = np.array(vector, np.float32).tobytes()
     at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,7 +81,7 @@ def asked_beside_uses(words: tuple[str, ...], seen: View) -> Found:
     return settled(asked, [seen], arms, by_uses(asked, [seen]), caller_id="ann")
 
 
-ALIKE, SAME = (0.6, 0.8), (1.0, 0.0)
+ALIKE, NEAR, SAME = (0.6, 0.8), (0.8, 0.6), (1.0, 0.0)
 
 
 def test_uses_of_the_like_give_way_to_a_description_that_holds_the_request() -> None:
@@ -99,6 +99,15 @@ def test_a_use_of_the_same_request_leads_beside_a_description_that_holds_it() ->
     found = asked_beside_uses(("retri", "flaki", "network"), used(100, vector=SAME))
     assert found.ranked[0].item_id == "bread"
     assert found.ranked[0].parts[Arm.USES] == found.uses.weight
+
+
+def test_a_description_stuffed_with_words_does_not_bury_what_was_proven_for_the_like() -> None:
+    stuffed = " ".join(TEXTS.values()) + " walrus zebra violin"
+    seen = used(300, vector=NEAR, stuffed=stuffed)
+    words = ("retri", "flaki", "walrus", "zebra", "violin")
+    found = asked_beside_uses(words, seen)
+    assert found.described == 1.0
+    assert [result.item_id for result in found.ranked][:2] == ["bread", "stuffed"]
 
 
 def test_what_is_told_of_uses_sums_to_the_score_beside_a_description() -> None:
