@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -96,6 +95,7 @@ class Nearest:
             seconds: how long a search waits for that one.
         """
         self._make_exact = exact
+        self._made_exact: ExactVectors | None = None
         self._make_chosen = chosen
         self._seconds = seconds
         self._made: VectorIndex | None = None
@@ -113,9 +113,11 @@ class Nearest:
         """Whether there is another index than the exact one."""
         return self._make_chosen is not None
 
-    @functools.cached_property
+    @property
     def _exact(self) -> ExactVectors:
-        return self._make_exact()
+        if self._made_exact is None:
+            self._made_exact = self._make_exact()
+        return self._made_exact
 
     async def search(
         self,
@@ -266,9 +268,10 @@ class Nearest:
         return {match.pattern_id for match in exact}, {match.pattern_id for match in found}
 
     async def aclose(self) -> None:
-        """Let go of the chosen index."""
-        if self._made is not None:
-            await self._made.aclose()
+        """Let go of the indexes."""
+        for index in (self._made, self._made_exact):
+            if index is not None:
+                await index.aclose()
 
     @contextlib.asynccontextmanager
     async def _watched(

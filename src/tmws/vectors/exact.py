@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
+from itertools import chain, pairwise
 from threading import Lock
 
 import numpy as np
@@ -23,6 +24,7 @@ from tmws.vectors.order import (
     require_held,
 )
 from tmws.vectors.rounded import Bounds, Rounded, RoundedByAxis, exactly
+from tmws.vectors.side_by_side import SideBySide, one_by_one
 
 _CODES = {level: code for code, level in enumerate(LEVELS)}
 _FIRST_OPEN = min(_CODES[level] for level in OPEN_LEVELS)
@@ -33,6 +35,10 @@ _SPARSE_SHARE = 4
 
 # Fewer rows, or a smaller share of a block, are multiplied as fast as bounded.
 _ROWS_WORTH_ROUNDING, _SHARE_WORTH_ROUNDING = 512, 8
+
+# Among fewer rows a search is over before a second thread has begun. Where only some axes are
+# read, the steps are so small that two threads wait for each other longer than they gain.
+_ROWS_WORTH_A_THREAD, _ROWS_A_PIECE = 50_000, 20_000
 
 
 class ExactIndex:
@@ -47,6 +53,7 @@ class ExactIndex:
         threadpool_limits(limits=1, user_api="blas")
         self._blocks: dict[tuple[str, str], _Block] = {}
         self._lock = Lock()
+        self._threads = SideBySide()
 
     async def revision(self, namespace: str, embedder_id: str) -> int:
         """Return the highest revision that was loaded, 0 when nothing is."""
@@ -120,13 +127,21 @@ class ExactIndex:
     ) -> list[Match]:
         """Return the same of several namespaces together."""
         with self._lock:
-            compared = []
-            for namespace, among in spaces.items():
-                block = self._blocks.get((namespace, embedder_id))
-                if block is None:
-                    continue
-                compared.append(block.compared(query, block.readable(caller_id, granted, among)))
-            return _nearest(query, compared, limit)
+            held = [
+                (block, among)
+                for namespace, among in spaces.items()
+                if (block := self._blocks.get((namespace, embedder_id)))
+            ]
+            many = sum(block.count for block, _ in held) >= _ROWS_WORTH_A_THREAD
+            done = self._threads.done if many and query.all() else one_by_one
+            compared = done(
+                [
+                    work
+                    for block, among in held
+                    for work in block.compared(query, block.readable(caller_id, granted, among))
+                ]
+            )
+            return _nearest(query, compared, limit, done)
 
     async def clear(self) -> None:
         """Forget every block."""
@@ -134,22 +149,22 @@ class ExactIndex:
             self._blocks.clear()
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """End what runs beside."""
+        self._threads.close()
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """Rows of a block, and between what their similarities lie; no places are all of them."""
+    """Some rows of a block, and between what their similarities lie."""
 
     block: _Block
-    places: NDArray[np.int64] | None
+    places: NDArray[np.int64]
     bounds: Bounds
 
     def reaching(self, edge: float) -> _Compared:
         """Return those that may be this near."""
         near = np.flatnonzero(self.bounds.most >= edge)
-        places = near if self.places is None else self.places[near]
-        return _Compared(self.block, places, self.bounds.of(near))
+        return _Compared(self.block, self.places[near], self.bounds.of(near))
 
     def settled(self, query: Vector) -> _Compared:
         """Return the same with their similarities."""
@@ -162,12 +177,15 @@ class _Compared:
         return zip(self.block.ids(self.places), self.bounds.most.tolist(), strict=True)
 
 
-def _nearest(query: Vector, compared: Sequence[_Compared], limit: int) -> list[Match]:
-    """Return the nearest of all, equals by id."""
+_Done = Callable[[Sequence[Callable[[], _Compared]]], list[_Compared]]
+
+
+def _nearest(query: Vector, compared: Sequence[_Compared], limit: int, done: _Done) -> list[Match]:
+    """Return the nearest of all, equals by id; `done` does pieces of work, in whatever thread."""
     if limit < 1 or not compared:
         return []
     edge = _edge(compared, limit)
-    settled = [each.reaching(edge).settled(query) for each in compared]
+    settled = done([partial(each.reaching(edge).settled, query) for each in compared])
     edge = _edge(settled, limit)
     return nearest_first(
         chain.from_iterable(each.reaching(edge).named() for each in settled), limit
@@ -275,8 +293,8 @@ class _Block:
 
     def readable(
         self, caller_id: str, granted: Collection[str], among: Collection[str] | None
-    ) -> NDArray[np.int64] | None:
-        """Return where the rows are that the caller may read, None when all are."""
+    ) -> NDArray[np.int64]:
+        """Return where the rows are that the caller may read."""
         levels = self._levels[: self.count]
         seen = levels >= _FIRST_OPEN
         if not seen.all():
@@ -286,7 +304,7 @@ class _Block:
                 seen |= self.mask(granted) & (levels == _CODES[SHARED])
         if among is not None:
             seen &= self.mask(among)
-        return None if seen.all() else np.flatnonzero(seen)
+        return np.flatnonzero(seen)
 
     def mask(self, pattern_ids: Collection[str]) -> NDArray[np.bool_]:
         chosen = np.zeros(self.count, np.bool_)
@@ -294,27 +312,39 @@ class _Block:
         chosen[places] = True
         return chosen
 
-    def ids(self, places: NDArray[np.int64] | None) -> list[str]:
-        return self._ids if places is None else [self._ids[place] for place in places.tolist()]
+    def ids(self, places: NDArray[np.int64]) -> list[str]:
+        return [self._ids[place] for place in places.tolist()]
 
-    def compared(self, query: Vector, places: NDArray[np.int64] | None) -> _Compared:
-        """Return how near these rows are, or of many only how near they may be."""
-        rows = self.count if places is None else len(places)
-        if rows < _ROWS_WORTH_ROUNDING or rows * _SHARE_WORTH_ROUNDING < self.count:
-            return self.multiplied(query, places)
-        bounds = self._kept_rounded(query).bounds(query, self.count)
-        return _Compared(self, places, bounds if places is None else bounds.of(places))
+    def compared(
+        self, query: Vector, places: NDArray[np.int64]
+    ) -> Sequence[Callable[[], _Compared]]:
+        """Return what says how near these rows are, or of many only how near they may be."""
+        few = len(places) * _SHARE_WORTH_ROUNDING < self.count
+        if few or len(places) < _ROWS_WORTH_ROUNDING:
+            return [partial(self.multiplied, query, places)]
+        bounds = self._kept_rounded(query).bounds
+        ends = [*range(_ROWS_A_PIECE, self.count, _ROWS_A_PIECE), self.count]
+        return [
+            partial(self._bounded, partial(bounds, query), places, slice(start, end))
+            for start, end in pairwise([0, *ends])
+        ]
 
-    def multiplied(self, query: Vector, places: NDArray[np.int64] | None) -> _Compared:
+    def _bounded(
+        self, bounds: Callable[[slice], Bounds], places: NDArray[np.int64], some: slice
+    ) -> _Compared:
+        first, end = np.searchsorted(places, (some.start, some.stop))
+        found, mine = bounds(some), places[first:end]
+        whole = len(mine) == some.stop - some.start
+        return _Compared(self, mine, found if whole else found.of(mine - some.start))
+
+    def multiplied(self, query: Vector, places: NDArray[np.int64]) -> _Compared:
         """Return how near these rows are."""
         return _Compared(self, places, exactly(self._products(query, places)))
 
-    def _products(self, query: Vector, places: NDArray[np.int64] | None) -> NDArray[np.float32]:
+    def _products(self, query: Vector, places: NDArray[np.int64]) -> NDArray[np.float32]:
         matrix = self._matrix[: self.count]
-        if not self.count:
+        if not len(places):
             return np.empty(0, np.float32)
-        if places is None:
-            return matrix @ query
         if len(places) * 4 >= self.count:
             return (matrix @ query)[places]
         return matrix[places] @ query

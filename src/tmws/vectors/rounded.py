@@ -90,18 +90,18 @@ class Rounded:
         self._lengths = _resized(self._lengths, count, capacity)
         self._rests = _resized(self._rests, count, capacity)
 
-    def bounds(self, query: Vector, count: int) -> Bounds:
-        """Return the bounds of the first `count` rows, of which there must be one.
+    def bounds(self, query: Vector, some: slice) -> Bounds:
+        """Return the bounds of these rows, of which there must be one.
 
         Of a row k + d and a query q = j + e, k and j are what the bytes say. The product is
         k·j + k·e + d·q, and by Cauchy and Schwarz the last two are at most |k||e| + |d||q|.
         """
         unit = max(np.abs(query).max(), _SMALLEST) / np.float32(_LARGEST)
         codes = np.rint(query / unit)
-        near = _products(self._codes[:count], codes.astype(np.int8)) * (self._units[:count] * unit)
+        near = _products(self._codes[some], codes.astype(np.int8)) * (self._units[some] * unit)
         length = np.linalg.norm(query)
         rest = np.linalg.norm(query - codes * unit) + _FLOATS_ARE_OFF * length
-        off = self._lengths[:count] * rest + self._rests[:count] * length
+        off = self._lengths[some] * rest + self._rests[some] * length
         return Bounds(near - off, near + off)
 
 
@@ -114,15 +114,15 @@ class RoundedByAxis(Rounded):
 
     _order = "F"
 
-    def bounds(self, query: Vector, count: int) -> Bounds:
-        """Return the bounds of the first `count` rows.
+    def bounds(self, query: Vector, some: slice) -> Bounds:
+        """Return the bounds of these rows.
 
         The query stays as it is, so that of k·q + d·q only the last is not known.
         """
         axes = np.flatnonzero(query)
-        near = _along(axes, self._codes[:count], query[axes]) * self._units[:count]
+        near = _along(axes, self._codes[some], query[axes]) * self._units[some]
         length = np.linalg.norm(query)
-        off = (self._lengths[:count] * _FLOATS_ARE_OFF + self._rests[:count]) * length
+        off = (self._lengths[some] * _FLOATS_ARE_OFF + self._rests[some]) * length
         return Bounds(near - off, near + off)
 
 

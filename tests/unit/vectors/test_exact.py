@@ -171,6 +171,37 @@ async def test_among_many_it_finds_what_comparing_all_finds(
             del rows[row.pattern_id]
 
 
+@pytest.mark.parametrize("named", [48, 5])
+async def test_two_threads_find_what_one_finds(named: int) -> None:
+    """Among so many they share the work, of one large namespace and of several."""
+    chance = np.random.default_rng(named)
+    vectors = vectors_of_sixty_fourths(chance, 60_000)
+    rows = [
+        VectorRow(f"p{number:05}", OWNERS[number % 3], LEVELS[number % 4], 1, vector.tobytes())
+        for number, vector in enumerate(vectors)
+    ]
+    spaces = {"large": rows[:45_000], "middle": rows[45_000:59_900], "small": rows[59_900:]}
+    index = ExactIndex()
+    for space, held in spaces.items():
+        await index.refresh(space, MODEL, held)
+    wanted = vectors_of_sixty_fourths(chance, 1)[0]
+    wanted[chance.permutation(len(wanted))[named:]] = 0.0
+    for among in (None, frozenset(row.pattern_id for row in rows if chance.random() < 0.3)):
+        query = Query(wanted, caller="bob", among=among)
+        found = await index.search_all(
+            wanted,
+            dict.fromkeys(spaces, among),
+            embedder_id=MODEL,
+            caller_id="bob",
+            granted=(),
+            limit=300,
+        )
+        assert [(match.similarity, match.pattern_id) for match in found] == [
+            (round(similarity, 5), key) for similarity, key in expected(rows, query)[:300]
+        ]
+    await index.aclose()
+
+
 async def test_what_rounding_hides_is_found() -> None:
     """Rows alike but for numbers too small to be told apart in bytes still come in order."""
     rows = np.zeros((2_000, 257), np.float32)
