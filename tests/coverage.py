@@ -91,6 +91,8 @@ PARTS = {
                 )
             ),
             "tests/security/test_access.py",
+            "tests/security/test_hidden_and_absent.py",
+            "tests/security/test_hidden_influence.py",
             "tests/security/test_namespaces_beside.py",
             "tests/security/test_removed.py",
         ),

@@ -3,59 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
+from tests.integration.database_seen import LOOK, count, counted, database, put
 from tests.integration.services import Installation, agent, learned, pattern
 from tests.patience import ENOUGH_SECONDS
-from tests.postgres import PostgresServer
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput, NotFound
 from tmws.storage import agents, artifacts
 from tmws.storage.database import Database
 from tmws.storage.prepared import Execute, Prepared, Value, at_last, at_once, inserted
-from tmws.storage.tables import agents as agents_table
 from tmws.storage.tables import artifacts as artifacts_table
 from tmws.testing.clock import START
 
-LOOK = sa.text("SELECT 1")
+__all__ = ["database"]
+
+
 TAKES_BACK = sa.text(
     "CREATE FUNCTION taken_back() RETURNS integer LANGUAGE plpgsql AS"
     " $$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$"
 )
-_COUNTED = Prepared(sa.select(sa.func.count()).select_from(agents_table))
-
-
-@pytest.fixture
-async def database(app: App, installation: Installation) -> AsyncIterator[Database]:
-    """The database of an open app, as a process beside it has it."""
-    assert app.settings.url == installation.url
-    async with installation.database() as database:
-        yield database
-
-
-def count() -> sa.Select[int]:
-    return sa.select(sa.func.count()).select_from(agents_table)
-
-
-def counted(run: Execute) -> int:
-    """Count the agents."""
-    [[found]] = run(_COUNTED, {})
-    return int(found)
-
-
-def put(run: Execute, *numbers: int) -> list[str]:
-    """Keep a few bytes for each number."""
-    return [
-        artifacts.put(run, f"bytes {number}".encode(), media_type="x", at=START)
-        for number in numbers
-    ]
 
 
 async def test_a_reader_sees_one_state_however_much_is_written_meanwhile(
@@ -227,92 +199,6 @@ async def test_a_deadlock_is_a_fault_that_may_be_tried_again(postgres_url: str) 
     assert "deadlock" in fault.message
 
 
-@pytest.mark.parametrize("change", [{"password": "guess"}, {"database": "absent"}])
-async def test_a_server_that_refuses_us_is_unavailable(
-    postgres_url: str, change: dict[str, str]
-) -> None:
-    url = make_url(postgres_url).set(**change)  # type: ignore[arg-type]
-    database = Database(url.render_as_string(hide_password=False))
-    with pytest.raises(BackendUnavailable, match="did not answer"):
-        async with database.read():
-            pass
-    await database.aclose()
-
-
-async def test_a_server_that_goes_away_is_unavailable_and_found_again(
-    app: App, postgres: PostgresServer, installation: Installation
-) -> None:
-    if installation.url.startswith("sqlite"):
-        return  # a file does not go away while it is open
-    alice = await agent(app, "alice")
-    name = make_url(installation.url).database
-    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-
-    async def be_interrupted(database: Database) -> None:
-        async with database.write() as tx:
-            await tx.scalar(count())
-            await asyncio.to_thread(postgres.run_sql, end)
-            await tx.scalar(count())
-
-    async with installation.database() as database:
-        with pytest.raises(BackendUnavailable):
-            await be_interrupted(database)
-    assert (await learned(app, alice)).owner == "alice"
-
-
-async def test_a_pool_that_stays_empty_is_a_fault(sqlite_url: str) -> None:
-    database = Database(sqlite_url)
-    with pytest.raises(BackendUnavailable):
-        async with database.read():
-            raise sa.exc.TimeoutError("QueuePool limit reached")
-    await database.aclose()
-
-
-async def test_what_is_wrong_with_a_statement_is_not_taken_for_a_fault(
-    postgres_url: str,
-) -> None:
-    database = Database(postgres_url)
-    with pytest.raises(sa.exc.ProgrammingError):
-        async with database.read() as connection:
-            await connection.execute(sa.text("SELECT nonsense"))
-    await database.aclose()
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["mysql://x/y", "nonsense", "", "sqlite+pysqlite:///x", "sqlite://", "sqlite:///:memory:"],
-)
-def test_another_kind_of_database_is_refused(url: str) -> None:
-    with pytest.raises(InvalidInput, match="sqlite:///PATH or postgresql://"):
-        Database(url)
-
-
-async def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    place = Installation(f"sqlite:///{tmp_path / 'absent' / 'x.db'}", tmp_path / "data")
-    with pytest.raises(BackendUnavailable):
-        async with place.open():
-            pass
-
-
-@pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 5000])
-async def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "tmws.db").write_bytes(content)
-    with pytest.raises(BackendUnavailable, match="damaged") as refused:
-        async with Installation(f"sqlite:///{tmp_path}/tmws.db", tmp_path).open():
-            pass
-    assert not refused.value.retryable
-
-
-async def test_a_data_folder_that_cannot_be_made_is_unavailable(
-    sqlite_url: str, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(BackendUnavailable, match="TMWS_DATA_DIR") as refused:
-        async with Installation(sqlite_url, tmp_path / "file" / "data").open():
-            pass
-    assert not refused.value.retryable
-
-
 async def test_equal_namespaces_made_at_once_are_one(app: App) -> None:
     names = [f"agent{number}" for number in range(6)]
     made = await asyncio.gather(*(agent(app, name, "brand-new") for name in names))
@@ -405,8 +291,8 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing_open_and_nobody_wa
 ) -> None:
     url = f"sqlite:///{tmp_path / 'tmws.db'}"
     ours, theirs = Database(url), Database(url)
-    for database in (ours, theirs):
-        async with database.read() as connection:
+    for store in (ours, theirs):
+        async with store.read() as connection:
             await connection.execute(LOOK)  # each has its connection now
     before = asyncio.all_tasks()
 

@@ -9,8 +9,8 @@ from mcp import Client
 
 from tests.answers import text_of
 from tests.callers import always
+from tests.integration.ledger_seen import entries
 from tests.integration.services import Installation, agent, verified
-from tests.integration.test_disabled_agents import entries
 from tests.integration.trust_seen import ledger_size
 from tmws.app import App
 from tmws.domain.agents import AccessLevel, Agent

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.integration.command import tmws
+from tests.integration.ledger_seen import entries
+from tests.integration.quotas_seen import FEW, LONG
 from tests.integration.services import Installation, agent, learned
-from tests.integration.test_disabled_agents import entries
 from tests.integration.trust_seen import ledger_size
 from tmws.app import App
 from tmws.domain.agents import Agent
@@ -19,9 +20,6 @@ from tmws.domain.errors import InvalidInput, LimitExceeded, NotFound
 from tmws.domain.memories import MemoryDraft
 from tmws.domain.quotas import NOTHING_ELSE, Allowed
 from tmws.services.quotas import Usage
-
-LONG = {"text": "x" * 60_000}
-FEW = 500
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.command import tmws
+from tests.integration.ledger_seen import entries
 from tests.integration.pausing import Pausing
 from tests.integration.services import (
     Installation,
@@ -22,7 +23,6 @@ from tests.integration.services import (
     timed_out,
     verified,
 )
-from tests.integration.test_disabled_agents import entries
 from tests.integration.trust_seen import ledger_size, record
 from tests.modules import binary
 from tmws.app import App

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.integration.services import Installation, agent, claim, silent, timed_out
-from tests.security.test_access import CANARY, READABLE, RELATIONS, World, world
+from tests.security.relations import CANARY, READABLE, RELATIONS, World, world
 from tmws.app import App
 from tmws.domain.batches import Incoming
 from tmws.domain.errors import InvalidInput, NotFound

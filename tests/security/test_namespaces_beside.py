@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from tests.integration.services import Installation, agent, learned
-from tests.security.test_access import CANARY, ids
+from tests.security.relations import CANARY, ids
 from tmws.app import App
 from tmws.domain.agents import Agent, Role
 from tmws.services.learning import PatternQuery

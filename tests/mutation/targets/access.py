@@ -71,6 +71,8 @@ TARGET = Target(
         "tests/security/test_removed.py",
         "tests/security/test_access_of_claims.py",
         "tests/security/test_access.py",
+        "tests/security/test_hidden_and_absent.py",
+        "tests/security/test_hidden_influence.py",
         "-k",
         "not postgres",
     ),
