@@ -329,6 +329,33 @@ def test_folders_of_markdown_become_patterns() -> None:
     assert drafts[1].tags == ("pdf-x",)
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    """As a project has them: notes beside every skill, instructions in every folder."""
+    files = {
+        "CLAUDE.md": "CLAUDE",
+        "web/CLAUDE.md": "web/CLAUDE",
+        "skills/pdf/SKILL.md": "pdf",
+        "skills/pdf/references/details.md": "pdf/references/details",
+        "skills/xls/references/details.md": "xls/references/details",
+        "skills/xls/references/forms.md": "forms",
+        "a/rules/ts.mdc": "a/rules/ts",
+        "b/rules/ts.mdc": "b/rules/ts",
+        "agents/one.md": "ts",
+        "agents/two.md": "ts",
+        "SKILL.md": "SKILL",
+    }
+    texts = [
+        (path, "---\nname: ts\n---\nIt." if name == "ts" else "It.") for path, name in files.items()
+    ]
+    found = [each for each in markdown.read(texts, source="dot") if isinstance(each, Found)]
+    assert {each.where: each.incoming.draft.name for each in found} == files
+    deep = "/".join(["a" * 50] * 5)
+    twins = [(f"{deep}/{name}/same.md", "It.") for name in "bc"]
+    names = [each.incoming.draft.name for each in markdown.read(twins, source="dot")
+             if isinstance(each, Found)]  # fmt: skip
+    assert names == ["b/same", "c/same"]
+
+
 def test_fields_of_either_form_name_describe_and_tag() -> None:
     """As people write them, who know no YAML."""
     files = [

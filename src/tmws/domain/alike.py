@@ -11,8 +11,7 @@ NEARLY_THE_SAME = 0.8
 
 def similarity(one: Sequence[str], other: Sequence[str]) -> float:
     """Return the share of terms that both hold of those that either does (Jaccard), 0 to 1."""
-    a, b = frozenset(one), frozenset(other)
-    return len(a & b) / len(a | b) if a or b else 0.0
+    return _share(frozenset(one), frozenset(other))
 
 
 class Seen:
@@ -30,7 +29,7 @@ class Seen:
 
     def similarity(self, index: int, terms: Sequence[str]) -> float:
         """Return how alike a text is to the one kept at a place."""
-        return similarity(terms, tuple(self._terms[index]))
+        return _share(frozenset(terms), self._terms[index])
 
     def like(self, terms: Sequence[str]) -> tuple[int, float] | None:
         """Return the text that is most like this one, if it is nearly the same."""
@@ -39,6 +38,10 @@ class Seen:
         enough = len(held) - int(NEARLY_THE_SAME * len(held)) + 1
         rarest = sorted(held, key=lambda term: (len(self._holders.get(term, ())), term))[:enough]
         near = {index for term in rarest for index in self._holders.get(term, ())}
-        ranked = [(self.similarity(index, terms), -index) for index in near]
+        ranked = [(_share(held, self._terms[index]), -index) for index in near]
         best, place = max(ranked, default=(0.0, 0))
         return (-place, best) if best >= NEARLY_THE_SAME else None
+
+
+def _share(a: frozenset[str], b: frozenset[str]) -> float:
+    return len(a & b) / len(a | b) if a or b else 0.0

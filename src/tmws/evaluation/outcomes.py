@@ -94,8 +94,8 @@ def read(path: Path, *, types: Path | None = None) -> Outcomes:
     the same in all rows is no type.
 
     Args:
-        types: a CSV file whose first column is the claim; its other columns, joined,
-            are the claim's type.
+        types: a CSV file with a column of claims, the first where none is named so; its
+            other columns, joined, are the claim's type.
 
     Raises:
         InvalidInput: the file is absent or none of this.
@@ -292,19 +292,22 @@ def _moment(row: Row, cell: str) -> datetime | None:
 
 
 def _type_table(path: Path) -> dict[str, str]:
-    table = {}
-    for row in read_table(path).rows:
-        claim, *rest = row.cells.values()
-        table[claim] = " | ".join(rest)
-    return table
+    table = read_table(path)
+    place = table.columns.index(_columns(table).get("claim", table.columns[0]))
+    types = {}
+    for row in table.rows:
+        cells = list(row.cells.values())
+        claim = cells.pop(place)
+        types[claim] = " | ".join(cells)
+    return types
 
 
 def _typed(outcomes: Sequence[Outcome], table: Mapping[str, str] | None) -> list[Outcome]:
     if table is not None:
         if not any(o.task.claim in table for o in outcomes):
             raise InvalidInput(
-                "No claim of the outcomes stands in the file of types. Its first column has to "
-                "hold the claims as the outcomes name them."
+                "No claim of the outcomes stands in the file of types. Its column 'claim', or the "
+                "first, has to hold the claims as the outcomes name them."
             )
         return [
             replace(o, task=replace(o.task, type=table.get(o.task.claim or "", "")))

@@ -63,6 +63,10 @@ def test_types_come_from_a_file_beside(tmp_path: Path) -> None:
     path = write(tmp_path, "agent,claim,outcome\nann,c1,1\nann,c2,0\n")
     types = write(tmp_path, "instance,repo,time\nc1,django,short\n", "types.csv")
     assert [o.task.type for o in read(path, types=types).decided] == ["django | short", ""]
+    types = write(tmp_path, "repo,instance,time\ndjango,c1,short\n", "types.csv")
+    assert [o.task.type for o in read(path, types=types).decided] == ["django | short", ""]
+    types = write(tmp_path, "name,repo\nc1,django\n", "types.csv")
+    assert [o.task.type for o in read(path, types=types).decided] == ["django", ""]
 
 
 def test_unshared_claims_are_nobody_elses(tmp_path: Path) -> None:
