@@ -6,6 +6,7 @@ tests, where a fault in the rules can be tried.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -13,10 +14,12 @@ from typing import Any, cast
 
 import httpx2
 import pytest
+from anyio import to_thread
 from mcp import MCPError
 from pydantic import SecretStr
 
 from tests.integration.services import Installation
+from tests.patience import ENOUGH_SECONDS
 from tmws.app import App
 from tmws.domain.errors import InvalidInput, PermissionDenied
 from tmws.faces.http.server import _allowed
@@ -56,6 +59,16 @@ INITIALIZE = {
 PING = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
 NO_REQUEST = cast(Context, None)
 """On stdio nothing of a call is looked at to learn whose it is."""
+
+
+@pytest.fixture(autouse=True)
+async def _cut_off() -> AsyncIterator[None]:
+    """Wait for statements that were cut off when the endpoint closed: they answer to this loop."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if "_connection_worker" in thread.name:
+            await to_thread.run_sync(thread.join, ENOUGH_SECONDS)
 
 
 @asynccontextmanager
