@@ -71,6 +71,11 @@ class Corrections:
                 await count_again(tx, pattern_id)
         self._notary.publish(receipt)
 
+    async def is_withdrawn(self, claim_id: str) -> bool:
+        """Say whether the verdict on a claim is withdrawn."""
+        async with self._database.read() as connection:
+            return await evidence.is_withdrawn(connection, claim_id)
+
     async def restore(self, claim_id: str, *, reason: str, by: str) -> None:
         """Let a verdict that was withdrawn count again, and prove what it proved.
 

@@ -34,7 +34,7 @@ from tmws.services.recording import Recorded
 from tmws.services.running import Running, Work
 from tmws.services.runs import Plan
 from tmws.services.scoring import TrustChange
-from tmws.storage import agents, claims, environments, namespaces, patterns, workspaces
+from tmws.storage import agents, claims, environments, evidence, namespaces, patterns, workspaces
 from tmws.storage.database import Database
 from tmws.storage.environments import Chosen
 from tmws.storage.prepared import at_once
@@ -59,12 +59,14 @@ class VerificationReport:
             decided before on this very snapshot.
         repeated: the verdict is an earlier one; nothing ran now.
         stalled: nobody is at work on the claim any more; send it again.
+        withdrawn: an administrator took the verdict back; it counts for nothing.
     """
 
     claim: Claim
     trust: TrustChange | None = None
     repeated: bool = False
     stalled: bool = False
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,7 @@ class Verification:
         Raises:
             InvalidInput: the claim is malformed, or names what the workspace lacks.
             NotFound: no workspace of this name, or no such applied pattern.
-            LimitExceeded: too many claims are being checked, or were opened today; nothing
-                was started.
+            LimitExceeded: too many are being checked, or were opened today; none was started.
             PermissionDenied: an administrator disabled the caller meanwhile.
             SandboxUnavailable: no run took place; the claim is given up, trust unchanged.
         """
@@ -233,11 +234,13 @@ class Verification:
     async def _read(self, caller: Agent, claim_id: str) -> VerificationReport:
         async with self._database.read() as connection:
             claim = await claims.readable(connection, caller, claim_id)
+            withdrawn = await evidence.is_withdrawn(connection, claim_id)
         if claim is None:
             raise NotFound(f"No verification {claim_id[:40]!r} is visible to you. Check the id.")
         if claim.agent_id != caller.id:
             claim = dataclasses.replace(claim, applied=())  # its author's private patterns
-        return VerificationReport(claim, stalled=claim.is_stalled(at=self._clock.now()))
+        stalled = claim.is_stalled(at=self._clock.now())
+        return VerificationReport(claim, stalled=stalled, withdrawn=withdrawn)
 
     async def _joined(
         self, caller: Agent, claim: Claim, until: float, progress: Progress
@@ -250,10 +253,8 @@ class Verification:
                 return VerificationReport(work.claim)
             await self._looked(caller, claim.id, until)
             claim = await self.find(claim.id) or claim
-        at = self._clock.now()
-        return VerificationReport(
-            claim, repeated=claim.judgement is not None, stalled=claim.is_stalled(at=at)
-        )
+        report = await self._read(caller, claim.id)
+        return dataclasses.replace(report, repeated=report.claim.judgement is not None)
 
     async def _looked(self, caller: Agent, claim_id: str, until: float) -> None:
         """Wait until the claim may have changed, or the time is over, if the caller still may."""

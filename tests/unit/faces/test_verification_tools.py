@@ -119,6 +119,13 @@ async def shown(
     return answer
 
 
+async def test_a_withdrawn_verdict_says_so_first_and_decides_nothing() -> None:
+    taken_back = VerificationReport(CLOSED, withdrawn=True)
+    answer = await shown(Verification(taken_back), claim_id="claim_1")
+    assert answer["detail"].startswith("Withdrawn by an administrator: it counts for nothing. 1 of")
+    assert (answer["accurate"], answer["verdict"]) == (None, "REFUTED")
+
+
 async def test_a_verdict_comes_with_all_it_rests_on() -> None:
     moved = TrustChange(
         Standing(2 / 3, 0.2, 0.9, 0.2, Tally(1)), Standing(0.5, 0.1, 0.9, 0.1, Tally(1, 1))

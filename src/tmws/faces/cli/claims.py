@@ -40,7 +40,8 @@ async def show(app: App, printer: Printer, claim_id: str) -> None:
     claim = await app.verification.find(claim_id)
     if claim is None:
         raise NotFound(f"No claim {claim_id[:40]!r}. See: tmws claims list.")
-    printer.record(_full(claim))
+    withdrawn = await app.corrections.is_withdrawn(claim.id)
+    printer.record({**_full(claim), "withdrawn": withdrawn})
 
 
 @claims.command()
