@@ -36,6 +36,23 @@ async def test_the_next_audits_are_undecided_claims_and_nobody_can_foresee_which
     assert len(await app.trust.find_audits("alice", limit=50)) == 39
 
 
+async def test_a_claim_sent_again_out_of_sight_is_told_as_it_was_seen(
+    app: App, installation: Installation
+) -> None:
+    """Else an author would withdraw a claim from every audit by sending it where nobody reads."""
+    await app.workspaces.add("shop", installation.workspace(), by="test")
+    alice, bob = await agent(app, "alice", "work", "secret"), await agent(app, "bob", "work")
+    sent = []
+    for namespace in ("work", "secret"):
+        installation.sandbox.will(timed_out())
+        sent.append((await verified(app, alice, namespace=namespace)).claim.id)
+        installation.clock.advance(1)
+    [seen] = await app.trust.next_audits(bob, "alice", limit=5)
+    assert seen.candidate.name == sent[0]
+    [told] = await app.trust.find_audits("alice", limit=5)
+    assert told.candidate.name == sent[1]
+
+
 async def test_another_agent_is_told_of_audits_it_may_read_and_nobody_of_its_own(
     app: App, installation: Installation
 ) -> None:
