@@ -80,11 +80,22 @@ _OPPOSITE = {
 }  # fmt: skip
 _CLAUSES = {"and_", "or_", "where"}
 _ALLOWS_ALL = {
-    "readable_patterns": "sa.true()",
+    "readable_classes": "sa.true()",
     "readable_memories": "sa.true()",
+    "readable_patterns": "sa.true()",
     "removed_patterns": "sa.true()",
+    "shared_patterns": "sa.true()",
+    "_readable_by": "sa.true()",
+    "_visible_to": "sa.true()",
     "may_write": "True",
+    "require_open": "None",
 }
+_LETS_PASS = {"disabled_name", "require_room", "take"}
+_WAITS_TO_PASS = {
+    "_gate.require", "_gate.require_enabled", "app.agents.require_enabled", "shelf.require_open_to",
+    "quotas.add", "quotas.count", "quotas.give_back_writes", "quotas.release",
+}  # fmt: skip
+"""What refuses, or keeps an account, and gives nothing back to whoever may go on."""
 
 
 def comparison(node: ast.expr | ast.stmt, _: Members) -> Iterator[str]:
@@ -185,6 +196,11 @@ def permission(node: ast.expr | ast.stmt, _: Members) -> Iterator[str]:
             yield _ALLOWS_ALL[name]
         case ast.Call(func=ast.Name("require_member"), args=[_, namespace]):
             yield ast.unparse(namespace)
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _LETS_PASS:
+            yield "None"
+        case ast.Await(value=ast.Call(func=ast.Attribute() as called)):
+            if ast.unparse(called).removeprefix("self.") in _WAITS_TO_PASS:
+                yield "None"
 
 
 def branch(node: ast.expr | ast.stmt, _: Members) -> Iterator[str]:

@@ -10,20 +10,25 @@ _ONE = "await self._notary.turn(tx) → pass"
 TARGET = Target(
     sources={
         "src/tmws/services/exposure.py": ("exposure", "walked", "_integrity"),
-        _SERVICE: ("Reliance", "_names_of", "_require_in_term", "_require_unchecked"),
+        _SERVICE: (
+            "Reliance",
+            "_names_of",
+            "_require_enabled",
+            "_require_in_term",
+            "_require_unchecked",
+        ),
         "src/tmws/storage/reliances.py": (),
     },
     tests=(
         "tests/integration/test_reliance.py",
+        "tests/integration/test_disabled_agents.py",
+        "tests/integration/test_switches.py",
         "tests/integration/test_trust_clock.py",
         "tests/security/test_stakes.py",
         "tests/security/test_trust_gaming.py",
-        *("-k", "not postgres"),
+        *("-k", "not postgres and not over_http and not on_stdio and not command_line"),
     ),
     excused={
-        f"{_SERVICE} Reliance.ask: await self._gate.require(Action.RELY) → pass": (
-            "whether the tool is switched off, which tests/integration/test_switches.py holds"
-        ),
         f"{_SERVICE} Reliance._answered: {_ONE}": (
             "keeps two that ask at once apart, which SQLite does by itself"
         ),
