@@ -30,6 +30,7 @@ FORGED = ("score", "trust", "bound", "skill", "weight", "verdict", "accurate", "
 WRITERS = {"services/scoring.py", "services/corrections.py"}
 NUMBERS = {"limit", "port", "version", "since", "orders", "size", "index", "old", "new"} | {
     *("stake", "least"),  # what is at risk, and what is asked for
+    *("mib", "daily_writes"),  # what an agent may keep and write
 }
 """Every number that the command line takes, so that a new one is looked at here."""
 
