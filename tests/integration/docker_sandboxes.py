@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.patience import ENOUGH_SECONDS
-from tmws.domain.execution import ExecutionRequest
+from tmws.domain.execution import ExecutionRequest, ExecutionResult
+from tmws.ports import Probe
 from tmws.sandbox.docker import DockerSandbox
 from tmws.sandbox.engine import Engine
 from tmws.sandbox.owners import PRODUCT, PRODUCT_LABEL
-from tmws.testing.sandbox_suite import LIMITS
+from tmws.sandbox.probes import quick
+from tmws.testing.sandbox_suite import LIMITS, silent
 
 TRUE = ExecutionRequest(argv=("/bin/true",), files=(), limits=LIMITS)
 
@@ -34,6 +36,15 @@ async def opened(**arguments: object) -> AsyncIterator[DockerSandbox]:
         yield sandbox
     finally:
         await sandbox.aclose()
+
+
+async def attempts(sandbox: DockerSandbox) -> dict[str, Probe]:
+    """What was tried from inside, by name."""
+
+    async def run(request: ExecutionRequest) -> ExecutionResult:
+        return await sandbox.run(request, progress=silent)
+
+    return {probe.name: probe for probe in await quick(run)}
 
 
 def containers_of(sandbox: DockerSandbox) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 from mcp import Client
 
 from tests.callers import always
+from tests.integration.docker_sandboxes import opened
 from tests.integration.services import Installation, agent, ended, silent
-from tests.security.sandboxes import opened
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.claims import AddedCheck, Level, Reason, Verdict

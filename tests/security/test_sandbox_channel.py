@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.security.sandboxes import containers_of, eventually, opened
+from tests.integration.docker_sandboxes import containers_of, eventually, opened
 from tmws.domain.execution import Limits, Outcome
 from tmws.sandbox.docker import DockerSandbox
 from tmws.sandbox.engine import Engine

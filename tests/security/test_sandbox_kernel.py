@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.security.sandboxes import attempts, containers_of, opened
+from tests.integration.docker_sandboxes import attempts, containers_of, opened
 from tmws.domain.execution import Limits
 from tmws.ports import Probe
 from tmws.sandbox.docker import DockerSandbox

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.security.sandboxes import attempts, opened
+from tests.integration.docker_sandboxes import attempts, opened
 from tmws.ports import Probe
 from tmws.sandbox.docker import DockerSandbox
 from tmws.testing.sandbox_suite import run

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.integration.docker_sandboxes import attempts, containers_of, eventually, opened
 from tests.patience import ENOUGH_SECONDS
-from tests.security.sandboxes import attempts, containers_of, eventually, opened
 from tmws.domain.execution import MEBIBYTE, Outcome
 from tmws.ports import Probe
 from tmws.sandbox.docker import DockerSandbox

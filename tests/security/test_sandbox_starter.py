@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.security.sandboxes import eventually, opened
+from tests.integration.docker_sandboxes import eventually, opened
 from tmws.domain.errors import SandboxUnavailable
 from tmws.domain.execution import ExecutionRequest, Outcome
 from tmws.sandbox.docker import DockerSandbox

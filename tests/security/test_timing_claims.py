@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.checked import decided
-from tests.security.sandboxes import opened
+from tests.integration.docker_sandboxes import opened
 from tmws.domain.claims import Reason, TimingCheck, Verdict
 from tmws.sandbox.docker import DockerSandbox
 

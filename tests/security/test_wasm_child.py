@@ -15,8 +15,8 @@ from textwrap import dedent
 
 import pytest
 
+from tests.integration.docker_sandboxes import eventually
 from tests.modules import asked, binary, decided, quiet, text
-from tests.security.sandboxes import eventually
 from tmws.domain.checkers import read_computed
 from tmws.domain.claims import Reason, Verdict
 from tmws.domain.execution import ExecutionResult, Limits, Outcome

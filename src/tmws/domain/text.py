@@ -33,9 +33,9 @@ _UNSPACED = (
 )
 _CJK = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _UNSPACED) + "]+")
 
-# Russian inflects at the end, by up to four letters, and six hold nearly every stem apart.
 _MOST_CJK = 0.3
 
+# Russian inflects at the end, by up to four letters, and six hold nearly every stem apart.
 _CYRILLIC = re.compile("[\u0400-\u052f]")
 _BEGINNING = 6
 
