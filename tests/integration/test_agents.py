@@ -68,6 +68,13 @@ async def test_a_new_secret_ends_every_older_one(app: App) -> None:
         await app.agents.rotate("nobody", by="test")
 
 
+async def test_a_new_secret_leaves_those_of_others_alone(app: App) -> None:
+    await app.agents.create("alice", by="test")
+    bob = await app.agents.create("bob", by="test")
+    await app.agents.rotate("alice", by="test")
+    assert await app.agents.bearer(bob.secret) == bob.agent
+
+
 async def test_a_name_is_taken_once(app: App) -> None:
     await agent(app, "alice")
     with pytest.raises(Conflict, match="tmws agents rotate alice"):

@@ -58,6 +58,15 @@ async def test_it_is_refused_by_every_server_until_it_is_enabled(
         await server.agents.require_enabled(made.agent)
 
 
+async def test_who_is_enabled_lets_nobody_else_in(app: App) -> None:
+    for name in ("erin", "fred"):
+        await app.agents.create(name, by="test")
+        await app.agents.disable(name, reason="x", by="ann")
+    await app.agents.enable("erin", reason="mended", by="ann")
+    shut = [each.name for each in await app.agents.every() if each.disabled_because is not None]
+    assert shut == ["fred"]
+
+
 async def test_neither_a_new_secret_nor_its_own_name_lets_it_in(app: App) -> None:
     await app.agents.create("erin", by="test")
     await app.agents.disable("erin", reason="x", by="ann")
@@ -245,6 +254,7 @@ async def test_a_call_that_was_let_in_before_writes_nothing_more(app: App, alice
         app.removal.forget(alice, kept.id),
         app.reliance.ask(alice, "claim_0", stake=0.1, least=0.1),
         app.reliance.release(alice, "claim_0"),
+        app.memory.forget(alice, "memory_0"),
     ):
         with pytest.raises(PermissionDenied, match="Agent 'alice' was disabled"):
             await write

@@ -61,6 +61,7 @@ OTHER_WAYS: list[tuple[Action, Callable[[App, Agent], Awaitable[object]]]] = [
     (Action.GET_TRUST, lambda app, who: app.trust.newest(who, limit=1)),
     (Action.LEARN_PATTERNS, lambda app, who: app.batches.check(who, [pattern("in a batch")])),
     (Action.RELY, lambda app, who: app.reliance.release(who, "claim_0")),
+    (Action.REMOVE_PATTERN, lambda app, who: app.memory.forget(who, "memory_0")),
     (Action.REMOVE_PATTERN, lambda app, who: app.removal.forget(who, "pattern_0")),
     (Action.REMOVE_PATTERN, lambda app, who: app.removal.restore(who, "pattern_0")),
     (
@@ -114,6 +115,13 @@ async def test_every_tool_is_listed_in_order_with_its_state(app: App) -> None:
     assert [state.tool for state in listed] == [action.value for action in Action]
     assert [state.tool for state in listed if not state.enabled] == ["recall"]
     assert listed[-1].reason == "under repair"
+
+
+async def test_one_tool_is_switched_on_and_others_stay_off(app: App) -> None:
+    for tool in ("recall", "remember"):
+        await app.tools.disable(tool, reason="under repair", by="ann")
+    await app.tools.enable("recall", reason="done", by="ann")
+    assert await app.tools.disabled() == {"remember": "under repair"}
 
 
 async def test_a_newer_reason_replaces_the_older(app: App) -> None:
