@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tmws.domain.trust.logistic import Belief, averaged, log_sigmoid
+from tmws.domain.trust.logistic import Belief, averaged, belief, log_sigmoid
 from tmws.domain.trust.model import UNCALIBRATED, Calibration
 
 LOSS_LOGITS = 3.0
@@ -68,13 +68,14 @@ class Watch(NamedTuple):
         """Return the watch after one outcome; `skill` as before it."""
         margin, sharpness, supported, weight, settled = seen
         anchor = self.anchor if self.loss > 0.0 and settled else skill.mean
-        held = Belief(margin[0] + sharpness * (anchor - skill.mean), margin[1])
+        missed = anchor - skill.mean
+        held = belief((margin[0] + sharpness * missed, margin[1])) if missed else margin
         loss = self.loss + weight * evidence_of_loss(
             held, supported, calibration, sharpness=sharpness
         )
         if loss > THRESHOLD:
             return Watch(0.0, skill.mean, self.alarms + 1)
-        return Watch(max(0.0, loss), anchor, self.alarms)
+        return Watch(loss if loss > 0.0 else 0.0, anchor, self.alarms)
 
 
 UNSUSPECTED = Watch()

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from tmws.domain.trust.evidence import Task
-from tmws.domain.trust.logistic import Belief, averaged, posterior, sigmoid
+from tmws.domain.trust.logistic import Belief, averaged, belief, posterior, sigmoid
 
 VERSION = "logit-4"
 """Changes whenever the same log would give other numbers."""
@@ -48,8 +48,7 @@ class Part(NamedTuple):
 PERSONAL = ("skill", "affinity", "conduct")
 """Kinds that describe who answers; the others describe what is asked."""
 
-# Without the detour over keywords: each verdict makes five of either.
-_belief: Callable[[tuple[float, float]], Belief] = partial(tuple.__new__, Belief)
+# Without the detour over keywords: each verdict makes five.
 _part: Callable[[tuple[Kind, str, str]], Part] = partial(tuple.__new__, Part)
 
 LEVEL = Part("level")
@@ -191,7 +190,7 @@ def combined(beliefs: Sequence[Belief], coefficients: Sequence[float], noise: fl
     for (m, v), c in zip(beliefs, coefficients, strict=True):
         mean += c * m
         variance += c * c * v
-    return Belief(mean, variance)
+    return belief((mean, variance))
 
 
 def observed(
@@ -212,7 +211,7 @@ def observed(
     shrink = (variance - after_variance) / (variance * variance)
     return tuple(
         [
-            _belief((m + c * v * move, v - c * c * v * v * shrink))
+            belief((m + c * v * move, v - c * c * v * v * shrink))
             for (m, v), c in zip(beliefs, coefficients, strict=True)
         ]
     )
