@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import ENOUGH_SECONDS
 from tmws.domain.errors import Conflict, InvalidInput
 from tmws.domain.snapshots import Snapshot
 from tmws.workspaces import directory
@@ -63,13 +65,16 @@ async def test_what_two_snapshots_have_in_common_is_held_once_and_no_longer(root
     second = await reader.capture(str(root))
     (root / "src" / "app.py").chmod(0o755)
     third = await reader.capture(str(root))
-    held = [weakref.ref(snapshot.files[0]) for snapshot in (first, second, third)]
-    digests = {snapshot.digest for snapshot in (first, second, third)}
-    same = [each() is first.files[0] for each in held]  # an assertion would hold on to them
-    del first, second, third
+    snapshots = [first, second, third]
+    assert len({snapshot.digest for snapshot in snapshots}) == 3
+    same = [snapshot.files[0] is first.files[0] for snapshot in snapshots]
+    loop, let_go = asyncio.get_running_loop(), asyncio.Event()
+    held = weakref.ref(first.files[0], lambda _: loop.call_soon_threadsafe(let_go.set))
+    del first, second, third, snapshots
     assert same == [True, True, False]
-    assert len(digests) == 3
-    assert [each() for each in held[:2]] == [None, None]  # a thread may remember its last result
+    async with asyncio.timeout(ENOUGH_SECONDS):
+        await let_go.wait()  # a thread may be handing over its result still
+    assert held() is None
 
 
 async def test_the_same_content_elsewhere_has_the_same_digest(root: Path) -> None:
