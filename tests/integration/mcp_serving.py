@@ -28,6 +28,18 @@ LAUNCHER = str(Path(__file__).with_name("launch_server.py"))
 ERAS = {"legacy": "2025-11-25", "auto": "2026-07-28"}
 """Mode of the SDK's client, and the protocol version it then speaks."""
 
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+"""What a client of the earlier protocol says first."""
+
 
 @dataclass(frozen=True)
 class Store:

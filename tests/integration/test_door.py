@@ -18,6 +18,7 @@ from anyio import to_thread
 from mcp import MCPError
 from pydantic import SecretStr
 
+from tests.integration.mcp_serving import INITIALIZE
 from tests.integration.services import Installation
 from tests.patience import ENOUGH_SECONDS
 from tmws.app import App
@@ -44,16 +45,6 @@ WHO_AM_I = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
         },
-    },
-}
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
     },
 }
 PING = {"jsonrpc": "2.0", "id": 2, "method": "ping"}

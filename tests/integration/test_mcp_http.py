@@ -12,7 +12,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.integration.mcp_serving import HttpServer, Store, http_server, over_http
+from tests.integration.mcp_serving import INITIALIZE, HttpServer, Store, http_server, over_http
 from tests.patience import ENOUGH_SECONDS
 from tmws.domain.errors import Conflict, InvalidInput
 from tmws.faces.http.server import serve_http
@@ -31,16 +31,6 @@ LIST = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
         }
-    },
-}
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
     },
 }
 

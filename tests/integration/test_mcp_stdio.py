@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.mcp_serving import Store, over_stdio
+from tests.integration.mcp_serving import INITIALIZE, Store, over_stdio
 from tests.patience import ENOUGH_SECONDS
 from tmws.domain.actions import Action
 
@@ -29,17 +29,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    },
-}
 
 
 @pytest.fixture
