@@ -12,6 +12,8 @@ What is checked, each step resting on the one before:
 4. The ledger's payload names the digest of this very envelope, and agrees about the
    claim, the snapshot and the verdict; the leaf commits to the payload.
 5. The leaf lies in the tree (RFC 9162 §2.1.3.2) of a checkpoint that a trusted key signed.
+6. The file does not hold an entry of that ledger by which the verdict was withdrawn. One that
+   was written before the withdrawal cannot know of it: ask for a new one.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MOST_BYTES = 16 * 2**20
 _KEY_BYTES, _MOST_OF_A_KEY = 32, 1000
-_FIELDS = {"format", "envelope", "report", "leaf", "salt", "payload", "path", "checkpoint"}
+_ENTRY = {"leaf", "salt", "payload", "path"}
+_FIELDS = {"format", "envelope", "report", "checkpoint"} | _ENTRY
 
 
 class NotProven(Exception):
@@ -108,7 +111,8 @@ def _normal(content: bytes) -> dict[str, Any]:
     """Return the fields of a file that could not be written in any other way."""
     fields = json.loads(content)
     written = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    if written.encode() != content or set(fields) != _FIELDS or fields["format"] != FORMAT:
+    known = set(fields) in (_FIELDS, _FIELDS | {"withdrawal"})
+    if written.encode() != content or not known or fields["format"] != FORMAT:
         raise NotProven("The file is not in its normal form.")
     return dict(fields)
 
@@ -117,12 +121,12 @@ def _verified(fields: dict[str, Any], keys: Sequence[bytes]) -> Proven:
     envelope = fields["envelope"].encode()
     statement = _signed_statement(envelope, keys)
     _require_report(fields["report"], statement)
-    leaf = _require_entry(fields, envelope, statement)
+    leaf = _require_verdict(fields, envelope, statement)
     origin, size, root = _signed_checkpoint(fields["checkpoint"], keys)
-    path = [_hash(each) for each in fields["path"]]
-    leaf_hash = hashlib.sha256(b"\x00" + fields["leaf"].encode()).digest()
-    if _root(leaf_hash, leaf["index"], size, path) != root:
-        raise NotProven("The ledger entry does not lie in the tree of the checkpoint.")
+    _require_in_tree(fields, size, root)
+    if "withdrawal" in fields:
+        _require_in_tree(fields["withdrawal"], size, root)
+        _refuse_withdrawn(fields["withdrawal"], statement)
     return Proven(statement, leaf["index"], size, origin, fields["report"] is not None)
 
 
@@ -154,13 +158,10 @@ def _require_report(report: str | None, statement: dict[str, Any]) -> None:
         raise NotProven("The report is not the one that the statement names.")
 
 
-def _require_entry(
+def _require_verdict(
     fields: dict[str, Any], envelope: bytes, statement: dict[str, Any]
 ) -> dict[str, Any]:
-    leaf, payload = json.loads(fields["leaf"]), json.loads(fields["payload"])
-    committed = hashlib.sha256(_hash(fields["salt"]) + fields["payload"].encode()).hexdigest()
-    if leaf["payload"] != committed:
-        raise NotProven("The ledger entry does not commit to the payload.")
+    leaf, payload = _committed(fields)
     ours = statement["predicate"]["tmws"]
     said = {
         "evidence_sha256": hashlib.sha256(envelope).hexdigest(),
@@ -172,7 +173,34 @@ def _require_entry(
     for name, value in said.items():
         if payload[name] != value:
             raise NotProven(f"The ledger names another {name} than the statement.")
-    return dict(leaf)
+    return leaf
+
+
+def _committed(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return leaf and payload of a ledger entry once the one commits to the other."""
+    leaf, payload = json.loads(entry["leaf"]), json.loads(entry["payload"])
+    committed = hashlib.sha256(_hash(entry["salt"]) + entry["payload"].encode()).hexdigest()
+    if leaf["payload"] != committed:
+        raise NotProven("The ledger entry does not commit to the payload.")
+    return dict(leaf), dict(payload)
+
+
+def _require_in_tree(entry: dict[str, Any], size: int, root: bytes) -> None:
+    path = [_hash(each) for each in entry["path"]]
+    leaf_hash = hashlib.sha256(b"\x00" + entry["leaf"].encode()).digest()
+    if _root(leaf_hash, json.loads(entry["leaf"])["index"], size, path) != root:
+        raise NotProven("The ledger entry does not lie in the tree of the checkpoint.")
+
+
+def _refuse_withdrawn(entry: dict[str, Any], statement: dict[str, Any]) -> None:
+    leaf, payload = _committed(entry)
+    claim = statement["predicate"]["tmws"]["claim"]["id"]
+    if leaf["type"] != "evidence_withdrawn" or payload["evidence"] != claim:
+        raise NotProven("What is said to withdraw the verdict withdraws another, or none.")
+    raise NotProven(
+        f"The verdict was withdrawn by {payload['by']}, as entry {leaf['index']} of the ledger "
+        f"says: {payload['reason']}"
+    )
 
 
 def _signed_checkpoint(note: str, keys: Sequence[bytes]) -> tuple[str, int, bytes]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from pathlib import Path
 
 import pytest
 
 from tests.integration import schemas
-from tests.integration.command import tmws
 from tests.integration.services import (
     Installation,
     agent,
@@ -46,33 +44,6 @@ async def test_a_withdrawn_verdict_counts_no_more_and_says_why(
         await app.corrections.withdraw(wrong.claim.id, reason=" ", by="ann")
     await decided(app, installation, alice, held=True)
     await require_sound(app)
-
-
-async def test_who_reads_a_withdrawn_verdict_is_told_until_it_is_restored(
-    app: App, installation: Installation, alice: Agent
-) -> None:
-    """The attack: a verdict of a broken image, shown to others as if it still held."""
-    bob = await agent(app, "bob")
-    wrong = (await decided(app, installation, alice, held=True)).claim.id
-    assert not (await app.verification.get(bob, wrong)).withdrawn
-    await app.corrections.withdraw(wrong, reason="the runner was broken", by="ann")
-    assert (await app.verification.get(bob, wrong)).withdrawn
-    assert await app.corrections.is_withdrawn(wrong)
-    again = await verified(app, alice)
-    assert (again.claim.id, again.repeated, again.withdrawn) == (wrong, True, True)
-    await app.corrections.restore(wrong, reason="it was not", by="ann")
-    assert not (await verified(app, alice)).withdrawn
-    assert not await app.corrections.is_withdrawn(wrong)
-
-
-async def test_the_command_tells_a_withdrawn_verdict(sqlite_url: str, tmp_path: Path) -> None:
-    place = Installation(sqlite_url, tmp_path / "data")
-    async with place.open() as app:
-        await app.workspaces.add("shop", place.workspace(), by="ann")
-        decided = (await verified(app, await agent(app, "alice"))).claim.id
-        await app.corrections.withdraw(decided, reason="the runner was broken", by="ann")
-    words = ("claims", "show", decided, "--json")
-    assert tmws(*words, data=place.folder, TMWS_DATABASE_URL=sqlite_url).document()["withdrawn"]
 
 
 async def test_linked_identities_share_their_evidence(

@@ -32,8 +32,14 @@ REQUEST = ExecutionRequest(("/opt/tmws/python", "/workspace/check.py"), (), Limi
 SALT = bytes(range(32))
 
 
-def exported(index: int = 2, size: int = 5, **changes: Any) -> bytes:
-    """Make a file as an installation does; `changes` replace its fields."""
+def exported(
+    index: int = 2, size: int = 5, *, withdrawn: bytes | None = None, **changes: Any
+) -> bytes:
+    """Make a file as an installation does; `changes` replace its fields.
+
+    Args:
+        withdrawn: the payload of the ledger's last entry, which says that it withdraws the verdict.
+    """
     payload = canonical_bytes(evidence.statement(open_claim(), SUPPORTED, REQUEST, ran(REPORT)))
     signature = PRIVATE.sign(evidence.pre_authentication_encoding(payload))
     envelope = evidence.envelope(payload, [(sha256_hex(PUBLIC)[:16], signature)])
@@ -49,6 +55,21 @@ def exported(index: int = 2, size: int = 5, **changes: Any) -> bytes:
     leaf = canonical_bytes({"index": index, "payload": ledger.commitment(SALT, told)})
     others = [ledger.leaf_hash(b"%d" % number) for number in range(size)]
     hashes = [*others[:index], ledger.leaf_hash(leaf), *others[index + 1 :]]
+    if withdrawn is not None:
+        act = canonical_bytes(
+            {
+                "index": size - 1,
+                "payload": ledger.commitment(SALT, withdrawn),
+                "type": "evidence_withdrawn",
+            }
+        )
+        hashes[-1] = ledger.leaf_hash(act)
+        changes["withdrawal"] = {
+            "leaf": act.decode(),
+            "salt": SALT.hex(),
+            "payload": withdrawn.decode(),
+            "path": [each.hex() for each in ledger.inclusion_proof(hashes, size - 1)],
+        } | changes.get("withdrawal", {})
     promise = Checkpoint("tmws/test", size, ledger.root(hashes))
     fields = {
         "format": "tmws-evidence/1",
@@ -131,6 +152,30 @@ def test_a_strangers_key_proves_nothing_and_neither_does_none() -> None:
 def test_each_step_says_what_it_found(changes: dict[str, Any], step: str) -> None:
     with pytest.raises(NotProven, match=step):
         verify(exported(**changes), [PUBLIC])
+
+
+BACK = b'{"by":"ann","evidence":"claim_1","reason":"a broken image"}'
+
+
+def test_a_withdrawn_verdict_proves_nothing_and_says_who_withdrew_it() -> None:
+    with pytest.raises(NotProven, match="by ann, as entry 4 of the ledger says: a broken image"):
+        verify(exported(withdrawn=BACK), [PUBLIC])
+
+
+@pytest.mark.parametrize(
+    ("payload", "changes", "step"),
+    [
+        (BACK.replace(b"claim_1", b"claim_2"), {}, "withdraws another"),
+        (BACK, {"path": []}, "does not lie in the tree"),
+        (BACK, {"salt": "00" * 32}, "does not commit"),
+        (BACK, {"leaf": "{}"}, "not an exported verdict"),
+    ],
+)
+def test_nor_does_one_with_a_withdrawal_that_is_none(
+    payload: bytes, changes: dict[str, Any], step: str
+) -> None:
+    with pytest.raises(NotProven, match=step):
+        verify(exported(withdrawn=payload, withdrawal=changes), [PUBLIC])
 
 
 def test_another_verdict_of_the_same_installation_does_not_fit() -> None:

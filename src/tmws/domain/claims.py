@@ -249,6 +249,9 @@ Check = (
 )
 
 
+WITHDRAWN = "Withdrawn by an administrator: it counts for nothing."
+"""What stands before whatever a verdict says that was taken back."""
+
 _UNFINISHED = frozenset(
     {Reason.TIMED_OUT, Reason.OUT_OF_MEMORY, Reason.OUTPUT_EXCEEDED, Reason.SIGNALED}
 )

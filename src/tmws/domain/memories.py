@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tmws.domain.agents import AccessLevel, Agent, Role, require_member
+from tmws.domain.claims import WITHDRAWN
 from tmws.domain.errors import InvalidInput, PermissionDenied
 from tmws.domain.patterns import normal_tags
 from tmws.domain.wording import require_text
@@ -34,7 +35,12 @@ class MemoryDraft:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A stored memory; `claim_id` links evidence to what it is evidence of."""
+    """A stored memory.
+
+    Attributes:
+        claim_id: what evidence is evidence of.
+        withdrawn: an administrator took back the verdict that it tells.
+    """
 
     id: str
     namespace: str
@@ -46,6 +52,12 @@ class Memory:
     level: AccessLevel
     claim_id: str | None
     created_at: datetime
+    withdrawn: bool = False
+
+    @property
+    def told(self) -> str:
+        """The text, which begins with it if the verdict it tells was withdrawn."""
+        return f"{WITHDRAWN} {self.text}" if self.withdrawn else self.text
 
 
 def is_memory(item_id: str) -> bool:

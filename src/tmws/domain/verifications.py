@@ -11,7 +11,7 @@ from typing import Any
 
 from tmws.domain.agents import Agent, require_member
 from tmws.domain.canonical import Json, canonical_bytes
-from tmws.domain.claims import AddedCheck, Check, Judgement, Level, Reason, Verdict
+from tmws.domain.claims import WITHDRAWN, AddedCheck, Check, Judgement, Level, Reason, Verdict
 from tmws.domain.commands import PROFILES
 from tmws.domain.errors import InvalidInput
 from tmws.domain.wording import require_text
@@ -82,6 +82,7 @@ class Claim:
         ledger_index: where the ledger holds the verdict.
         level: the least level that the verdict has to reach.
         basis: SHA-256 (hex) of what it is judged by beside the workspace, e.g. a trusted ref.
+        withdrawn: an administrator took the verdict back.
     """
 
     id: str
@@ -106,15 +107,28 @@ class Claim:
     closed_at: datetime | None = None
     level: Level = Level.REPRODUCED
     basis: str | None = None
+    withdrawn: bool = False
+
+    @property
+    def decision(self) -> Verdict | None:
+        """The verdict if it says something and still stands."""
+        said = None if self.judgement is None or self.withdrawn else self.judgement.verdict
+        return None if said is Verdict.INCONCLUSIVE else said
+
+    @property
+    def detail(self) -> str | None:
+        """What the check showed, in words that begin with it if the verdict was withdrawn."""
+        if self.judgement is None:
+            return None
+        return f"{WITHDRAWN} {self.judgement.detail}" if self.withdrawn else self.judgement.detail
 
     def covers(self, other: Claim) -> bool:
         """Say whether a verdict of this claim is one for the other, equal, claim too."""
         return self.level.reaches(other.level) and other.basis in {None, self.basis}
 
     def answers(self, other: Claim) -> bool:
-        """Say whether this claim was decided, and for the other one too."""
-        decided = self.judgement and self.judgement.verdict is not Verdict.INCONCLUSIVE
-        return bool(decided) and self.covers(other)
+        """Say whether this claim is decided, and for the other one too."""
+        return self.decision is not None and self.covers(other)
 
     def is_stalled(self, *, at: datetime) -> bool:
         """Say whether whoever checked it is gone: it may be sent again."""

@@ -71,17 +71,13 @@ class Corrections:
                 await count_again(tx, pattern_id)
         self._notary.publish(receipt)
 
-    async def is_withdrawn(self, claim_id: str) -> bool:
-        """Say whether the verdict on a claim is withdrawn."""
-        async with self._database.read() as connection:
-            return await evidence.is_withdrawn(connection, claim_id)
-
     async def restore(self, claim_id: str, *, reason: str, by: str) -> None:
         """Let a verdict that was withdrawn count again, and prove what it proved.
 
         Raises:
             InvalidInput: there is no reason.
             NotFound: no verdict of this claim is withdrawn.
+            Conflict: the same was checked again since, and one check of one snapshot counts once.
         """
         reason = require_reason(reason)
         now = self._clock.now()
@@ -94,6 +90,7 @@ class Corrections:
                     f"No verdict of claim {claim_id[:40]!r} is withdrawn. "
                     "See what is: tmws trust show AGENT."
                 )
+            await _require_alone(tx, claim_id)
             await self._fit(tx, await evidence.every(tx), Restoration(claim_id, reason, by, now))
             await claims.lock(tx, claim_id)
             for pattern_id in await uses.prove_again(tx, claim_id):
@@ -324,3 +321,14 @@ async def _named(connection: Transaction, agent_name: str) -> Agent:
     if found is None:
         raise NotFound(f"No agent is named {agent_name[:64]!r}. See: tmws agents list.")
     return found
+
+
+async def _require_alone(connection: Transaction, claim_id: str) -> None:
+    """Refuse to let a verdict stand beside another of the same check of the same snapshot."""
+    claim = await claims.find(connection, claim_id)
+    for other in [] if claim is None else await claims.same(connection, claim):
+        if other.id != claim_id and other.decision is not None:
+            raise Conflict(
+                f"The same was checked again since: claim {other.id}, {other.decision.value}. One "
+                "of the two can count: withdraw that one before."
+            )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Sequence
 
-from tmws.domain.canonical import canonical_bytes
+from tmws.domain.canonical import Json, canonical_bytes
 from tmws.domain.errors import Conflict, LedgerCorrupt, NotFound
 from tmws.domain.evidence import report_digest
 from tmws.domain.ledger import inclusion_proof, leaf_hash
+from tmws.domain.trust.entries import Kind
 from tmws.domain.verifications import Claim
 from tmws.services.notary import Notary
 from tmws.storage import artifacts, claims, ledger
 from tmws.storage.database import Database
+from tmws.storage.ledger import StoredEntry
 
 FORMAT = "tmws-evidence/1"
 """What `offline_verifier` reads; the two share no code on purpose."""
@@ -33,7 +37,7 @@ class Exports:
         """Return the claim's envelope, report, ledger entry and proof in canonical form.
 
         The file names the key that signed it and does not hold it: a key is trusted
-        because it came another way.
+        because it came another way. Of a verdict that was withdrawn it holds that entry too.
 
         Raises:
             NotFound: no such claim.
@@ -53,22 +57,49 @@ class Exports:
             raise LedgerCorrupt(
                 f"The evidence of {claim_id[:40]} is gone. Run 'tmws ledger verify'."
             )
-        entry = entries[index]
-        if entry.salt is None or entry.payload is None:
-            raise Conflict("The payload of this ledger entry was erased; nothing can be exported.")
         hashes = [leaf_hash(each.leaf) for each in entries]
-        return canonical_bytes(
-            {
-                "format": FORMAT,
-                "envelope": envelope.decode(),
-                "report": None if report is None else base64.b64encode(report).decode(),
-                "leaf": entry.leaf.decode(),
-                "salt": entry.salt.hex(),
-                "payload": entry.payload.decode(),
-                "path": [each.hex() for each in inclusion_proof(hashes, index)],
-                "checkpoint": checkpoint,
-            }
-        )
+        told: dict[str, Json] = {
+            "format": FORMAT,
+            "envelope": envelope.decode(),
+            "report": None if report is None else base64.b64encode(report).decode(),
+            "checkpoint": checkpoint,
+            **_proven(entries[index], hashes),
+        }
+        if claim is not None and claim.withdrawn:
+            told["withdrawal"] = _proven(_withdrawal(entries, claim), hashes)
+        return canonical_bytes(told)
+
+
+def _proven(entry: StoredEntry, hashes: Sequence[bytes]) -> dict[str, Json]:
+    """Return a ledger entry with what proves that it is one; `hashes` are those of all leaves.
+
+    Raises:
+        Conflict: its payload was erased.
+    """
+    if entry.salt is None or entry.payload is None:
+        raise Conflict("The payload of this ledger entry was erased; nothing can be exported.")
+    return {
+        "leaf": entry.leaf.decode(),
+        "salt": entry.salt.hex(),
+        "payload": entry.payload.decode(),
+        "path": [each.hex() for each in inclusion_proof(hashes, entry.index)],
+    }
+
+
+def _withdrawal(entries: Sequence[StoredEntry], claim: Claim) -> StoredEntry:
+    """Return the newest entry by which the claim's verdict was taken back.
+
+    Raises:
+        LedgerCorrupt: none says so.
+    """
+    for entry in reversed(entries):
+        if json.loads(entry.leaf)["type"] != Kind.WITHDRAWN:
+            continue
+        if entry.payload is None or json.loads(entry.payload)["evidence"] == claim.id:
+            return entry
+    raise LedgerCorrupt(
+        f"No ledger entry withdraws the verdict of {claim.id}. Run 'tmws ledger verify'."
+    )
 
 
 def _recorded(claim: Claim | None, claim_id: str) -> tuple[int, str]:

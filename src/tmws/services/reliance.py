@@ -10,7 +10,6 @@ from datetime import datetime
 from tmws.domain import events
 from tmws.domain.actions import Action
 from tmws.domain.agents import Agent
-from tmws.domain.claims import Verdict
 from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.quotas import WRITE
 from tmws.domain.trust.reliance import TERM, Answer, Risk, Stake, require_askable
@@ -338,8 +337,8 @@ async def _require_enabled(tx: Transaction, claim: Claim, owner: str) -> None:
 
 async def _require_unchecked(tx: Transaction, claim: Claim) -> None:
     for each in await claims.same(tx, claim):
-        if each.judgement is not None and each.judgement.verdict is not Verdict.INCONCLUSIVE:
+        if each.decision is not None:
             raise InvalidInput(
-                f"Claim {each.id} was checked: {each.judgement.verdict.value}. "
+                f"Claim {each.id} was checked: {each.decision.value}. "
                 "There is nothing to rely on; read it: get_verification, or tmws claims show."
             )

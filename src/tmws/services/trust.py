@@ -73,7 +73,7 @@ class TrustView:
         )
         if not shown.known:
             return (
-                "Unknown: no claim has been decided yet. Have claims verified to earn a record."
+                "Unknown: no decided claim counts. Have claims verified to earn a record."
                 + unfinished
             )
         alarm = " Its results fell off before: rely on checked claims only." if self.alarms else ""

@@ -34,7 +34,7 @@ from tmws.services.recording import Recorded
 from tmws.services.running import Running, Work
 from tmws.services.runs import Plan
 from tmws.services.scoring import TrustChange
-from tmws.storage import agents, claims, environments, evidence, namespaces, patterns, workspaces
+from tmws.storage import agents, claims, environments, namespaces, patterns, workspaces
 from tmws.storage.database import Database
 from tmws.storage.environments import Chosen
 from tmws.storage.prepared import at_once
@@ -59,14 +59,12 @@ class VerificationReport:
             decided before on this very snapshot.
         repeated: the verdict is an earlier one; nothing ran now.
         stalled: nobody is at work on the claim any more; send it again.
-        withdrawn: an administrator took the verdict back; it counts for nothing.
     """
 
     claim: Claim
     trust: TrustChange | None = None
     repeated: bool = False
     stalled: bool = False
-    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +232,11 @@ class Verification:
     async def _read(self, caller: Agent, claim_id: str) -> VerificationReport:
         async with self._database.read() as connection:
             claim = await claims.readable(connection, caller, claim_id)
-            withdrawn = await evidence.is_withdrawn(connection, claim_id)
         if claim is None:
             raise NotFound(f"No verification {claim_id[:40]!r} is visible to you. Check the id.")
         if claim.agent_id != caller.id:
             claim = dataclasses.replace(claim, applied=())  # its author's private patterns
-        stalled = claim.is_stalled(at=self._clock.now())
-        return VerificationReport(claim, stalled=stalled, withdrawn=withdrawn)
+        return VerificationReport(claim, stalled=claim.is_stalled(at=self._clock.now()))
 
     async def _joined(
         self, caller: Agent, claim: Claim, until: float, progress: Progress
@@ -359,9 +355,10 @@ class Verification:
     async def _open(self, claim: Claim, place: Opened, chosen: Chosen) -> _Opened:
         """Store the claim, unless it was decided before, or is being checked.
 
-        One check of one snapshot counts once for an agent, so repeating what is
-        known to hold earns nothing; with other packages it is another check. A stalled
-        claim is taken over, so that a worker that wakes up late finds its lease gone.
+        One check of one snapshot counts once for an agent, so repeating what is known to
+        hold earns nothing; with other packages, or once its verdict was withdrawn, it is
+        another check. A stalled claim is taken over, so that a worker that wakes up late
+        finds its lease gone.
         """
         async with self._database.write() as tx:
             # Of equal claims at once, the second sees the first; a disabled author's were given up.

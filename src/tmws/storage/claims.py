@@ -28,6 +28,7 @@ from tmws.domain.verifications import (
 from tmws.storage.columns import microseconds
 from tmws.storage.prepared import Execute, Prepared, Value, plain
 from tmws.storage.tables import agents, claims, workspaces
+from tmws.storage.withdrawals import decided, withdrawn
 
 _PLAIN = plain(claims)
 _OURS = (
@@ -184,12 +185,13 @@ async def stalled(connection: AsyncConnection, *, at: datetime) -> list[Claim]:
 
 
 async def judgements_on(connection: AsyncConnection, claim: Claim) -> list[Judgement]:
-    """Return what came of everybody's same check of this snapshot."""
+    """Return what came of everybody's same check of this snapshot, unless it was withdrawn."""
     found = await connection.scalars(
         sa.select(claims.c.judgement).where(
             claims.c.snapshot_digest == claim.snapshot_digest,
             claims.c.check == check_text(claim.check),
             claims.c.judgement.is_not(None),
+            ~withdrawn(claims.c.id),
         )
     )
     return [judgement_from_json(json.loads(judgement)) for judgement in found]
@@ -236,7 +238,7 @@ async def undecided(
     first: Collection[str],
     limit: int,
 ) -> list[Claim]:
-    """Return claims of these agents that nothing decided, and that nobody checks now.
+    """Return claims of these agents that no verdict decides, and that nobody checks now.
 
     One that was sent several times is told once, as it was sent last; one about a workspace
     that was removed is not, because it cannot be checked.
@@ -252,9 +254,7 @@ async def undecided(
         again.c.snapshot_digest == claims.c.snapshot_digest,
         again.c.check == claims.c.check,
     )
-    decided = sa.exists().where(
-        *same, again.c.verdict.in_((Verdict.SUPPORTED.value, Verdict.REFUTED.value))
-    )
+    decided_then = sa.exists().where(*same, decided(again))
     later = sa.or_(
         again.c.created_at > claims.c.created_at,
         sa.and_(again.c.created_at == claims.c.created_at, again.c.id > claims.c.id),
@@ -265,12 +265,12 @@ async def undecided(
     return await _select(
         connection,
         claims.c.agent_id.in_(agent_ids),
-        sa.or_(given_up, unclear),
+        sa.or_(given_up, unclear, withdrawn(claims.c.id)),
         claims.c.workspace.in_(
             sa.select(workspaces.c.name).where(workspaces.c.removed_at.is_(None))
         ),
         _readable_by(reader, claims),
-        ~decided,
+        ~decided_then,
         ~sent_later,
         order=(sa.case((claims.c.id.in_(first), 0), else_=1), sa.func.random()),
         limit=limit,
@@ -343,7 +343,7 @@ async def _select(
     limit: int | None = None,
 ) -> list[Claim]:
     rows = await connection.execute(
-        sa.select(claims, agents.c.name.label("agent"))
+        sa.select(claims, agents.c.name.label("agent"), withdrawn(claims.c.id).label("withdrawn"))
         .join(agents, agents.c.id == claims.c.agent_id)
         .where(*conditions)
         .order_by(*order)
@@ -376,4 +376,5 @@ def _claim(row: sa.Row[*tuple[Any, ...]]) -> Claim:
         closed_at=row.closed_at,
         level=Level(row.level),
         basis=row.basis,
+        withdrawn=bool(row.withdrawn),
     )

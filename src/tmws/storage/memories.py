@@ -19,6 +19,7 @@ from tmws.storage.lifecycle import overwrite_what_is_freed
 from tmws.storage.ordering import older_than
 from tmws.storage.prepared import Execute, inserted
 from tmws.storage.tables import agents, memories
+from tmws.storage.withdrawals import withdrawn
 
 _ADD = inserted(memories)
 
@@ -127,7 +128,11 @@ async def _load(
     connection: AsyncConnection, *conditions: sa.ColumnElement[bool], limit: int | None = None
 ) -> list[Memory]:
     rows = await connection.execute(
-        sa.select(memories, agents.c.name.label("owner"))
+        sa.select(
+            memories,
+            agents.c.name.label("owner"),
+            withdrawn(memories.c.claim_id).label("withdrawn"),
+        )
         .join(agents, agents.c.id == memories.c.owner_id)
         .where(*conditions)
         .order_by(memories.c.created_at.desc(), memories.c.id.desc())
@@ -164,4 +169,5 @@ def _memory(row: sa.Row[*tuple[Any, ...]]) -> Memory:
         level=AccessLevel(row.level),
         claim_id=row.claim_id,
         created_at=row.created_at,
+        withdrawn=bool(row.withdrawn),
     )

@@ -9,11 +9,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tmws.domain.claims import Verdict
 from tmws.domain.trust.reliance import TERM, Stake
 from tmws.domain.verifications import Claim, check_text
 from tmws.storage.prepared import Execute, Prepared, plain
 from tmws.storage.tables import claims, links, reliances
+from tmws.storage.withdrawals import decided
 
 _PLAIN = plain(reliances)
 _AGAIN = claims.alias("again")
@@ -33,7 +33,7 @@ _STAKES = Prepared(
         claims.c.snapshot_digest == sa.bindparam("snapshot", type_=sa.String),
         claims.c.check == sa.bindparam("checked", type_=sa.String),
         _PLAIN.c.stake > 0.0,
-        ~sa.exists().where(_same(_AGAIN, claims), _AGAIN.c.verdict != Verdict.INCONCLUSIVE.value),
+        ~sa.exists().where(_same(_AGAIN, claims), decided(_AGAIN)),
     )
 )
 
@@ -66,10 +66,10 @@ async def standing(connection: AsyncConnection, owner: str, *, at: datetime) -> 
     linked = sa.select(links.c.agent_id).where(links.c.owner_id == owner)
     own = sa.or_(claims.c.agent_id == owner, claims.c.agent_id.in_(linked))
     again = claims.alias()
-    decided = sa.exists().where(_same(again, claims), again.c.verdict != Verdict.INCONCLUSIVE.value)
+    checked = sa.exists().where(_same(again, claims), decided(again))
     return await _select(
         connection,
-        reliances.c.claim_id.in_(sa.select(claims.c.id).where(own, ~decided)),
+        reliances.c.claim_id.in_(sa.select(claims.c.id).where(own, ~checked)),
         reliances.c.by != owner,
         reliances.c.by.not_in(linked),
         reliances.c.stake > 0.0,
@@ -94,7 +94,7 @@ async def amounts(connection: AsyncConnection, stakes: Sequence[Stake]) -> dict[
 
 
 def stakes(run: Execute, claim: Claim) -> list[float]:
-    """Return what others let this very claim count for, unless it was decided before.
+    """Return what others let this very claim count for, unless a verdict stands.
 
     Also what takes no room any more: waiting for that washes nothing off.
     """

@@ -120,7 +120,7 @@ async def shown(
 
 
 async def test_a_withdrawn_verdict_says_so_first_and_decides_nothing() -> None:
-    taken_back = VerificationReport(CLOSED, withdrawn=True)
+    taken_back = VerificationReport(replace(CLOSED, withdrawn=True))
     answer = await shown(Verification(taken_back), claim_id="claim_1")
     assert answer["detail"].startswith("Withdrawn by an administrator: it counts for nothing. 1 of")
     assert (answer["accurate"], answer["verdict"]) == (None, "REFUTED")

@@ -26,7 +26,7 @@ async def listed(app: App, printer: Printer, limit: int) -> None:
     """List the newest claims of all agents."""
     rows = [_row(claim) for claim in await app.verification.newest(limit=limit)]
     printer.rows(
-        ("id", "agent", "verdict", "reason", "statement"),
+        ("id", "agent", "verdict", "withdrawn", "reason", "statement"),
         rows,
         empty="No claims yet. Agents make them with the tool verify_claim.",
     )
@@ -40,8 +40,7 @@ async def show(app: App, printer: Printer, claim_id: str) -> None:
     claim = await app.verification.find(claim_id)
     if claim is None:
         raise NotFound(f"No claim {claim_id[:40]!r}. See: tmws claims list.")
-    withdrawn = await app.corrections.is_withdrawn(claim.id)
-    printer.record({**_full(claim), "withdrawn": withdrawn})
+    printer.record(_full(claim))
 
 
 @claims.command()
@@ -62,6 +61,7 @@ def _row(claim: Claim) -> dict[str, object]:
         "agent": claim.agent,
         "state": claim.state.value,
         "verdict": judgement.verdict.value if judgement else claim.state.value,
+        "withdrawn": claim.withdrawn,
         "reason": judgement.reason.value if judgement else None,
         "statement": claim.statement,
         "created_at": claim.created_at,
@@ -74,7 +74,7 @@ def _full(claim: Claim) -> dict[str, object]:
         **_row(claim),
         "workspace": claim.workspace,
         "check": check_to_json(claim.check),
-        "detail": judgement.detail if judgement else None,
+        "detail": claim.detail,
         "level": judgement.level.value if judgement else None,
         "counts": judgement.counts if judgement else None,
         "items": list(judgement.items) if judgement else [],

@@ -76,7 +76,7 @@ async def history(app: App, printer: Printer, agent: str, svg: Path | None) -> N
     points = await app.trust.history(agent)
     if svg is not None:
         if not points:
-            raise InvalidInput(f"{agent[:64]!r} has no decided claim to draw yet.")
+            raise InvalidInput(f"No decided claim of {agent[:64]!r} counts: nothing to draw.")
         files.write(svg, trust_picture.drawn(agent, points).encode())
         printer.say(f"Drawn: {svg}")
         return
@@ -94,7 +94,7 @@ async def history(app: App, printer: Printer, agent: str, svg: Path | None) -> N
             }
             for point in points
         ],
-        empty="No claim of this agent has been decided yet.",
+        empty="No decided claim of this agent counts.",
     )
 
 
@@ -129,7 +129,7 @@ async def calibration(app: App, printer: Printer, svg: Path | None) -> None:
 
     pairs = await app.trust.foreseen()
     if not pairs:
-        raise InvalidInput("No claim has been decided yet. See: tmws claims list.")
+        raise InvalidInput("No decided claim counts. See: tmws claims list.")
     said, came = zip(*pairs, strict=True)
     found = accuracy(said, came)
     bins = reliability(said, came)

@@ -78,13 +78,15 @@ def memory(stored: Memory) -> dict[str, Any]:
     seen = {
         "id": stored.id,
         "kind": stored.kind,
-        "text": stored.text,
+        "text": stored.told,
         "tags": stored.tags,
         "owner": stored.owner,
         "namespace": stored.namespace,
         "level": stored.level,
         "created_at": stored.created_at,
     }
+    if stored.withdrawn:
+        seen["withdrawn"] = True
     return seen | ({"claim_id": stored.claim_id} if stored.claim_id else {})
 
 

@@ -11,7 +11,6 @@ from tmws.domain.claims import (
     Check,
     CoverageCheck,
     HeldCheck,
-    Judgement,
     Level,
     MetricCheck,
     MypyCheck,
@@ -329,10 +328,10 @@ def _shown(report: VerificationReport) -> Verified:
         workspace=claim.workspace,
         check=check_to_json(claim.check),
         verdict=judgement.verdict if judgement else None,
-        accurate=judgement.verdict.accurate if judgement and not report.withdrawn else None,
+        accurate=judgement.verdict.accurate if judgement and not claim.withdrawn else None,
         reason=judgement.reason if judgement else None,
         level=judgement.level if judgement else None,
-        detail=_detail(report, judgement) if judgement else _without_verdict(report),
+        detail=claim.detail or _without_verdict(report),
         counts=judgement.counts if judgement else None,
         items=judgement.items if judgement else None,
         flags=judgement.flags if judgement else None,
@@ -345,12 +344,6 @@ def _shown(report: VerificationReport) -> Verified:
         repeated=report.repeated,
         flaky=True if judgement and judgement.flaky else None,
     )
-
-
-def _detail(report: VerificationReport, judgement: Judgement) -> str:
-    if not report.withdrawn:
-        return judgement.detail
-    return f"Withdrawn by an administrator: it counts for nothing. {judgement.detail}"
 
 
 def _without_verdict(report: VerificationReport) -> str:
