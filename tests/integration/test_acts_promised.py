@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from tests.integration.services import Installation
 from tmws.app import App
 from tmws.domain.environments import environment
+from tmws.domain.quotas import Allowed
 
 LOCK = "six==1.17.0 --hash=sha256:" + "ab" * 32 + "\n"
 ACTS: list[Callable[[App, str], Awaitable[object]]] = [
@@ -14,6 +15,7 @@ ACTS: list[Callable[[App, str], Awaitable[object]]] = [
     lambda app, _: app.agents.rotate("erin", by="ann"),
     lambda app, _: app.agents.disable("erin", reason="floods us", by="ann"),
     lambda app, _: app.agents.enable("erin", reason="mended", by="ann"),
+    lambda app, _: app.agents.allow("erin", Allowed(mib=2), reason="keeps books", by="ann"),
     lambda app, _: app.agents.local(),
     lambda app, _: app.tools.disable("recall", reason="drill", by="ann"),
     lambda app, _: app.tools.enable("recall", reason="done", by="ann"),

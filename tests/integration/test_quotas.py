@@ -99,6 +99,7 @@ class TestStorage:
     ) -> None:
         async with installation.open(agent_mib=1) as app:
             alice = await agent(app, "alice")
+            assert await kept(app) == 0
             made = await learned(app, alice, data=LONG)
 
             async def loop() -> None:
@@ -118,7 +119,7 @@ class TestStorage:
             await app.removal.restore(alice, made.id)
             assert await kept(app) == full
             await app.removal.forget(alice, made.id)
-            assert await kept(app) == 0
+            assert await kept(app) == (await counted_anew(installation))[alice.id] == 0
             await learned(app, alice, "other", data=LONG)
 
     async def test_notes_count_until_the_administrator_forgets_them(
@@ -156,9 +157,25 @@ class TestStorage:
                 await app.removal.forget(alice, first.id)
             assert await kept(app) == 0
 
+    async def test_what_its_owner_removes_is_kept_whatever_the_administrator_took_before(
+        self, app: App, alice: Agent, installation: Installation
+    ) -> None:
+        mine, other = [await learned(app, alice, name, data=LONG) for name in ("mine", "other")]
+        both = await kept(app)
+        await app.removal.remove(ANN, mine.id)
+        installation.clock.advance(1)
+        await app.removal.restore(ANN, mine.id)
+        await app.removal.remove(alice, mine.id)
+        assert (await counted_anew(installation))[alice.id] == await kept(app) == both
+        await app.removal.remove(ANN, other.id)  # in the very same moment
+        assert (await counted_anew(installation))[alice.id] == await kept(app) == both // 2
+        await app.removal.forget(alice, mine.id)
+        assert await kept(app) == 0
+
     async def test_a_loop_is_undone_and_the_agent_goes_on(self, installation: Installation) -> None:
         async with installation.open(agent_mib=1, agent_daily_writes=FEW) as app:
-            alice = await agent(app, "alice")
+            alice, bob = await agent(app, "alice"), await agent(app, "bob")
+            await spent(installation, bob, 100)
             mine = await learned(app, alice, "mine")
             installation.clock.advance(60)
             since = installation.clock.now()
@@ -168,7 +185,7 @@ class TestStorage:
             plan = await app.undo.plan("alice", since, with_uses=True)
             await app.undo.apply(plan, by=ANN)
             assert await kept(app) == (await counted_anew(installation))[alice.id] < 4 * ROW_BYTES
-            assert await written(app) == 0
+            assert (await written(app), await written(app, "bob")) == (0, 100)
             await learned(app, alice, "long 0", data=LONG)
 
     async def test_linked_names_share_and_count_for_themselves_once_unlinked(

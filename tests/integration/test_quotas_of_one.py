@@ -48,6 +48,7 @@ async def test_one_keeps_more_at_once_and_everywhere_and_others_do_not(
     small: App, installation: Installation
 ) -> None:
     alice, bob = await agent(small, "alice"), await agent(small, "bob")
+    await small.memory.remember(bob, MemoryDraft("an account of his own"))
     assert await filled(small, alice) == 16
     async with installation.open() as office:
         assert await office.agents.allow("alice", Allowed(mib=2), reason="books", by="ann")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tmws.domain.errors import InvalidInput, LimitExceeded
@@ -72,6 +72,18 @@ def test_who_waits_as_long_as_was_said_may_write_again() -> None:
     quota.require_room(Used(0, full.ahead_microseconds - waited), Need())
 
 
+@given(st.integers(1, DAY))
+@example(DAY - 999_999)
+def test_nobody_writes_a_microsecond_too_early(early: int) -> None:
+    quota, day = Quota(1, 500), Need(writes=500)
+    with pytest.raises(LimitExceeded) as refused:
+        quota.require_room(Used(0, early), day)
+    assert refused.value.retryable
+    waited = int((refused.value.retry_after_seconds or 0.0) * 1e6)
+    assert 0 <= waited - early < 1_000_000
+    quota.require_room(Used(), day)
+
+
 def test_what_can_never_fit_is_not_to_be_tried_again() -> None:
     with pytest.raises(LimitExceeded, match="501 at once are more than the 500") as refused:
         Quota(2**20, 500).require_room(Used(), Need(writes=501))
@@ -89,6 +101,13 @@ def test_a_refusal_is_short_and_names_the_way_out(
         assert len(refused.value.message) <= LONGEST_MESSAGE
 
 
+def test_storage_is_filled_to_the_last_byte() -> None:
+    quota, used = Quota(5000, 500), Used(stored_bytes=4000)
+    quota.require_room(used, Need(1000))
+    with pytest.raises(LimitExceeded, match="Not stored"):
+        quota.require_room(used, Need(1001))
+
+
 def test_full_storage_hinders_nothing_that_stores_nothing() -> None:
     Quota(4096, 500).require_room(Used(stored_bytes=5000), Need())
 
@@ -100,6 +119,10 @@ def test_a_clock_that_went_wrong_locks_nobody_out(until: int, left: int) -> None
 
 def test_a_note_is_counted_by_its_bytes_not_its_letters() -> None:
     assert need_of_note("é").stored_bytes - need_of_note("e").stored_bytes == 1
+
+
+def test_a_note_takes_the_4_kib_of_its_row_beside_its_text() -> None:
+    assert need_of_note("four") == Need(4 * 1024 + 4, writes=1)
 
 
 @given(st.lists(st.builds(Allowed, _BOUNDS, _BOUNDS)))
