@@ -87,6 +87,11 @@ class Block:
         self._documents: Column[np.int64] = Column(np.int64)
         self.uses = Uses()
 
+    @property
+    def state(self) -> tuple[int, int, int]:
+        """What is another one once anything was taken over."""
+        return self.revision, self.uses_revision, self.uses_undone
+
     def refresh(self, rows: Sequence[WordRow]) -> None:
         """Take over what changed, oldest first."""
         # Another search may have been faster.

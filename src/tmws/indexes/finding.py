@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tmws.domain.ranking import (
@@ -37,10 +37,11 @@ class Asked:
 
     Attributes:
         terms: its different stems.
-        vectors: only of arms whose embedder answered.
-        embedders: the ids of those embedders.
+        vectors: only of arms whose embedder answered, added to as the search goes on.
+        embedders: the ids of those embedders, and of those that are coming.
         shortfalls: what could not serve as configured, added to as the search goes on.
         matters: stems of parts of it, of which one that is answered is enough.
+        coming: what ends when an embedder that still reads has answered, or failed.
     """
 
     terms: tuple[str, ...]
@@ -48,11 +49,14 @@ class Asked:
     embedders: Mapping[Arm, str] = field(default_factory=dict)
     shortfalls: set[str] = field(default_factory=set)
     matters: tuple[tuple[str, ...], ...] = ()
+    coming: Collection[Awaitable[None]] = ()
 
     @property
     def embedder(self) -> str | None:
         """Name who served, None when only words were compared."""
-        return " + ".join(self.embedders[arm] for arm in self.vectors) or None
+        return (
+            " + ".join(name for arm, name in self.embedders.items() if arm in self.vectors) or None
+        )
 
     @property
     def degraded(self) -> str | None:

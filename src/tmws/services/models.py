@@ -32,13 +32,22 @@ class Spoken:
     """What the models made of a query.
 
     Attributes:
-        embedders: id of the model by arm; `vectors` holds the same arms.
+        embedders: id of the model by arm, of those that answered or still may.
         shortfalls: what could not serve as configured.
+        coming: of a model that still reads, what ends once `vectors` holds its arm, or
+            `shortfalls` the reason why it does not.
     """
 
     vectors: dict[Arm, Vector] = field(default_factory=dict)
     embedders: dict[Arm, str] = field(default_factory=dict)
     shortfalls: set[str] = field(default_factory=set)
+    coming: dict[Arm, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def whole(self) -> Spoken:
+        """Return it when nothing is coming any more."""
+        for reading in self.coming.values():
+            await reading
+        return self
 
 
 class Models:
@@ -88,7 +97,11 @@ class Models:
         return Speakers({arm: _serving(stored, arm) for arm in self._wanted})
 
     async def asked(self, text: str, speakers: Speakers) -> Spoken:
-        """Return what the serving models make of a query."""
+        """Return what the serving models make of a query.
+
+        A model that runs here may go on after this returns: what takes it milliseconds may be
+        waited for in a transaction, which is no place to wait for a server.
+        """
         spoken = Spoken()
         for arm, wanted in self._wanted.items():
             recipe = speakers.recipes[arm]
@@ -98,12 +111,22 @@ class Models:
                 if recipe is None:
                     spoken.shortfalls.add(f"A first model is still reading, for {arm.value}.")
                     continue
-                embedder = await self.embedder(recipe)
-                spoken.vectors[arm] = (await self.embed(recipe, [text]))[0]
-                spoken.embedders[arm] = embedder.id
+                spoken.embedders[arm] = (await self.embedder(recipe)).id
             except TmwsError as error:
                 spoken.shortfalls.add(f"Without {arm.value}: {error.message}")
+                continue
+            spoken.coming[arm] = asyncio.create_task(self._read(text, arm, recipe, spoken))
+            if recipe.model is not None:
+                await spoken.coming[arm]
+        await asyncio.sleep(0)  # they begin, and those that are quick are through
+        spoken.coming = {arm: each for arm, each in spoken.coming.items() if not each.done()}
         return spoken
+
+    async def _read(self, text: str, arm: Arm, recipe: Recipe, spoken: Spoken) -> None:
+        try:
+            spoken.vectors[arm] = (await self.embed(recipe, [text]))[0]
+        except TmwsError as error:
+            spoken.shortfalls.add(f"Without {arm.value}: {error.message}")
 
     async def embed(self, recipe: Recipe, texts: list[str]) -> Vector:
         """Return the vectors of a model, checked for their length.
@@ -210,7 +233,7 @@ class Models:
         """
         for recipe in self._wanted.values():
             await self.embed(recipe, ["a short text"])
-        spoken = await self.asked("a short text", await self.speakers())
+        spoken = await (await self.asked("a short text", await self.speakers())).whole()
         if spoken.shortfalls:
             raise BackendUnavailable(" ".join(sorted(spoken.shortfalls)))
         return ", ".join(f"{arm.value} by {name}" for arm, name in spoken.embedders.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,6 +49,11 @@ class _Look:
     def views(self) -> list[View]:
         """What the caller may see, good until the next document is taken over."""
         return [self.view(part) for part in self.parts]
+
+    @property
+    def state(self) -> list[tuple[int, ...]]:
+        """What is another one once anything was taken over."""
+        return [part.block.state for part in self.parts]
 
     def view(self, part: _Part) -> View:
         """The same of one namespace."""
@@ -115,16 +120,23 @@ class Search:
         return await self._models.speakers()
 
     async def asked(self, speakers: Speakers, text: str, *matters: str) -> Asked:
-        """Prepare a query before any transaction is open.
+        """Prepare a query before any transaction is open; a model that runs here goes on beside.
 
         Args:
             matters: parts of the text, of which one that is answered is enough.
         """
         spoken = await self._models.asked(text, speakers)
         if not reads_english_only(text):
-            spoken.vectors.pop(Arm.MEANING, None)
+            (await spoken.whole()).vectors.pop(Arm.MEANING, None)
         words, *parts = (tuple(dict.fromkeys(terms(part))) for part in (text, *matters))
-        return Asked(words, spoken.vectors, spoken.embedders, spoken.shortfalls, tuple(parts))
+        return Asked(
+            words,
+            spoken.vectors,
+            spoken.embedders,
+            spoken.shortfalls,
+            tuple(parts),
+            tuple(spoken.coming.values()),
+        )
 
     async def ranked(
         self,
@@ -151,9 +163,17 @@ class Search:
             connection, caller, kind, namespace=namespace, wanted=wanted, but=but
         )
         near = await self._near(connection, asked, look)
+        state, views = look.state, look.views
+        words = finding.by_words(asked, views)
+        # All of this went on beside a model that still reads the request.
+        for reading in asked.coming:
+            await reading
+        near |= await self._near(connection, asked, look, but=near)
         # From here on nothing is awaited: what is looked at must not change meanwhile.
-        views = look.views
-        arms = {Arm.WORDS: finding.by_words(asked, views), **near}
+        if look.state != state:
+            views = look.views
+            words = finding.by_words(asked, views)
+        arms = {Arm.WORDS: words, **near}
         uses = finding.by_uses(asked, views)
         return finding.settled(asked, views, arms, uses, caller_id=caller.id, among=self._among)
 
@@ -235,12 +255,15 @@ class Search:
         )
 
     async def _near(
-        self, connection: Transaction, asked: Asked, look: _Look
+        self, connection: Transaction, asked: Asked, look: _Look, but: Container[Arm] = ()
     ) -> dict[Arm, dict[str, float]]:
+        """Return what is near by every arm whose embedder has answered, but these."""
         # The index opens what is public to whoever asks; only members may.
         seen = [(part, look.among if part.member else look.view(part).ids) for part in look.parts]
         found: dict[Arm, dict[str, float]] = {}
-        for arm, vector in asked.vectors.items():
+        for arm, vector in list(asked.vectors.items()):
+            if arm in but:
+                continue
             near = await self._nearest.search(
                 connection,
                 vector,
