@@ -24,6 +24,7 @@ from tmws.evaluation.predictors import START, evidence_of
 
 WEAK = 0.45
 FARMED = 50
+"""So many claims are farmed, or half of all where there are fewer than twice as many."""
 AUDITED = (5, 10, 15, 20, 30)
 BEFORE_CHANGE, FEWEST_AFTER, MOST_AFTER, STATIONARY = 100, 30, 200, 300
 GOOD, BAD = 0.60, 0.35
@@ -72,9 +73,10 @@ def audited(people: Population, folds: Sequence[Fold], chance: Chance) -> list[A
 
 @dataclass(frozen=True, slots=True)
 class Farmed:
-    """What weak agents get out of the 50 easiest claims.
+    """What weak agents get out of the easiest claims.
 
     Attributes:
+        claims: so many are farmed.
         lift: score minus true rate, on average.
         over: share whose lower bound ends up more than .05 above the true rate.
         honest_bias: the same as `lift` for all agents on random claims.
@@ -83,6 +85,7 @@ class Farmed:
     """
 
     agents: int
+    claims: int
     lift: float
     over: float
     honest_bias: float
@@ -104,10 +107,11 @@ def farmed(
         peers: None when the claims are public and their difficulty known; else the
             agents bring them up themselves and so many others answer each of them.
     """
-    easiest = {fold.agents: _easiest(people, fold.peers) for fold in folds}
+    most = min(FARMED, len(people.tasks) // 2)
+    easiest = {fold.agents: _easiest(people, fold.peers)[:most] for fold in folds}
     weak, honest, newcomers = [], [], []
     for fold, agent in [life for life in everybody(folds) for _ in range(LIVES)]:
-        random_claims = chance.sample(people.claims(agent), min(FARMED, len(people.claims(agent))))
+        random_claims = chance.sample(people.claims(agent), min(most, len(people.claims(agent))))
         shown = _shown_after(people, fold, agent, random_claims, chance=chance, peers=peers)
         honest.append(shown.score - people.rates[agent])
         claims = [c for c in easiest[fold.agents] if c in people.answers[agent]]
@@ -121,6 +125,7 @@ def farmed(
         return None
     return Farmed(
         agents=len(weak) // LIVES,
+        claims=most,
         lift=fmean(s.score - rate for s, rate, _ in weak),
         over=fmean(s.low > rate + 0.05 for s, rate, _ in weak),
         honest_bias=fmean(honest),
@@ -367,12 +372,12 @@ def _bound(fold: Fold, life: Life) -> float:
 
 
 def _easiest(people: Population, peers: Sequence[str]) -> list[str]:
-    """Return the claims that these agents passed most often, the easiest first."""
+    """Return what these agents answered, what they passed most often first."""
     found: dict[str, list[bool]] = defaultdict(list)
     for peer in peers:
         for claim, held in people.answers[peer].items():
             found[claim].append(held)
-    return sorted(found, key=lambda c: (-fmean(found[c]), c))[:FARMED]
+    return sorted(found, key=lambda c: (-fmean(found[c]), c))
 
 
 def _ewma(held: Sequence[bool], weight: float = 0.2) -> float:

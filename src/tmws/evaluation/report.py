@@ -14,7 +14,7 @@ from tmws.evaluation.outcomes import Outcome, read, unshared
 from tmws.evaluation.population import Population, everywhere, folds, population
 from tmws.evaluation.trust import Report, evaluate
 
-FEWEST_AGENTS, FEWEST_CLAIMS = 10, 2 * attacks.FARMED
+FEWEST_AGENTS, FEWEST_CLAIMS = 10, 60
 """Attacks are played through where this many agents share this many claims."""
 
 
@@ -178,7 +178,7 @@ def _attack_lines(found: Attacks) -> Iterator[str]:
         if farm is None:
             continue
         yield (
-            f"Farming the {attacks.FARMED} easiest claims ({farm.agents} weak agents, {name}): "
+            f"Farming the {farm.claims} easiest claims ({farm.agents} weak agents, {name}): "
             f"score {farm.lift:+.3f} against the truth (EWMA .2 {farm.ewma_lift:+.3f}, "
             f"Beta {farm.beta_lift:+.3f}, before any claim {farm.newcomer:+.3f}), "
             f"bound more than .05 above it {farm.over:.1%}; "

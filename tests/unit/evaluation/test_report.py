@@ -41,6 +41,18 @@ def test_an_evaluation_plays_the_attacks_through(tmp_path: Path) -> None:
     assert "nan" not in text
 
 
+def test_of_few_claims_half_are_farmed_and_all_attacks_are_played(tmp_path: Path) -> None:
+    found = evaluate_file(write(tmp_path, 20, 70), seeds=1)
+    assert found.attacks is not None
+    assert found.attacks.farming_known is not None
+    assert found.attacks.farming_known.claims == 35
+    text = "\n".join(lines(found))
+    assert "Farming the 35 easiest claims" in text
+    assert "Audits chosen by the service" in text
+    assert text.count("Change from") == 3
+    assert "Lying whenever trusted" in text
+
+
 def test_a_small_file_is_replayed_without_attacks(tmp_path: Path) -> None:
     found = evaluate_file(write(tmp_path, 5, 12), seeds=1)
     assert found.attacks is None
