@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import re
+from pathlib import Path
 
 import pytest
 
+from tests.integration.command import tmws_each
 from tests.integration.services import (
     Installation,
     agent,
@@ -19,6 +23,7 @@ from tests.integration.trust_seen import (
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound
+from tmws.domain.trust.score import Standing
 from tmws.faces.mcp.tools.trust import explained
 from tmws.services.trust import UNNAMED
 
@@ -65,6 +70,32 @@ async def test_the_explanation_adds_up_and_names_what_moved_most(
     largest = [gain["gain"] for gain in said["largest"]]
     parts = [said["prior"], *largest, said["remainder"], said["aging"]]
     assert math.fsum(parts) == pytest.approx(said["total"], abs=1e-9)
+
+
+def test_every_kind_of_claim_has_its_own_bound_count_and_age(tmp_path: Path) -> None:
+    installation = Installation(f"sqlite:///{tmp_path / 'tmws.db'}", tmp_path)
+
+    async def told() -> Standing:
+        async with installation.open() as app:
+            alice = await agent(app, "alice")
+            await app.workspaces.add("shop", installation.workspace(), by="test")
+            for held in (True, True, False, True, True, True):
+                await decided(app, installation, alice, held=held)
+            return (await app.trust.show(alice)).types["python"]
+
+    part = asyncio.run(told())
+    assert part.bound < part.low  # nobody else answered these claims
+    shown, text = tmws_each(
+        [["trust", "show", "alice", "--json"], ["trust", "show", "alice"]], data=tmp_path
+    )
+    [seen] = shown.document()["types"]
+    assert (seen["type"], seen["supported"], seen["refuted"]) == ("python", 5, 1)
+    assert 0.0 < seen["bound"] < seen["low"]
+    assert seen["newest_at"].startswith(installation.clock.now().isoformat()[:19])
+    said = " ".join(text.output.split())
+    assert re.search(r"types python 0\.\d\d \(0\.\d\d to 0\.\d\d, bound 0\.\d\d, 5 of 6\)", said)
+    # Each verdict with its kind, how likely its claim was to hold, and how hard it is.
+    assert re.search(r"python REFUTED \(0\.\d\d expected, difficulty [+-]\d\.\d\) -\d\.\d\d", said)
 
 
 async def test_claims_of_foreign_namespaces_count_and_stay_unnamed(

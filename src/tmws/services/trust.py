@@ -13,6 +13,7 @@ from tmws.domain.claims import Verdict
 from tmws.domain.errors import InvalidInput, NotFound
 from tmws.domain.trust import audits
 from tmws.domain.trust.audits import Candidate
+from tmws.domain.trust.confirmation import held_back
 from tmws.domain.trust.entries import task_key, task_of
 from tmws.domain.trust.explanation import Explanation, explain
 from tmws.domain.trust.history import Point, points
@@ -348,7 +349,10 @@ async def _shown(
         at=at,
         confirmed=seen.confirmed,
         linked_to=None if owner == subject.id else names.get(owner, UNNAMED),
-        types=standing_by_type(model, owner, mix, at),
+        types={
+            name: held_back(part, model, owner, mix.of_type(name), at, confirmed=seen.confirmed)
+            for name, part in standing_by_type(model, owner, mix, at).items()
+        },
     )
 
 

@@ -11,6 +11,8 @@ import click
 from tmws.app import App
 from tmws.domain.canonical import canonical_bytes, digest
 from tmws.domain.errors import InvalidInput, LedgerCorrupt
+from tmws.domain.trust.explanation import Gain
+from tmws.domain.trust.score import Standing
 from tmws.faces.cli import files, reliability_picture, trust_picture
 from tmws.faces.cli.printing import Printer
 from tmws.faces.cli.running import operator, with_app
@@ -334,6 +336,29 @@ def _details(view: TrustView) -> dict[str, object]:
     }
 
 
+def _type(name: str, part: Standing) -> dict[str, object]:
+    return {
+        "type": name,
+        "score": part.score,
+        "low": part.low,
+        "high": part.high,
+        "bound": part.bound,
+        "supported": part.tally.supported,
+        "refuted": part.tally.refuted,
+        "newest_at": part.tally.last_at,
+    }
+
+
+def _gain(gain: Gain) -> str:
+    """Say of one verdict what it was about, how likely and how hard, and what it did."""
+    seen = gain.evidence
+    kind = f" {seen.task.type}" if seen.task.type else ""
+    return (
+        f"{seen.id}{kind} {seen.verdict} ({gain.probability:.2f} expected, difficulty "
+        f"{gain.difficulty:+.1f}) {gain.logits:+.2f}"
+    )
+
+
 def _explanation(found: ExplainedView, *, as_json: bool) -> dict[str, Any]:
     """The gains in logits: prior, largest, remainder and aging add up to the total."""
     told, types = found.explanation, found.view.types
@@ -350,16 +375,15 @@ def _explanation(found: ExplainedView, *, as_json: bool) -> dict[str, Any]:
         for gain in told.largest
     ]
     return {
-        "types": [
-            {"type": name, "score": part.score, "low": part.low, "high": part.high}
+        "types": [_type(name, part) for name, part in types.items()]
+        if as_json
+        else [
+            f"{name} {part.score:.2f} ({part.low:.2f} to {part.high:.2f}, bound {part.bound:.2f}, "
+            f"{part.tally.supported} of {part.tally.decided})"
             for name, part in types.items()
-        ]
-        if as_json
-        else [f"{name} {part.score:.2f}" for name, part in types.items()],
+        ],
         "prior": told.prior,
-        "largest": largest
-        if as_json
-        else [f"{g['claim_id']} {g['verdict']} {g['gain']:+.2f}" for g in largest],
+        "largest": largest if as_json else [_gain(each) for each in told.largest],
         "remainder": told.remainder,
         "aging": told.aging,
         "total": told.score,

@@ -261,7 +261,14 @@ def _shown(view: TrustView) -> TrustShown:
         recent_form=None if tally.form is None else round(tally.form, 4),
         linked_to=view.linked_to,
         types=[
-            {"type": name, **_interval(part), "decided": part.tally.decided}
+            {
+                "type": name,
+                **_interval(part),
+                "bound": round(part.bound, 4),
+                "decided": part.tally.decided,
+                "supported": part.tally.supported,
+                "newest_at": part.tally.last_at,
+            }
             for name, part in view.types.items()
         ]
         or None,
