@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from tests.integration.ledger_seen import entries
 from tests.integration.services import Installation, agent
 from tmws.app import App
 from tmws.domain.agents import Role
 from tmws.domain.errors import Conflict, InvalidInput, NotFound, PermissionDenied
-from tmws.storage.tables import metadata
+from tmws.storage.tables import credentials, metadata
 
 
 async def test_a_new_agent_is_known_by_its_secret(app: App) -> None:
     made = await app.agents.create("alice", namespaces=("home", "work", "home"), by="test")
     assert made.agent.namespaces == ("home", "work")
     assert made.agent.role is Role.AGENT
+    assert made.agent.id.startswith("agent_")
     assert await app.agents.authenticate("alice", made.secret) == made.agent
     assert await app.agents.authenticate(made.agent.id, made.secret) == made.agent
     assert await app.agents.bearer(made.secret) == made.agent
@@ -75,6 +78,22 @@ async def test_a_new_secret_leaves_those_of_others_alone(app: App) -> None:
     assert await app.agents.bearer(bob.secret) == bob.agent
 
 
+async def test_since_when_a_secret_opens_nothing_is_kept(
+    app: App, installation: Installation
+) -> None:
+    """For whoever looks into what was done with one that leaked."""
+    start = installation.clock.now()
+    await app.agents.create("alice", by="test")
+    for _ in range(2):
+        installation.clock.advance(60)
+        await app.agents.rotate("alice", by="test")
+    async with installation.database() as database, database.read() as connection:
+        ends = await connection.scalars(
+            sa.select(credentials.c.revoked_at).order_by(credentials.c.created_at)
+        )
+        assert list(ends) == [start + timedelta(minutes=1), start + timedelta(minutes=2), None]
+
+
 async def test_a_name_is_taken_once(app: App) -> None:
     await agent(app, "alice")
     with pytest.raises(Conflict, match="tmws agents rotate alice"):
@@ -85,12 +104,18 @@ async def test_a_name_is_taken_once(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "namespaces"), [("System", ()), ("admin", ()), ("alice", ("No Name",)), ("", ())]
+    ("name", "namespaces", "what"),
+    [
+        ("System", (), "Agent name 'System'"),
+        ("admin", (), "Agent name 'admin'"),
+        ("alice", ("No Name",), "Namespace 'No Name'"),
+        ("", (), "Agent name ''"),
+    ],
 )
 async def test_a_malformed_name_makes_nobody(
-    app: App, name: str, namespaces: tuple[str, ...]
+    app: App, name: str, namespaces: tuple[str, ...], what: str
 ) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=f"^{what} is "):
         await agent(app, name, *namespaces)
     assert await app.agents.every() == []
 
@@ -103,6 +128,8 @@ async def test_the_local_user_is_made_once_and_has_no_secret(installation: Insta
         assert (await other.agents.local()).id == found[0].id
         report = await one.audit.verify()
         assert (report.holds, report.size) == (True, 1)
+    [made] = await entries(installation, "agent_created")
+    assert (made["name"], made["secret_sha256"], made["by"]) == ("local", None, "first start")
 
 
 async def test_every_act_is_on_the_record(app: App) -> None:

@@ -17,6 +17,7 @@ import pytest
 from anyio import to_thread
 from mcp import MCPError
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from tests.integration.mcp_serving import INITIALIZE
 from tests.integration.services import Installation
@@ -166,8 +167,12 @@ class TestHttp:
 
 class TestStdio:
     async def test_without_an_environment_every_call_is_the_local_users(self, app: App) -> None:
-        caller_of = await launched_as(app)
+        with capture_logs() as log:
+            caller_of = await launched_as(app)
         assert (await caller_of(NO_REQUEST)).name == "local"
+        [told] = log
+        assert (told["event"], told["name"]) == ("acting_as_local_agent", "local")
+        assert told["hint"] == "set TMWS_AGENT_ID and TMWS_AGENT_SECRET to be another"
 
     async def test_the_local_user_is_refused_while_disabled_and_at_the_next_start(
         self, app: App

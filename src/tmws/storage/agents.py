@@ -127,14 +127,13 @@ async def add_credential(
     )
 
 
-async def revoke_credentials(connection: AsyncConnection, agent_id: str, *, at: datetime) -> int:
-    """Make every secret of the agent invalid; return how many there were."""
-    result = await connection.execute(
+async def revoke_credentials(connection: AsyncConnection, agent_id: str, *, at: datetime) -> None:
+    """Make every secret of the agent invalid."""
+    await connection.execute(
         credentials.update()
         .where(credentials.c.agent_id == agent_id, credentials.c.revoked_at.is_(None))
         .values(revoked_at=at)
     )
-    return result.rowcount
 
 
 async def _select(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> list[Agent]:
