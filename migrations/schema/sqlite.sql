@@ -475,4 +475,4 @@ INSERT INTO alembic_version VALUES ('0024');
 INSERT INTO ledger_head VALUES (1, 'tmws/' || lower(hex(randomblob(8))), 0, '[]');
 INSERT INTO namespaces VALUES ('default', 0, NULL, 0.0, 0.0, 0);
 INSERT INTO trust_state VALUES ('mix', '', '', '{"level":[0.0,4.0],"points":[["",0.0,4.840000000000001,1.0,1.0]]}');
-INSERT INTO trust_state VALUES ('model', '', '', '{"version":"logit-4","scales":[1.6,0.4,0.3,2.2,2.0,0.8,2.2,0.5,0.3,0.0],"calibration":[1.0,0.0,50.0],"decided":0,"drawn":0}');
+INSERT INTO trust_state VALUES ('model', '', '', '{"version":"logit-5","scales":[1.6,0.4,0.3,2.2,2.0,0.8,2.2,0.5,0.3,0.0],"calibration":[1.0,0.0,200.0],"decided":0,"drawn":0}');

@@ -78,7 +78,7 @@ class Farmed:
     Attributes:
         claims: so many are farmed.
         lift: score minus true rate, on average.
-        over: share whose lower bound ends up more than .05 above the true rate.
+        over: share whose bound, which gates use, ends up more than .05 above the true rate.
         honest_bias: the same as `lift` for all agents on random claims.
         newcomer: the same as `lift` for weak agents nothing is known of.
         ewma_lift, beta_lift: what the usual scores would have shown.
@@ -127,7 +127,7 @@ def farmed(
         agents=len(weak) // LIVES,
         claims=most,
         lift=fmean(s.score - rate for s, rate, _ in weak),
-        over=fmean(s.low > rate + 0.05 for s, rate, _ in weak),
+        over=fmean(s.bound > rate + 0.05 for s, rate, _ in weak),
         honest_bias=fmean(honest),
         newcomer=fmean(newcomers),
         ewma_lift=fmean(_ewma(held) - rate for _, rate, held in weak),

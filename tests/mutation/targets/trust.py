@@ -53,7 +53,7 @@ TARGET = Target(
         f"{_MODEL}/sharpness.py learned: max(abs(step), abs(further)) < _PRECISION → "
         "max(abs(step), abs(further)) <= _PRECISION": "no step is exactly that long",
         f"{_MODEL}/model.py Calibration.after: "
-        f"0.0 → 1.0": "information begins at 50 and only grows",
+        f"0.0 → 1.0": "information begins at 200 and only grows",
         f"{_MODEL}/model.py _within: value > most → value >= most": _BOUND,
         f"{_MODEL}/model.py _within: value > least → value >= least": _BOUND,
         f"{_MODEL}/integrity.py Integrity.penalty_at: at <= self.at → at < self.at": _NOW,

@@ -234,7 +234,7 @@ def test_an_agent_whose_verdicts_all_moved_nothing_is_unknown() -> None:
 def test_what_is_promised_of_audits_and_gates_is_what_the_constants_say() -> None:
     promised = (audits.AMONG, audits.UNIFORM_SHARE, audits.PRECISE_ENOUGH, audits._MOST_AUDITS)
     assert promised == (15, 0.10, 0.10, 500)
-    assert (0.03, 1.0, frozenset({"logit-1", "logit-2", "logit-3"})) == (
+    assert (0.03, 1.0, frozenset({"logit-1", "logit-2", "logit-3", "logit-4"})) == (
         GATE_NOISE,
         NARROWEST_SKILL,
         EARLIER,

@@ -82,12 +82,22 @@ def test_where_nothing_closes_the_lower_end_one_in_ten_is_left_out_above() -> No
     )
 
 
-def test_a_spotless_record_is_relied_on_no_further_than_another() -> None:
+def test_where_nothing_closes_the_upper_end_one_in_ten_is_left_out_below() -> None:
     model = history(supported("e1"), supported("e2")).model
     mix = mix_of(model)
     shown, known = standing(model, "ann", mix, DAY), ability(model, "ann", mix, DAY)
     assert shown.high == 1.0
     assert shown.low == pytest.approx(
+        rate_at(-NormalDist().inv_cdf(0.9), known, mix, model.calibration), rel=1e-12
+    )
+
+
+def test_a_spotless_record_is_relied_on_no_further_than_another() -> None:
+    model = history(supported("e1"), supported("e2")).model
+    mix = mix_of(model)
+    shown, known = standing(model, "ann", mix, DAY), ability(model, "ann", mix, DAY)
+    assert shown.bound < shown.low
+    assert shown.bound == pytest.approx(
         rate_at(-NormalDist().inv_cdf(0.95), known, mix, model.calibration), rel=1e-12
     )
 

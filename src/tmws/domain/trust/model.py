@@ -17,10 +17,10 @@ from typing import Literal, NamedTuple
 from tmws.domain.trust.evidence import Task
 from tmws.domain.trust.logistic import Belief, averaged, belief, posterior, sigmoid
 
-VERSION = "logit-4"
+VERSION = "logit-5"
 """Changes whenever the same log would give other numbers."""
 
-EARLIER = frozenset({"logit-1", "logit-2", "logit-3"})
+EARLIER = frozenset({"logit-1", "logit-2", "logit-3", "logit-4"})
 """Versions whose logs this one reads; it computes every score of theirs anew."""
 
 Kind = Literal[
@@ -92,12 +92,13 @@ class Calibration(NamedTuple):
 
     Attributes:
         information: Fisher information of the outcomes it was learned from; the more
-            there is, the smaller the steps.
+            there is, the smaller the steps. It begins as if there had been some, because a
+            refit corrects most of what the first predictions missed by itself.
     """
 
     slope: float = 1.0
     offset: float = 0.0
-    information: float = 50.0
+    information: float = 200.0
 
     def probability(self, margin: Belief) -> float:
         """Return the probability of a yes at a margin of this mean and variance."""

@@ -18,7 +18,7 @@ _EITHER_END = 1.6448536269514722
 """Normal quantile of 0.95: nine in ten lie between."""
 
 _ONE_END = 1.2815515655446004
-"""Normal quantile of 0.90: nine in ten lie below, where nothing closes the lower end."""
+"""Normal quantile of 0.90: nine in ten lie on one side, where nothing closes the other end."""
 
 _POINTS = 32
 
@@ -82,8 +82,8 @@ class Standing:
         score: probability that a claim drawn from the mix holds.
         low, high: ends of the 90 % interval of the true rate over the mix; agents are
             compared by `low`, what the record supports at least.
-        bound: the same lower end for claims that others rely on unchecked; what gates
-            use. An agent that does worse whenever it is trusted loses it for good.
+        bound: what gates use: nineteen in twenty lie above, also of those that nothing was
+            ever refuted of. An agent that does worse whenever it is trusted loses it for good.
     """
 
     score: float
@@ -262,21 +262,18 @@ def _standing(model: Model, ability: Ability, mix: Mix, tally: Tally, conduct: B
 
     Without a single yes the record cannot tell a low rate from none at all, and the
     lower end is 0; without a no the upper end is 1 (as Brown, Cai and DasGupta, 2001,
-    recommend for the Jeffreys interval). With the lower end open, one in ten is left out
-    above; a lower end leaves out one in twenty, also where the upper one is open, because
+    recommend for the Jeffreys interval). The end that is left leaves out one in ten then,
+    else each one in twenty. The bound never leaves out more than one in twenty, because
     gates use it. Worse conduct counts as far as it is beyond one standard deviation of doubt.
     """
     line, skill = model.calibration, ability.skill
-    low = rate_at(-_EITHER_END, ability, mix, line) if tally.supported else 0.0
-    bound, worse = low, conduct.mean + math.sqrt(conduct.variance)
+    above = _EITHER_END if tally.supported else _ONE_END
+    high = rate_at(above, ability, mix, line) if tally.refuted else 1.0
+    low = bound = rate_at(-_EITHER_END, ability, mix, line) if tally.supported else 0.0
+    if tally.supported and not tally.refuted:
+        low = rate_at(-_ONE_END, ability, mix, line)
+    worse = conduct.mean + math.sqrt(conduct.variance)
     if worse < 0.0 and tally.supported:
         trusted = replace(ability, skill=Belief(skill.mean + worse, skill.variance))
         bound = rate_at(-_EITHER_END, trusted, mix, line)
-    above = _EITHER_END if tally.supported else _ONE_END
-    return Standing(
-        score=expected_rate(ability, mix, line),
-        low=low,
-        high=rate_at(above, ability, mix, line) if tally.refuted else 1.0,
-        bound=bound,
-        tally=tally,
-    )
+    return Standing(expected_rate(ability, mix, line), low, high, bound, tally)
