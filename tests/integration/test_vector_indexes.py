@@ -173,6 +173,19 @@ async def test_chroma_in_the_data_folder_serves_its_owner_and_others_go_on_exact
         assert (await until_it_serves(owner))[-1] == {"first", "second"}
 
 
+async def test_first_requests_that_come_together_start_one_index(
+    installation: Installation,
+) -> None:
+    """Else the one that came second keeps the store, and nobody asks it."""
+    async with installation.open(vectors="chroma") as app:
+        alice = await agent(app, "alice")
+        await learned(app, alice, "first", summary="parse configuration files")
+        for seen, degraded in await asyncio.gather(*(found(app) for _ in range(6))):
+            assert seen == {"first"}
+            assert "owns the Chroma store" not in (degraded or "")
+        await until_it_serves(app)
+
+
 async def until_it_serves(app: App) -> list[set[str]]:
     return await until(app, lambda degraded: degraded is None)
 

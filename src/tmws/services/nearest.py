@@ -286,8 +286,10 @@ class Nearest:
             raise _EXACT
         self._pause.require_over()
         try:
+            store = None if self._made else await ledger.origin(connection)
+            # Of several first requests one makes it: a second one would keep the first out.
             if self._made is None:
-                self._made = self._make_chosen(store=await ledger.origin(connection))
+                self._made = self._make_chosen(store=store)
             yield Patience(self._made, self._seconds if seconds is None else seconds)
         except _Behind:
             raise

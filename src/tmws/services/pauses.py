@@ -28,11 +28,13 @@ class Pause:
         Raises:
             TmwsError: what it failed with.
         """
-        if self._reason is not None and asyncio.get_running_loop().time() < self._until:
+        if self._reason is not None and self._lasts():
             raise self._reason
 
     def begin(self, reason: TmwsError) -> None:
-        """Start a pause."""
+        """Start a pause, unless one lasts: of many that fail together each would double it."""
+        if self._lasts():
+            return
         # Agents read the message; what a server or a file said stays here.
         cause = str(reason.__cause__) if reason.__cause__ else None
         _log.warning(
@@ -45,4 +47,8 @@ class Pause:
     def end(self) -> None:
         """It works; the next failure starts from the shortest pause."""
         self._reason = None
+        self._until = 0.0
         self._seconds = self._first
+
+    def _lasts(self) -> bool:
+        return asyncio.get_running_loop().time() < self._until
