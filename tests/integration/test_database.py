@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -16,7 +18,7 @@ from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput, NotFound
 from tmws.storage import agents, artifacts
-from tmws.storage.database import Database
+from tmws.storage.database import SQLITE_BUSY_SECONDS, Database
 from tmws.storage.prepared import Execute, Prepared, Value, at_last, at_once, inserted
 from tmws.storage.tables import artifacts as artifacts_table
 from tmws.testing.clock import START
@@ -315,3 +317,43 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing_open_and_nobody_wa
         assert not waiting
     await ours.aclose()
     await theirs.aclose()
+
+
+@pytest.fixture
+async def on_sqlite(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    """A store in a file, which nobody else has open."""
+    async with Installation(sqlite_url, tmp_path / "data").open():
+        pass
+    database = Database(sqlite_url)
+    yield database
+    await database.aclose()
+
+
+async def test_a_connection_that_erased_is_fit_to_write(on_sqlite: Database) -> None:
+    """Else of two dozen that write while one erases, every other one meets a failing commit."""
+    for number in range(3):
+        await on_sqlite.drop_old_pages()
+        await on_sqlite.at_once(partial(_put, number))
+    await on_sqlite.drop_old_pages()
+    async with on_sqlite.write() as tx:
+        await at_once(tx, lambda run: put(run, 3))
+
+
+async def test_erasing_waits_for_a_reader_and_lets_writers_go_on(on_sqlite: Database) -> None:
+    log = anyio.Path(f"{on_sqlite.url.database}-wal")
+    await on_sqlite.at_once(lambda run: put(run, 1))
+    async with on_sqlite.read() as reading:
+        await reading.scalar(count())
+        await on_sqlite.at_once(lambda run: put(run, 2))
+        erasing = asyncio.create_task(on_sqlite.drop_old_pages())
+        async with asyncio.timeout(SQLITE_BUSY_SECONDS / 2):  # the reader outlasts the writers
+            for number in range(3, 13):
+                await on_sqlite.at_once(partial(_put, number))
+        assert not erasing.done()
+    async with asyncio.timeout(ENOUGH_SECONDS):
+        await erasing
+    assert (await log.stat()).st_size == 0
+
+
+def _put(number: int, run: Execute) -> list[str]:
+    return put(run, number)

@@ -22,6 +22,7 @@ Transaction = AsyncConnection
 """What `Database.read` and `Database.write` yield, and every storage function takes first."""
 
 SQLITE_BUSY_SECONDS = 30.0
+_EMPTIES_EVERY_SECONDS, _EMPTIES_MILLISECONDS = 0.2, 100
 # Classes of SQLSTATE (PostgreSQL, Appendix A) that say nothing against the statement: the
 # connection, the login, a deadlock, resources, an operator, the system, its own fault.
 _FAULTS = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58", "XX"})
@@ -151,15 +152,24 @@ class Database:
     async def drop_old_pages(self) -> None:
         """Let a SQLite file forget what stood in it before, as far as no reader needs it.
 
-        On a server that is VACUUM's work, which its administrator plans.
+        It waits for readers, and keeps writers from the file no longer than an instant at a
+        time. On a server that is VACUUM's work, which its administrator plans.
+
+        Raises:
+            BackendUnavailable: the database did not answer.
         """
-        if self.dialect != "sqlite":
+        if self._writer is None:
             return
-        async with self.engine.connect() as connection:
-            raw = await connection.get_raw_connection()
-            driver = raw.driver_connection
-            assert driver is not None
-            await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        until = asyncio.get_running_loop().time() + SQLITE_BUSY_SECONDS
+        while True:
+            with _translated():
+                async with self._writer, self.engine.connect() as connection:
+                    driver: Any = (await connection.get_raw_connection()).dbapi_connection
+                    if await driver.on_thread(_emptied_log):
+                        return
+            if asyncio.get_running_loop().time() > until:
+                return
+            await asyncio.sleep(_EMPTIES_EVERY_SECONDS)
 
     async def aclose(self) -> None:
         """Close every pooled connection."""
@@ -218,6 +228,22 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _emptied_log(connection: sqlite3.Connection) -> bool:
+    """Write the write-ahead log back and cut it off; say whether nobody stood in the way.
+
+    Waiting for readers keeps every writer out, so it waits for a moment only. All rows are
+    fetched: a statement that is not through would keep this connection from its next commit.
+    """
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {_EMPTIES_MILLISECONDS}").fetchall()
+        [(busy, _, _)] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {int(SQLITE_BUSY_SECONDS * 1000)}").fetchall()
+        cursor.close()
+    return not busy
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
