@@ -39,18 +39,34 @@ class Town:
     honest: list[Agent] = field(default_factory=list)
     claims: int = 0
 
-    async def answers(self, who: Agent, check: int, *, held: bool, where: str = SHARED) -> None:
+    async def answers(
+        self,
+        who: Agent,
+        check: int,
+        *,
+        held: bool,
+        where: str = SHARED,
+        effort_minutes: float | None = None,
+    ) -> None:
         """Let an agent change a workspace and claim that this check holds there now."""
         self.claims += 1
         self.place.workspace(where, f"print({self.claims})\n")
-        await self.claims_again(who, check, held=held, where=where)
+        await self.claims_again(who, check, held=held, where=where, effort_minutes=effort_minutes)
 
     async def claims_again(
-        self, who: Agent, check: int, *, held: bool, where: str = SHARED
+        self,
+        who: Agent,
+        check: int,
+        *,
+        held: bool,
+        where: str = SHARED,
+        effort_minutes: float | None = None,
     ) -> None:
         """Let an agent claim it of the workspace as it stands."""
         self.place.sandbox.will(ended(check if held else check + 1))
-        await verified(self.app, who, workspace=where, exit_code=check)
+        await verified(
+            self.app, who, workspace=where, exit_code=check, effort_minutes=effort_minutes
+        )
 
     async def settles(self, name: str) -> Agent:
         """Let an agent begin, with a workspace that nobody else works in."""
@@ -99,6 +115,24 @@ async def test_one_sure_check_of_ever_new_snapshots_is_no_way_up_either(town: To
     farmer = await town.settles("farmer")
     await town.works(lambda _: town.answers(farmer, 0, held=True, where="farmer"))
     assert await town.bound(farmer) <= fmean(await town.honest_bounds())
+
+
+async def test_sure_claims_count_no_more_for_being_told_as_a_month_of_work(town: Town) -> None:
+    for modest in town.honest:  # whose estimates tell how hard a claim is
+        for number in range(10):
+            await town.answers(
+                modest, 60 + number, held=number < 5, effort_minutes=2.0 ** (number - 4)
+            )
+    modest, boaster = await town.settles("modest"), await town.settles("boaster")
+
+    async def both(number: int) -> None:
+        await town.answers(modest, number, held=True, where="modest")
+        await town.answers(boaster, number, held=True, where="boaster", effort_minutes=43200.0)
+
+    await town.works(both)
+    earned = [(await town.app.trust.show(each)).standing for each in (modest, boaster)]
+    assert earned[1].score <= earned[0].score + 0.01
+    assert earned[1].bound <= earned[0].bound + 0.01
 
 
 async def test_what_was_decided_for_another_and_is_claimed_again_earns_next_to_nothing(

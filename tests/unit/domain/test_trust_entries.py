@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -168,3 +169,7 @@ def test_a_task_that_nobody_met_is_as_its_first_author_described_it() -> None:
         snapshot_digest="ab" * 32,
     )
     assert task_of(claim, "key") == Task("key", "python", 30.0, "ann")
+    for stated, counted in ((None, None), (5.0, 5.0), (30.5, 30.0), (43200.0, 30.0)):
+        # An author makes its claim no harder by what it says of it.
+        described = task_of(replace(claim, effort_minutes=stated), "key")
+        assert described.effort_minutes == counted

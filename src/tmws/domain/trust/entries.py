@@ -21,7 +21,7 @@ from tmws.domain.trust.evidence import (
     Task,
     Unlink,
 )
-from tmws.domain.trust.model import Part
+from tmws.domain.trust.model import USUAL_EFFORT_MINUTES, Part
 from tmws.domain.trust.rules import LEVEL_WEIGHTS
 from tmws.domain.trust.state import NEWCOMER, Model
 from tmws.domain.verifications import Claim, check_to_json, profile_of
@@ -52,8 +52,14 @@ def task_key(check: Check, workspace: str) -> str:
 
 
 def task_of(claim: Claim, key: str) -> Task:
-    """Return the task of a claim that nobody met before; `key` is its `task_key`."""
-    return Task(key, profile_of(claim.check), claim.effort_minutes, claim.agent_id)
+    """Return the task of a claim that nobody met before; `key` is its `task_key`.
+
+    What its author says of the effort makes it easier, never harder than usual: else each
+    could have sure claims count as days of work, and excuse those that fail.
+    """
+    stated = claim.effort_minutes
+    effort = None if stated is None else min(stated, USUAL_EFFORT_MINUTES)
+    return Task(key, profile_of(claim.check), effort, claim.agent_id)
 
 
 def weighed(evidence: Evidence) -> dict[str, Json]:

@@ -54,7 +54,7 @@ _part: Callable[[tuple[Kind, str, str]], Part] = partial(tuple.__new__, Part)
 LEVEL = Part("level")
 EFFORT = Part("effort")
 
-_USUAL_EFFORT_MINUTES = 30.0
+USUAL_EFFORT_MINUTES = 30.0
 _MOST_DOUBLINGS = 8.0
 
 
@@ -181,7 +181,7 @@ def sharpened(coefficients: tuple[float, ...], sharpness: float) -> tuple[float,
 
 def doublings(effort_minutes: float) -> float:
     """Return how many doublings above half an hour this is, at most eight either way."""
-    steps = math.log2(effort_minutes / _USUAL_EFFORT_MINUTES)
+    steps = math.log2(effort_minutes / USUAL_EFFORT_MINUTES)
     return min(_MOST_DOUBLINGS, max(-_MOST_DOUBLINGS, steps))
 
 
