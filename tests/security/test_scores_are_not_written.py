@@ -205,7 +205,15 @@ def test_only_the_step_of_a_verdict_and_corrections_write_what_scores_are_kept_i
 
 def written_tables(tree: ast.AST) -> Iterator[str]:
     """Yield what is inserted into, changed or emptied, by each way that storage has for it."""
+    # By its columns alone a table is read.
+    read = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "c"
+    }
     for node in ast.walk(tree):
+        if id(node) in read:
+            continue
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=table), attr=verb)):
                 if verb in {"insert", "update", "delete"}:
