@@ -8,16 +8,29 @@ from html import escape
 from tmws.domain.trust.history import Point
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 320, 40
+_LARGEST, _SMALLEST, _DOTS = 4.0, 0.8, 70
+"""Radius of a dot, and how many of the largest stand side by side."""
 
 
 def drawn(agent: str, points: Sequence[Point]) -> str:
-    """Return an SVG document: score, 90 % band, a dot for each verdict, oldest first."""
+    """Return an SVG document: score, 90 % band, a dot for each verdict, oldest first.
+
+    Where many verdicts share the width dots get smaller, so that the band stays in sight;
+    a dashed line marks each alarm.
+    """
     across = [_across(place, len(points)) for place in range(len(points))]
     upper = [f"{x:.1f},{_up(p.high):.1f}" for x, p in zip(across, points, strict=True)]
     lower = [f"{x:.1f},{_up(p.low):.1f}" for x, p in zip(across, points, strict=True)]
     line = [f"{x:.1f},{_up(p.score):.1f}" for x, p in zip(across, points, strict=True)]
+    size = min(_LARGEST, max(_SMALLEST, _LARGEST * _DOTS / len(points)))
+    alarms = "\n".join(
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_up(1):.1f}" y2="{_up(0):.1f}" stroke="#c33" '
+        f'stroke-dasharray="4 3"><title>alarm, {p.at:%Y-%m-%d %H:%M}</title></line>'
+        for x, p in zip(across, points, strict=True)
+        if p.alarmed
+    )
     dots = "\n".join(
-        f'<circle cx="{x:.1f}" cy="{_up(p.score):.1f}" r="4" '
+        f'<circle cx="{x:.1f}" cy="{_up(p.score):.1f}" r="{size:.1f}" '
         f'fill="{"#2a7" if p.supported else "#c33"}"><title>{escape(p.claim_id)}, '
         f"{p.at:%Y-%m-%d %H:%M}: {p.score:.2f}</title></circle>"
         for x, p in zip(across, points, strict=True)
@@ -33,7 +46,9 @@ def drawn(agent: str, points: Sequence[Point]) -> str:
 <title>Trust of {escape(agent)}</title>
 <rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>
 {grid}
-<polygon points="{" ".join(upper + lower[::-1])}" fill="#48c" fill-opacity="0.2"/>
+<polygon points="{" ".join(upper + lower[::-1])}" fill="#48c" fill-opacity="0.2" stroke="#48c"
+ stroke-opacity="0.4"/>
+{alarms}
 <polyline points="{" ".join(line)}" fill="none" stroke="#48c" stroke-width="2"/>
 {dots}
 <text x="{_MARGIN}" y="{_HEIGHT - 10}">{escape(agent)}: score and 90 % interval after each of \
