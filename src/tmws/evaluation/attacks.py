@@ -28,6 +28,9 @@ FARMED = 50
 AUDITED = (5, 10, 15, 20, 30)
 BEFORE_CHANGE, FEWEST_AFTER, MOST_AFTER, STATIONARY = 100, 30, 200, 300
 GOOD, BAD = 0.60, 0.35
+MOST_PAIRS, MOST_STILL = 2000, 3000
+"""So many changes and unchanged lives are followed at most, drawn by chance where a large
+population allows more: pairs grow with the square of its agents."""
 LIVES = 5
 """So often an agent plays, where chance decides much: orders, peers, the gate."""
 
@@ -239,17 +242,22 @@ def changed(
     Args:
         choose: None for the agent's own order.
     """
+    good = [life for life in everybody(folds) if people.rates[life[1]] >= GOOD]
+    bad = [agent for agent, rate in people.rates.items() if rate <= BAD]
     delays: list[float] = []
     rang = []
     watched = 0
-    for fold, agent in everybody(folds):
-        if people.rates[agent] < GOOD:
-            continue
+    for fold, agent in good:
         claims = people.claims(agent)
         watched = max(watched, min(len(claims) - _before(claims), STATIONARY))
-        rang += [_rings(people, fold, agent, chance, choose) for _ in range(STILL_LIVES)]
-        bad = [a for a in fold.agents + fold.peers if people.rates[a] <= BAD]
-        found = [_delay(people, fold, agent, other, chance=chance, choose=choose) for other in bad]
+        still = min(STILL_LIVES, max(1, MOST_STILL // len(good)))
+        rang += [_rings(people, fold, agent, chance, choose) for _ in range(still)]
+        others = [a for a in fold.agents + fold.peers if people.rates[a] <= BAD]
+        if len(good) * len(bad) > MOST_PAIRS:
+            others = chance.sample(others, min(len(others), max(1, MOST_PAIRS // len(good))))
+        found = [
+            _delay(people, fold, agent, other, chance=chance, choose=choose) for other in others
+        ]
         delays += [delay for delay in found if delay is not None]
     if not delays:
         return None
