@@ -128,6 +128,23 @@ async def test_a_damaged_store_ends_its_holder_at_worst_and_can_be_cleared(
     agrees(await ask(embedded, QUERY), expected(many, QUERY))
 
 
+async def test_a_store_that_is_no_folder_can_be_cleared(
+    embedded: ChromaIndex, tmp_path: Path
+) -> None:
+    await embedded.refresh(SPACE, MODEL, ROWS)
+    await embedded.aclose()
+    store, elsewhere = tmp_path / "chroma" / "store", tmp_path / "elsewhere"
+    store.rename(elsewhere)
+    for put in (lambda: store.write_text("no store"), lambda: store.symlink_to(tmp_path / "gone")):
+        put()
+        with pytest.raises(BackendUnavailable, match="tmws vectors rebuild"):
+            await embedded.revision(SPACE, MODEL)
+        await embedded.clear()
+        assert await embedded.revision(SPACE, MODEL) == 0
+        await embedded.clear()
+    assert files(elsewhere)
+
+
 async def test_a_folder_that_is_deleted_under_it_is_noticed_and_filled_again(
     embedded: ChromaIndex, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,11 +18,13 @@ import pytest
 from anyio import to_thread
 from mcp import MCPError
 from pydantic import SecretStr
+from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
 from tests.integration.mcp_serving import INITIALIZE
 from tests.integration.services import Installation
 from tests.patience import ENOUGH_SECONDS
+from tests.postgres import PostgresServer
 from tmws.app import App
 from tmws.domain.errors import InvalidInput, PermissionDenied
 from tmws.faces.http.server import _allowed
@@ -98,6 +101,20 @@ class TestHttp:
             for said in (f"Bearer {erin}", f"bearer {erin}", f"BEARER  {erin} "):
                 assert called(await asked(client, said)) == "erin"
             assert called(await asked(client, f"Bearer {bob}")) == "bob"
+
+    async def test_while_the_store_is_silent_nobody_is_let_in_and_all_are_told(
+        self, postgres_url: str, postgres: PostgresServer, tmp_path: Path
+    ) -> None:
+        async with Installation(postgres_url, tmp_path / "data").open() as app:
+            said = f"Bearer {await secret_of(app, 'erin')}"
+            async with door(app) as client:
+                assert called(await asked(client, said)) == "erin"
+                name = str(make_url(postgres_url).database)
+                await to_thread.run_sync(postgres.drop_database, name)
+                answer = await asked(client, said)
+                assert answer.status_code == 503
+                told = answer.json()["error"]["message"]
+                assert told.startswith("BACKEND_UNAVAILABLE: The database did not answer")
 
     async def test_nobody_else_is_let_in(self, app: App) -> None:
         erin = await secret_of(app, "erin")

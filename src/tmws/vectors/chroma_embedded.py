@@ -105,7 +105,7 @@ class EmbeddedStore:
                 except BlockingIOError:
                     (self._folder / _REBUILD).touch()
                 else:
-                    shutil.rmtree(self._folder / "store", ignore_errors=True)
+                    _remove(self._folder / "store")
 
     async def aclose(self) -> None:
         if self._turn.locked() and self._child is not None:
@@ -139,7 +139,7 @@ class EmbeddedStore:
     async def _started(self) -> Process:
         if (self._folder / _REBUILD).exists():
             await self._end()
-            shutil.rmtree(self._folder / "store", ignore_errors=True)
+            _remove(self._folder / "store")
             (self._folder / _REBUILD).unlink(missing_ok=True)
         if self._child is not None and not (self._folder / "store" / _CATALOGUE).exists():
             await self._end()  # it would go on answering from files that nobody can see
@@ -180,6 +180,14 @@ class EmbeddedStore:
         if self._child is not None:
             await _ended(self._child)
             self._child = None
+
+
+def _remove(store: Path) -> None:
+    """Remove the store as far as that is possible, whatever has taken its place."""
+    if store.is_dir() and not store.is_symlink():
+        shutil.rmtree(store, ignore_errors=True)
+    else:
+        store.unlink(missing_ok=True)
 
 
 def _noticed(exchange: asyncio.Task[Any]) -> None:

@@ -28,7 +28,8 @@ class McpEndpoint:
     """Answers MCP requests that carry a valid bearer token; others get 401.
 
     An agent that an administrator disabled gets 403 with an error that its client shows: it
-    opens no session, and those that it has open answer nothing more.
+    opens no session, and those that it has open answer nothing more. While the store that knows
+    the tokens does not answer, all get 503.
 
     Stateful with event streams: answering in plain JSON would lose progress and, in
     the newer era, cancellation. `running` must be entered once around its use.
@@ -70,6 +71,9 @@ class McpEndpoint:
 
 def _shut_out(_: HTTPConnection, error: AuthenticationError) -> Response:
     """Say why nothing is answered in the words that a client takes for an answer."""
-    said = {"code": wire.INVALID_REQUEST, "message": str(error)}
+    code, status = wire.INVALID_REQUEST, 403
+    if isinstance(error, identity.Unanswered):
+        code, status = wire.INTERNAL_ERROR, 503
+    said = {"code": code, "message": str(error)}
     # Its body was not read, so it is not known which request this answers.
-    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": said}, status_code=403)
+    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": said}, status_code=status)

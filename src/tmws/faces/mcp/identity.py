@@ -24,7 +24,7 @@ from starlette.requests import HTTPConnection
 
 from tmws.app import App
 from tmws.domain.agents import Agent
-from tmws.domain.errors import InvalidInput, PermissionDenied
+from tmws.domain.errors import BackendUnavailable, InvalidInput, PermissionDenied
 from tmws.faces.mcp import errors
 
 _log = structlog.get_logger()
@@ -85,6 +85,10 @@ class AgentUser(AuthenticatedUser):
         self.agent = agent
 
 
+class Unanswered(AuthenticationError):
+    """The store, which knows who holds which secret, does not answer."""
+
+
 class Bearer(AuthenticationBackend):
     """Knows an agent by the token in the Authorization header, checked on every request."""
 
@@ -96,6 +100,7 @@ class Bearer(AuthenticationBackend):
 
         Raises:
             AuthenticationError: an administrator disabled the agent.
+            Unanswered: it cannot be known now.
         """
         scheme, _, token = conn.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -104,6 +109,8 @@ class Bearer(AuthenticationBackend):
             agent = await self._app.agents.bearer(token.strip())
         except PermissionDenied as disabled:
             raise AuthenticationError(f"{disabled.code}: {disabled.message}") from disabled
+        except BackendUnavailable as error:
+            raise Unanswered(f"{error.code}: {error.message}") from error
         return None if agent is None else (AuthCredentials(), AgentUser(agent))
 
 
