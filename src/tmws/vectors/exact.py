@@ -23,6 +23,7 @@ from tmws.vectors.order import (
     require_alike,
     require_held,
 )
+from tmws.vectors.pages import empty
 from tmws.vectors.rounded import Bounds, Rounded, RoundedByAxis, exactly
 from tmws.vectors.side_by_side import SideBySide, one_by_one
 
@@ -153,18 +154,24 @@ class ExactIndex:
         self._threads.close()
 
 
+_Places = NDArray[np.int64] | range
+"""Where rows are, ascending; a range where they stand one behind the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Compared:
     """Some rows of a block, and between what their similarities lie."""
 
     block: _Block
-    places: NDArray[np.int64]
+    places: _Places
     bounds: Bounds
 
     def reaching(self, edge: float) -> _Compared:
         """Return those that may be this near."""
         near = np.flatnonzero(self.bounds.most >= edge)
-        return _Compared(self.block, self.places[near], self.bounds.of(near))
+        places, bounds = self.places, self.bounds.of(near)
+        found = near + places.start if isinstance(places, range) else places[near]
+        return _Compared(self.block, found, bounds)
 
     def settled(self, query: Vector) -> _Compared:
         """Return the same with their similarities."""
@@ -281,7 +288,7 @@ class _Block:
             self._resize(self.count)
 
     def _resize(self, capacity: int) -> None:
-        matrix = np.empty((capacity, self._dimension), np.float32)
+        matrix = empty((capacity, self._dimension), np.float32)
         levels = np.empty(capacity, np.uint8)
         owners = np.empty(capacity, np.int32)
         matrix[: self.count] = self._matrix[: self.count]
@@ -293,11 +300,14 @@ class _Block:
 
     def readable(
         self, caller_id: str, granted: Collection[str], among: Collection[str] | None
-    ) -> NDArray[np.int64]:
+    ) -> _Places:
         """Return where the rows are that the caller may read."""
         levels = self._levels[: self.count]
         seen = levels >= _FIRST_OPEN
-        if not seen.all():
+        whole = bool(seen.all())
+        if whole and among is None:
+            return range(self.count)
+        if not whole:
             if caller_id in self._owner_codes:
                 seen |= self._owners[: self.count] == self._owner_codes[caller_id]
             if granted:
@@ -312,12 +322,11 @@ class _Block:
         chosen[places] = True
         return chosen
 
-    def ids(self, places: NDArray[np.int64]) -> list[str]:
-        return [self._ids[place] for place in places.tolist()]
+    def ids(self, places: _Places) -> list[str]:
+        numbers = places if isinstance(places, range) else places.tolist()
+        return [self._ids[place] for place in numbers]
 
-    def compared(
-        self, query: Vector, places: NDArray[np.int64]
-    ) -> Sequence[Callable[[], _Compared]]:
+    def compared(self, query: Vector, places: _Places) -> Sequence[Callable[[], _Compared]]:
         """Return what says how near these rows are, or of many only how near they may be."""
         few = len(places) * _SHARE_WORTH_ROUNDING < self.count
         if few or len(places) < _ROWS_WORTH_ROUNDING:
@@ -330,21 +339,25 @@ class _Block:
         ]
 
     def _bounded(
-        self, bounds: Callable[[slice], Bounds], places: NDArray[np.int64], some: slice
+        self, bounds: Callable[[slice], Bounds], places: _Places, some: slice
     ) -> _Compared:
+        if isinstance(places, range):
+            return _Compared(self, places[some], bounds(some))
         first, end = np.searchsorted(places, (some.start, some.stop))
         found, mine = bounds(some), places[first:end]
         whole = len(mine) == some.stop - some.start
         return _Compared(self, mine, found if whole else found.of(mine - some.start))
 
-    def multiplied(self, query: Vector, places: NDArray[np.int64]) -> _Compared:
+    def multiplied(self, query: Vector, places: _Places) -> _Compared:
         """Return how near these rows are."""
         return _Compared(self, places, exactly(self._products(query, places)))
 
-    def _products(self, query: Vector, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _products(self, query: Vector, places: _Places) -> NDArray[np.float32]:
         matrix = self._matrix[: self.count]
         if not len(places):
             return np.empty(0, np.float32)
+        if isinstance(places, range):
+            return matrix[places.start : places.stop] @ query
         if len(places) * 4 >= self.count:
             return (matrix @ query)[places]
         return matrix[places] @ query

@@ -14,6 +14,7 @@ import simsimd
 from numpy.typing import NDArray
 
 from tmws.ports import Vector
+from tmws.vectors.pages import empty
 
 _LARGEST = 127
 _SMALLEST = np.finfo(np.float32).tiny
@@ -57,7 +58,7 @@ class Rounded:
 
     def __init__(self, matrix: Vector, count: int) -> None:
         """Read the first `count` rows of a matrix; places are those of its rows."""
-        self._codes: NDArray[np.int8] = np.empty(matrix.shape, np.int8, self._order)
+        self._codes: NDArray[np.int8] = empty(matrix.shape, np.int8, self._order)
         self._units = np.empty(len(matrix), np.float32)
         self._lengths = np.empty(len(matrix), np.float32)
         self._rests = np.empty(len(matrix), np.float32)
@@ -83,7 +84,7 @@ class Rounded:
 
     def resize(self, count: int, capacity: int) -> None:
         """Have room for so many rows, of which the first `count` stay."""
-        codes = np.empty((capacity, self._codes.shape[1]), np.int8, self._order)
+        codes = empty((capacity, self._codes.shape[1]), np.int8, self._order)
         codes[:count] = self._codes[:count]
         self._codes = codes
         self._units = _resized(self._units, count, capacity)
