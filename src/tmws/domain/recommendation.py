@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache, partial
 from statistics import median
+from typing import NamedTuple
 
 from tmws.domain import beta
 from tmws.domain.analytics import Trend
@@ -77,8 +78,7 @@ _LOW_BOUND, _ENOUGH = 0.35, 2.0
 _ALIKE = 0.4
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """One use that a verdict proves.
 
     Attributes:
@@ -292,8 +292,9 @@ def _proven(proofs: Sequence[Proof]) -> tuple[float, float]:
     """Return what proven uses are worth, for and against, of nobody more than a few."""
     told: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for proof in proofs:
-        told[proof.owner][0] += proof.weight * proof.good
-        told[proof.owner][1] += proof.weight * (1.0 - proof.good)
+        of_one, weight = told[proof.owner], proof.weight
+        of_one[0] += weight * proof.good
+        of_one[1] += weight * (1.0 - proof.good)
     shares = [(good, bad, min(1.0, MOST_OF_ONE / (good + bad))) for good, bad in told.values()]
     return (
         math.fsum(good * share for good, _, share in shares),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,7 @@ class UseRow:
     vectors: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class NearUse:
+class NearUse(NamedTuple):
     """A use, and the cosine between what it was for and what is asked now."""
 
     use: UseRow

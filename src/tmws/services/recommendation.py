@@ -326,13 +326,12 @@ def _near(each: past.NearUse, words: Mapping[str, str]) -> NearUse:
 
 def _fused(found: Found, heard: Sequence[past.NearUse], caller: Agent) -> list[Fit]:
     """Return what fits best, by its description and by the uses that are heard."""
-    uses = partial(map, partial(finding.past_use, caller_id=caller.id), heard)
-    inverse = (replace(use, outcome=1.0 - use.outcome) for use in uses())
+    uses = [finding.past_use(each, caller.id) for each in heard]
     weigh = partial(precedents, recorded=found.recorded, described=found.described)
-    badly = weigh(inverse)
+    badly = weigh(replace(use, outcome=1.0 - use.outcome) for use in uses)
     well = found.uses
     if len(heard) < len(found.near):
-        well = weigh(uses(), common=found.common)
+        well = weigh(uses, common=found.common)
     ranked = found.ranked if well == found.uses else found.ranked.after(well)
     fits = []
     for each in ranked[: rules.CONSIDERED]:
