@@ -150,9 +150,9 @@ class TestWorkspaces:
         self, app: App, installation: Installation
     ) -> None:
         root, other = installation.workspace(), installation.workspace("other")
-        await app.workspaces.add("shop", root, by="test")
+        seen = await app.workspaces.add("shop", root, by="test")
         size = (await app.audit.verify()).size
-        await app.workspaces.add("shop", root, by="test")
+        assert await app.workspaces.add("shop", root, by="test") == seen
         assert (await app.audit.verify()).size == size
         with pytest.raises(Conflict, match="--replace"):
             await app.workspaces.add("shop", other, by="test")
@@ -160,11 +160,29 @@ class TestWorkspaces:
         assert await app.workspaces.every() == {"shop": other}
         assert (await app.audit.verify()).size == size + 1
 
+    async def test_stand_for_what_they_did_whatever_becomes_of_others(
+        self, app: App, installation: Installation
+    ) -> None:
+        roots = {name: installation.workspace(name) for name in ("one", "two", "three", "four")}
+        for name, root in roots.items():
+            await app.workspaces.add(name, root, by="test")
+        await app.workspaces.add("two", roots["one"], replace=True, by="test")
+        roots["two"] = roots["one"]
+        assert await app.workspaces.every() == roots
+        for name in ("three", "four"):
+            await app.workspaces.remove(name, reason="sold", by="test")
+        again, new = roots.pop("three"), installation.workspace("five")
+        del roots["four"]
+        assert await app.workspaces.every() == roots
+        await app.workspaces.add("three", again, by="test")
+        await app.workspaces.add("five", new, by="test")
+        assert await app.workspaces.every() == {**roots, "three": again, "five": new}
+
     async def test_that_are_no_folders_or_have_no_name_are_refused(
         self, app: App, installation: Installation
     ) -> None:
         with pytest.raises(InvalidInput):
             await app.workspaces.add("shop", str(installation.folder / "absent"), by="test")
-        with pytest.raises(InvalidInput, match="Workspace name"):
+        with pytest.raises(InvalidInput, match="Workspace name 'No Name'"):
             await app.workspaces.add("No Name", installation.workspace(), by="test")
         assert await app.workspaces.every() == {}

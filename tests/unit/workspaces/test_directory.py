@@ -134,31 +134,78 @@ async def test_a_file_that_turned_into_a_link_after_the_look_is_never_read(
             target.symlink_to("/etc/passwd")
         return reason
 
+    contents: set[bytes] = set()
+    read = directory._read
+
+    def note(file: int, size: int) -> bytes:
+        contents.add(content := read(file, size))
+        return content
+
     monkeypatch.setattr(directory, "_reason_to_leave", swap_after_look)
+    monkeypatch.setattr(directory, "_read", note)
 
     snapshot = await capture(root)
 
+    assert contents == set()
     assert paths(snapshot) == []
     assert snapshot.left_out == (("src/app.py", "symbolic link"),)
 
 
-async def test_a_file_that_keeps_growing_is_a_conflict(
+async def test_a_file_that_turned_into_a_pipe_after_the_look_is_no_empty_file(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = root / "src" / "app.py"
+    look = directory._reason_to_leave
+
+    def swap_after_look(name: str, path: str, kind: os.stat_result) -> str | None:
+        reason = look(name, path, kind)
+        if path == "src/app.py" and target.is_file():
+            target.unlink()
+            os.mkfifo(target)
+        return reason
+
+    monkeypatch.setattr(directory, "_reason_to_leave", swap_after_look)
+
+    assert (await capture(root)).left_out == (("src/app.py", "not a regular file"),)
+
+
+async def test_a_folder_that_gets_a_file_while_it_is_read_is_read_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = directory._read
+
+    def add_beside(file: int, size: int) -> bytes:
+        beside = root / "src" / "aaa.py"
+        if not beside.exists():
+            beside.touch()
+        return read(file, size)
+
+    monkeypatch.setattr(directory, "_read", add_beside)
+
+    assert paths(await capture(root)) == ["src/aaa.py", "src/app.py"]
+
+
+async def test_a_file_that_keeps_growing_is_a_conflict_at_the_third_look(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = root / "src" / "app.py"
     read = directory._read
+    looks = []
 
     def grow_then_read(file: int, size: int) -> bytes:
+        looks.append(size)
         with target.open("a") as more:
             more.write("# more\n")
         return read(file, size)
 
     monkeypatch.setattr(directory, "_read", grow_then_read)
 
-    with pytest.raises(Conflict, match="kept changing") as refusal:
+    with pytest.raises(Conflict, match=r"src/app\.py.* kept changing") as refusal:
         await capture(root)
 
     assert refusal.value.retryable
+    assert looks == sorted(set(looks))
+    assert len(looks) == 3
 
 
 async def test_a_file_that_changed_once_is_read_again(
@@ -169,13 +216,22 @@ async def test_a_file_that_changed_once_is_read_again(
     changes = iter(["ANSWER = 43\n"])
 
     def change_once(file: int, size: int) -> bytes:
+        content = read(file, size)
         for text in changes:
             target.write_text(text)
-        return read(file, size)
+        return content
 
     monkeypatch.setattr(directory, "_read", change_once)
 
     assert (await capture(root)).files[0].content == b"ANSWER = 43\n"
+
+
+async def test_of_a_file_that_grows_no_more_is_read_than_shows_it(root: Path) -> None:
+    file = os.open(root / "src" / "app.py", os.O_RDONLY)
+    try:
+        assert directory._read(file, len("ANS")) == b"ANSW"
+    finally:
+        os.close(file)
 
 
 async def test_too_many_files_are_refused_with_the_limit(root: Path) -> None:
@@ -186,12 +242,38 @@ async def test_too_many_files_are_refused_with_the_limit(root: Path) -> None:
         await capture(root, max_files=5)
 
 
-async def test_too_many_links_are_refused_as_well(root: Path) -> None:
-    for number in range(20):
+async def test_three_times_as_many_links_as_files_are_left_out_and_more_refused(
+    root: Path,
+) -> None:
+    for number in range(14):  # beside a folder and a file
         (root / f"link{number}").symlink_to("nowhere")
 
+    assert len((await capture(root, max_files=4)).left_out) == 14
+
+    (root / "one-more").symlink_to("nowhere")
     with pytest.raises(InvalidInput, match="more than 4 files"):
         await capture(root, max_files=4)
+
+
+async def test_a_workspace_may_hold_exactly_what_is_said(root: Path) -> None:
+    for number in range(4):
+        with (root / f"{number}.bin").open("wb") as large:
+            large.truncate(8 * 1024 * 1024)
+    (root / "src" / "app.py").write_bytes(b"")
+    for number in range(4995):
+        (root / f"{number}.txt").touch()
+
+    snapshot = await capture(root)
+
+    assert (len(snapshot.files), snapshot.left_out) == (5000, ())
+    assert [len(file.content) for file in snapshot.files[:2]] == [8 * 1024 * 1024, 0]
+    (root / "one-more.txt").touch()
+    with pytest.raises(InvalidInput, match="more than 5000 files or 32 MiB"):
+        await capture(root)
+    (root / "one-more.txt").unlink()
+    (root / "0.txt").write_text("x")
+    with pytest.raises(InvalidInput, match="more than 5000 files or 32 MiB"):
+        await capture(root)
 
 
 async def test_too_many_bytes_are_refused_with_the_limit(root: Path) -> None:
@@ -212,20 +294,36 @@ async def test_a_sparse_giant_is_left_out_without_being_read(root: Path) -> None
     assert snapshot.left_out == (("disk.img", "larger than 8 MiB"),)
 
 
-async def test_folders_nested_without_end_are_refused(root: Path) -> None:
-    deep = root
-    for _ in range(directory.MAX_DEPTH + 2):
-        deep = deep / "d"
+async def test_folders_nested_deeper_than_64_are_refused(root: Path) -> None:
+    deep = root.joinpath(*["d"] * 64)
     deep.mkdir(parents=True)
+    (deep / "last.py").touch()
+    assert len(paths(await capture(root))) == 2
+    (deep / "d").mkdir()
 
-    with pytest.raises(InvalidInput, match="deeper"):
+    with pytest.raises(InvalidInput, match="deeper than 64"):
         await capture(root)
 
 
-@pytest.mark.parametrize("root_path", ["work", "./work", "", "/srv/../etc", "/nowhere/at/all"])
-async def test_a_root_that_is_not_a_plain_absolute_folder_is_refused(root_path: str) -> None:
-    with pytest.raises(InvalidInput):
+async def test_what_this_server_may_not_read_is_named() -> None:
+    with (
+        pytest.raises(InvalidInput, match=r"'src/app\.py' cannot be read by this server"),
+        directory._changes_of("src/app.py"),
+    ):
+        raise PermissionError  # who runs these tests may be allowed to read everything
+
+
+@pytest.mark.parametrize(
+    "root_path", ["work", "./work", "", "/srv/../etc", "/srv/./shop", "/srv/shop/"]
+)
+async def test_a_root_that_is_not_a_plain_absolute_path_is_refused(root_path: str) -> None:
+    with pytest.raises(InvalidInput, match=r"is not an absolute path without '\.\.'"):
         await DirectoryReader().capture(root_path)
+
+
+async def test_a_root_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="is not a folder that can be read"):
+        await DirectoryReader().capture("/nowhere/at/all")
 
 
 async def test_a_root_with_a_nul_is_refused() -> None:
@@ -249,18 +347,39 @@ async def test_a_root_that_is_a_file_is_refused(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["new\nline.py", "a:b.py", "back\\slash.py", "bidi\u202e.py", "e\u0301.py", "\udcff.py"]
+    ("name", "told", "why"),
+    [
+        ("new\nline.py", r"new\nline.py", "holds unprintable characters"),
+        ("bidi\u202e.py", r"bidi\u202e.py", "holds unprintable characters"),
+        ("\udcff.py", r"\udcff.py", "holds unprintable characters"),
+        ("no\u00a0break.py", r"no\xa0break.py", "holds unprintable characters"),
+        ("a:b.py", "a:b.py", "holds a backslash or a colon"),
+        ("back\\slash.py", r"back\\slash.py", "holds a backslash or a colon"),
+        ("e\u0301.py", r"e\u0301.py", "is not NFC"),
+    ],
 )
-async def test_a_name_that_no_claim_could_give_is_left_out(root: Path, name: str) -> None:
+async def test_a_name_that_no_claim_could_give_is_left_out(
+    root: Path, name: str, told: str, why: str
+) -> None:
     (root / name).write_text("")
 
     snapshot = await capture(root)
 
     assert paths(snapshot) == ["src/app.py"]
-    ((recorded, reason),) = snapshot.left_out
-    assert recorded.isascii()
-    assert recorded.isprintable()
-    assert reason.startswith("its name")
+    assert snapshot.left_out == ((told, f"its name {why}"),)
+
+
+async def test_names_with_spaces_and_letters_of_any_script_are_as_good_as_others(
+    root: Path,
+) -> None:
+    for name in ("mit Leerzeichen.py", "größe.py", "число.py"):
+        (root / name).touch()
+    (root / "größe.pem").touch()
+
+    snapshot = await capture(root)
+
+    assert paths(snapshot) == ["größe.py", "mit Leerzeichen.py", "src/app.py", "число.py"]
+    assert snapshot.left_out == (("größe.pem", "may hold secrets"),)
 
 
 async def test_an_edit_after_the_capture_does_not_reach_the_snapshot(root: Path) -> None:
@@ -272,8 +391,9 @@ async def test_an_edit_after_the_capture_does_not_reach_the_snapshot(root: Path)
 
 @pytest.mark.parametrize(
     "name",
-    [".env", ".env.local", ".ENV", "id_rsa", "id_ed25519.pub", "server.pem", "tls.key", ".netrc",
-     ".npmrc", ".pypirc", ".git-credentials", "store.p12"],
+    [".env", ".env.local", ".ENV", ".git-credentials", ".htpasswd", ".netrc", ".npmrc", ".pypirc",
+     "id_dsa", "id_ecdsa_work", "id_ed25519.pub", "id_rsa", "store.jks", "all.kdbx", "tls.key",
+     "app.keystore", "store.p12", "server.pem", "site.pfx", "putty.ppk"],
 )  # fmt: skip
 async def test_files_that_may_hold_secrets_are_left_out(root: Path, name: str) -> None:
     (root / "src" / name).write_text("secret")
@@ -287,12 +407,17 @@ async def test_files_that_may_hold_secrets_are_left_out(root: Path, name: str) -
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        (".git", "version control"),
-        (".ssh", "may hold secrets"),
-        (".venv", "virtual environment"),
-        ("node_modules", "installed packages"),
-        ("__pycache__", "cache"),
-        (".mypy_cache", "cache"),
+        *((name, "version control") for name in (".git", ".hg", ".svn")),
+        *((name, "may hold secrets") for name in (".aws", ".azure", ".gnupg", ".kube", ".ssh")),
+        *((name, "virtual environment") for name in (".nox", ".tox", ".venv", "venv")),
+        *((name, "installed packages") for name in ("node_modules", ".eggs", "site-packages")),
+        *(
+            (name, "cache")
+            for name in (
+                *("__pycache__", ".hypothesis", ".mypy_cache"),
+                *(".pytest_cache", ".ruff_cache"),
+            )
+        ),
     ],
 )
 async def test_folders_of_the_machine_are_left_out(root: Path, name: str, reason: str) -> None:
@@ -305,15 +430,33 @@ async def test_folders_of_the_machine_are_left_out(root: Path, name: str, reason
     assert snapshot.left_out == ((name, reason),)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [(".git", "version control"), ("app.pyc", "cache"), ("app.PYO", "cache")],
+)
+async def test_files_that_tell_nothing_of_the_work_are_left_out(
+    root: Path, name: str, reason: str
+) -> None:
+    (root / name).touch()
+
+    assert (await capture(root)).left_out == ((name, reason),)
+
+
+async def test_a_workspace_that_is_a_virtual_environment_itself_is_read(root: Path) -> None:
+    (root / "pyvenv.cfg").touch()
+
+    assert paths(await capture(root)) == ["pyvenv.cfg", "src/app.py"]
+
+
 async def test_a_virtual_environment_is_known_by_its_mark_whatever_its_name(root: Path) -> None:
-    (root / "py311").mkdir()
-    (root / "py311" / "pyvenv.cfg").write_text("")
-    (root / "py311" / "lib.py").write_text("")
+    (root / "linux").mkdir()
+    (root / "linux" / "pyvenv.cfg").write_text("")
+    (root / "linux" / "lib.py").write_text("")
 
     snapshot = await capture(root)
 
     assert paths(snapshot) == ["src/app.py"]
-    assert snapshot.left_out == (("py311", "virtual environment"),)
+    assert snapshot.left_out == (("linux", "virtual environment"),)
 
 
 async def test_no_descriptor_is_left_open(root: Path) -> None:
