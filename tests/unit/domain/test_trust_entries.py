@@ -169,7 +169,13 @@ def test_a_task_that_nobody_met_is_as_its_first_author_described_it() -> None:
         snapshot_digest="ab" * 32,
     )
     assert task_of(claim, "key") == Task("key", "python", 30.0, "ann")
-    for stated, counted in ((None, None), (5.0, 5.0), (30.5, 30.0), (43200.0, 30.0)):
-        # An author makes its claim no harder by what it says of it.
+    for stated, counted in (
+        (None, None),
+        (0.01, 7.5),
+        (9.0, 9.0),
+        (30.5, 30.0),
+        (43200.0, 30.0),
+    ):
+        # An author makes its claim no harder by what it says of it, and little easier.
         described = task_of(replace(claim, effort_minutes=stated), "key")
         assert described.effort_minutes == counted

@@ -42,6 +42,9 @@ FITS = (Kind.WITHDRAWN, Kind.RESTORED, Kind.LINKED, Kind.UNLINKED, Kind.REFITTED
 """After each of these everything was fitted anew."""
 
 
+_LEAST_EFFORT_MINUTES = USUAL_EFFORT_MINUTES / 4
+
+
 @lru_cache(256)
 def task_key(check: Check, workspace: str) -> str:
     """Return the name under which all who have this check of this workspace run share it.
@@ -54,11 +57,14 @@ def task_key(check: Check, workspace: str) -> str:
 def task_of(claim: Claim, key: str) -> Task:
     """Return the task of a claim that nobody met before; `key` is its `task_key`.
 
-    What its author says of the effort makes it easier, never harder than usual: else each
-    could have sure claims count as days of work, and excuse those that fail.
+    What its author says of the effort counts from `_LEAST_EFFORT_MINUTES` to the usual: else
+    each could have sure claims count as days of work and excuse those that fail, or as seconds
+    where others failed at what they had taken for quick.
     """
     stated = claim.effort_minutes
-    effort = None if stated is None else min(stated, USUAL_EFFORT_MINUTES)
+    effort = None
+    if stated is not None:
+        effort = min(USUAL_EFFORT_MINUTES, max(_LEAST_EFFORT_MINUTES, stated))
     return Task(key, profile_of(claim.check), effort, claim.agent_id)
 
 
