@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,22 @@ async def test_a_pool_that_stays_empty_is_a_fault(sqlite_url: str) -> None:
     with pytest.raises(BackendUnavailable):
         async with database.read():
             raise sa.exc.TimeoutError("QueuePool limit reached")
+    await database.aclose()
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("disk I/O error", "is the disk full"),
+        ("unable to open database file", "is its folder there, and writable"),
+    ],
+)
+async def test_what_sqlite_leaves_unsaid_is_asked(sqlite_url: str, said: str, asked: str) -> None:
+    """A full disk has no room for what readers share, so even they hear of it."""
+    database = Database(sqlite_url)
+    with pytest.raises(BackendUnavailable, match=asked):
+        async with database.read():
+            raise sa.exc.OperationalError("SELECT 1", {}, sqlite3.OperationalError(said))
     await database.aclose()
 
 

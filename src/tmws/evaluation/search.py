@@ -38,7 +38,7 @@ _Scores = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody asked, and the ids that answer it, the best first."""
+    """What somebody asked, and the ids that answer it, the best first; none if nothing does."""
 
     text: str
     relevant: tuple[str, ...]
@@ -73,6 +73,8 @@ class Report:
         left_out: questions whose answers are not in the corpus.
         answered: share of questions whose best result search would have shown.
         right_if_answered, right_if_silent: share of these whose best result is relevant.
+        unanswerable: questions that nothing answers; they are counted here alone.
+        shown_all_the_same: share of these that would have been shown something.
         better: what meaning should weigh here, None where the weight it has will do.
     """
 
@@ -85,6 +87,8 @@ class Report:
     answered: float
     right_if_answered: float
     right_if_silent: float
+    unanswerable: int
+    shown_all_the_same: float
     better: Better | None
 
 
@@ -125,6 +129,7 @@ async def evaluate(
         InvalidInput: no question has an answer in the corpus.
     """
     held = [question for question in questions if set(question.relevant) & corpus.keys()]
+    unanswerable = [question for question in questions if not question.relevant]
     if not held:
         raise InvalidInput(
             f"None of the {len(questions)} questions names an id of the corpus as its answer. "
@@ -133,19 +138,22 @@ async def evaluate(
     bench = _Bench(corpus, embedders, index, among)
     await bench.load(uses, progress)
     answers = [await bench.ask(question.text) for question in held]
+    shown = [(await bench.ask(question.text)).useful for question in unanswerable]
     pairs = list(zip(held, answers, strict=True))
     names = [name for name in bench.names if any(name in answer.places for answer in answers)]
     hits = [(_right(question, answer), answer.useful) for question, answer in pairs]
     return Report(
         texts=len(corpus),
         questions=len(held),
-        left_out=len(questions) - len(held),
+        left_out=len(questions) - len(held) - len(unanswerable),
         uses=len(uses),
         embedders=tuple(embedder.id for embedder in embedders.values()),
         rows=tuple(_quality(name, pairs) for name in names),
         answered=fmean(useful for _, useful in hits),
         right_if_answered=_mean([right for right, useful in hits if useful]),
         right_if_silent=_mean([right for right, useful in hits if not useful]),
+        unanswerable=len(unanswerable),
+        shown_all_the_same=_mean(shown),
         better=_better(pairs, among[Arm.MEANING]),
     )
 

@@ -2,8 +2,8 @@
 
 A corpus is one object of text by id, or stands as `docs` in an object of more. Questions are
 a list of records, or stand as `queries` there: `q`, an optional `context` that stands before
-it, and the ids that answer it as `rel` or, where one counts, `primary`. Past uses are records
-of the same kind, oldest first.
+it, and the ids that answer it as `rel` or, where one counts, `primary`; an empty `rel` says that
+nothing does. Past uses are records of the same kind, oldest first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Record(BaseModel):
     q: str
     context: str = ""
     primary: _Id | None = None
-    rel: Annotated[tuple[_Id, ...], BeforeValidator(_several)] = Field(min_length=1)
+    rel: Annotated[tuple[_Id, ...], BeforeValidator(_several)]
 
     def question(self) -> Question:
         text = f"{self.context} {self.q}".strip()
@@ -70,6 +70,7 @@ def read(corpus: Path, questions: Path, uses: Path | None = None) -> Material:
     if uses is not None and uses.resolve() == questions.resolve():
         cut = int(len(asked) * _EARLIER)
         past, asked = asked[:cut], asked[cut:]
+    past = [use for use in past if use.relevant]
     texts = (
         dict.fromkeys((key for use in past for key in use.relevant), "")
         if isinstance(described, list)

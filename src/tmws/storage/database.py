@@ -45,6 +45,13 @@ _DRIVERS = {
 }
 
 
+# What SQLite says of a disk without room for its shared memory, and of a folder.
+_MEANT = {
+    "disk I/O error": " (is the disk full?)",
+    "unable to open database file": " (is its folder there, and writable?)",
+}
+
+
 class _Deadlocked(BackendUnavailable):
     """The server took back a transaction so that others can go on; it may be tried again."""
 
@@ -298,4 +305,5 @@ def _damaged(error: Exception) -> BackendUnavailable:
 
 def _first_line(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
-    return str(cause).splitlines()[0][:120] if str(cause) else type(cause).__name__
+    said = str(cause).splitlines()[0][:120] if str(cause) else type(cause).__name__
+    return said + _MEANT.get(said, "")

@@ -93,6 +93,16 @@ async def test_questions_about_something_else_are_left_out() -> None:
         await measured(questions[1:])
 
 
+@pytest.mark.anyio
+async def test_questions_that_nothing_answers_say_how_often_noise_is_shown() -> None:
+    known = Question("measure the round trip to a host", ("network/ping",))
+    nothing = [Question("poem about autumn leaves", ()), Question("round trip to a host", ())]
+    report = await measured([known, *nothing])
+    assert (report.questions, report.left_out, report.unanswerable) == (1, 0, 2)
+    assert (report.answered, report.shown_all_the_same) == (1.0, 0.5)
+    assert (await measured([known])).unanswerable == 0
+
+
 class Senses:
     """An embedder to which texts of as many full stops are the same, and all others strangers."""
 
@@ -194,7 +204,7 @@ def test_the_earlier_part_of_a_history_is_the_past_of_the_rest(tmp_path: Path) -
         b"[",
         b'{"a": 1}',
         b'[{"q": "x"}]',
-        b'[{"q": "x", "rel": []}]',
+        b'[{"q": "x", "rel": [""]}]',
         b"[" * 100_000,
         b"\xff",
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff\xff",
@@ -210,6 +220,16 @@ def test_other_forms_are_refused_by_name(tmp_path: Path, content: bytes) -> None
         read(bad, good)
     with pytest.raises(InvalidInput, match=r"bad\.json"):
         read(good, bad)
+
+
+def test_a_question_may_have_no_answer_and_a_past_use_served_something(tmp_path: Path) -> None:
+    corpus, asked = tmp_path / "corpus.json", tmp_path / "asked.json"
+    corpus.write_text('{"a": "alpha"}')
+    asked.write_text('[{"q": "alpha", "rel": ["a"]}, {"q": "none", "rel": []}]')
+    found = read(corpus, asked, asked)
+    assert [each.relevant for each in found.questions] == [()]
+    assert [each.relevant for each in found.uses] == [("a",)]
+    assert [each.relevant for each in read(corpus, asked).questions] == [("a",), ()]
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:

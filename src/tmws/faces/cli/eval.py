@@ -95,6 +95,11 @@ def searched(corpus: Path, questions: Path, uses: Path | None, as_json: bool) ->
             f"meaning would find more here if it weighed {better.weight}: MRR {better.mrr:.3f} "
             f"in place of {better.before:.3f}. Set TMWS_MEANING_WEIGHT={better.weight}"
         )
+    if found.unanswerable:
+        printer.say(
+            f"{found.unanswerable} more are answered by nothing; "
+            f"{found.shown_all_the_same:.0%} of them would be shown something"
+        )
     if found.left_out:
         printer.say(f"{found.left_out} more have no answer in the corpus, and were left out")
 
