@@ -112,8 +112,14 @@ PARTS = {
         least_percent=100.0,
     ),
     "reliance": Part(
-        files=("services/exposure.py", "services/reliance.py", "storage/reliances.py"),
-        tests=("tests/integration/test_reliance.py", "tests/security/test_stakes.py"),
+        files=(
+            "services/exposure.py", "services/reliance.py", "storage/reliances.py",
+            "storage/withdrawals.py",
+        ),
+        tests=(
+            "tests/integration/test_reliance.py", "tests/integration/test_withdrawn_verdicts.py",
+            "tests/security/test_stakes.py",
+        ),
         least_percent=95.0,
     ),
 }  # fmt: skip
