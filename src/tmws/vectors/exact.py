@@ -23,7 +23,6 @@ from tmws.vectors.order import (
     require_alike,
     require_held,
 )
-from tmws.vectors.pages import empty
 from tmws.vectors.rounded import Bounds, Rounded, RoundedByAxis, exactly
 from tmws.vectors.side_by_side import SideBySide, one_by_one
 
@@ -288,7 +287,7 @@ class _Block:
             self._resize(self.count)
 
     def _resize(self, capacity: int) -> None:
-        matrix = empty((capacity, self._dimension), np.float32)
+        matrix = np.empty((capacity, self._dimension), np.float32)
         levels = np.empty(capacity, np.uint8)
         owners = np.empty(capacity, np.int32)
         matrix[: self.count] = self._matrix[: self.count]
