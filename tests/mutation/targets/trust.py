@@ -60,6 +60,8 @@ TARGET = Target(
         f"{_MODEL}/model.py _within: value > most → value >= most": _BOUND,
         f"{_MODEL}/model.py _within: value > least → value >= least": _BOUND,
         f"{_MODEL}/integrity.py Integrity.penalty_at: at <= self.at → at < self.at": _NOW,
+        f"{_MODEL}/state.py Model.record: foreseen or self._outlook_of(evidence) → "
+        "self._outlook_of(evidence)": "spares computing again what was computed just before",
         f"{_MODEL}/state.py Model._learn: True → False": _ZIP,
         f"{_MODEL}/model.py combined: True → False": _ZIP,
         f"{_MODEL}/model.py observed: True → False": _ZIP,
