@@ -36,6 +36,17 @@ TARGET = Target(
     excused={
         f"{_MODEL}/alarm.py threshold: draw() < UNCALIBRATED.probability(margin) → "
         "draw() <= UNCALIBRATED.probability(margin)": "no number that is drawn is exactly that",
+        f"{_MODEL}/alarm.py Watch.after: belief((margin[0] + sharpness * missed, margin[1])) "
+        "if missed else margin → belief((margin[0] + sharpness * missed, margin[1]))": (
+            "moved by nothing, it stays"
+        ),
+        f"{_MODEL}/alarm.py Watch.after: loss > 0.0 → loss >= 0.0": _BOUND,
+        f"{_MODEL}/logistic.py log_sigmoid: x >= 0.0 → x > 0.0": _SAME,
+        f"{_MODEL}/logistic.py log_sigmoid: 0.0 → 1.0 #2": _SAME,
+        f"{_MODEL}/logistic.py doubt: told > _LEAST_DOUBT → told >= _LEAST_DOUBT": _BOUND,
+        f"{_MODEL}/logistic.py posterior: p < _DEEPEST → p <= _DEEPEST": (
+            "at the bound both ways give the same, to the last bit"
+        ),
         f"{_MODEL}/logistic.py : 1e-300 → 1.5e-300": (
             "between the two both ways give the same, to the last bit"
         ),
@@ -57,6 +68,9 @@ TARGET = Target(
         "max(abs(step), abs(further)) <= _PRECISION": "no step is exactly that long",
         f"{_MODEL}/model.py Calibration.after: "
         f"0.0 → 1.0": "information begins at 200 and only grows",
+        f"{_MODEL}/model.py sharpened: 1.0 → 1.5": (
+            "times one everything is itself, and no claim is exactly half as sharp again"
+        ),
         f"{_MODEL}/model.py _within: value > most → value >= most": _BOUND,
         f"{_MODEL}/model.py _within: value > least → value >= least": _BOUND,
         f"{_MODEL}/integrity.py Integrity.penalty_at: at <= self.at → at < self.at": _NOW,
@@ -66,6 +80,16 @@ TARGET = Target(
         f"{_MODEL}/model.py combined: True → False": _ZIP,
         f"{_MODEL}/model.py observed: True → False": _ZIP,
         f"{_MODEL}/refit.py _Fit.without: True → False": _ZIP,
+        **{
+            f"{_MODEL}/refit.py _Fit.sweep: part is not None and at is not None → {fault}": (
+                "both are None, or neither"
+            )
+            for fault in (
+                "part is not None or at is not None",
+                "at is not None",
+                "part is not None",
+            )
+        },
         f"{_MODEL}/refit.py _Fit.path: True → False": _ZIP,
         f"{_MODEL}/refit.py _Fit.sweep: True → False": _ZIP,
         f"{_MODEL}/score.py mix_of: "

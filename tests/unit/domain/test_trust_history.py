@@ -72,3 +72,10 @@ def test_a_fit_waits_for_no_quiet_moment_for_more_than_a_day() -> None:
     assert is_due(fitted=first - FITTED_EVERY, first=first, newest=DAY, at=DAY)
     assert is_due(fitted=None, first=first, newest=DAY, at=DAY)
     assert not is_due(fitted=None, first=first + MINUTE, newest=DAY - QUIET, at=DAY)
+
+
+def test_a_fit_of_a_time_to_come_holds_up_no_fit() -> None:
+    first = DAY - FITTED_EVERY  # the clock was set back after that fit
+    assert is_due(fitted=DAY + MINUTE, first=first, newest=DAY - QUIET, at=DAY)
+    assert not is_due(fitted=DAY + MINUTE, first=first + MINUTE, newest=DAY - QUIET, at=DAY)
+    assert not is_due(fitted=DAY, first=first, newest=DAY - QUIET, at=DAY)  # that one was just now
