@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.integration.services import Installation, agent, learned
 from tests.security.test_access import outcome
 from tmws.app import App
 from tmws.domain.agents import Administrator, Reader, Role
+from tmws.domain.errors import NotFound
 from tmws.domain.patterns import Pattern
 from tmws.storage import tables
 
@@ -73,3 +76,5 @@ async def test_who_was_an_admin_restores_nothing_of_the_systems(
     demoted = replace(owner, role=Role.AGENT)
     assert await app.removal.removed(demoted) == []
     assert await outcome(app.removal.restore(demoted, what.id)) == "absent"
+    with pytest.raises(NotFound, match="is yours to restore"):  # names no administrator's command
+        await app.removal.restore(demoted, what.id)

@@ -71,6 +71,8 @@ TARGET = Target(
         "tests/integration/test_trust_shown.py",
         "tests/integration/test_trust_audits.py",
         "tests/integration/test_verification_service.py",
+        "tests/security/test_hidden_and_absent.py",
+        "tests/security/test_canaries.py",
         "tests/security/test_namespaces_beside.py",
         "tests/security/test_removed.py",
         "tests/security/test_access_of_claims.py",
