@@ -8,6 +8,7 @@ for them too, but what the C library hands it was mostly used before, in small p
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
 from math import prod
 from typing import Any, Literal, TypeVar
 
@@ -34,7 +35,8 @@ def empty(
         mapped = size
     # One page more, of which nothing is ever touched, to begin where a huge page begins.
     pages = mmap.mmap(-1, mapped + _PAGE_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    pages.madvise(mmap.MADV_HUGEPAGE)
+    with suppress(OSError):  # a kernel that was built without them refuses, and small ones serve
+        pages.madvise(mmap.MADV_HUGEPAGE)
     memory = np.frombuffer(pages, np.uint8)
     start = -memory.ctypes.data % _PAGE_BYTES
     found: NDArray[Any] = memory[start : start + size].view(kind).reshape(shape, order=order)

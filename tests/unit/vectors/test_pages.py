@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from pathlib import Path
 from typing import Literal
@@ -34,6 +35,15 @@ def test_a_large_one_takes_hardly_more_memory_than_its_size() -> None:
     assert 33 * MEGABYTE <= grown <= 37 * MEGABYTE
     del array
     assert resident_bytes() - before <= 2 * MEGABYTE
+
+
+def test_where_the_kernel_has_no_huge_pages_small_ones_serve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mmap, "MADV_HUGEPAGE", 9999)  # what this kernel does not know either
+    array = empty((100_000, 48), np.float32)
+    array[:] = 1.0
+    assert array.sum() == 100_000 * 48
 
 
 def resident_bytes() -> int:
