@@ -68,5 +68,8 @@ def parse(text: str) -> tuple[Checkpoint, list[tuple[bytes, bytes]]]:
 
 
 def _signature(line: str, origin: str) -> tuple[bytes, bytes]:
-    blob = base64.b64decode(line.removeprefix(f"{_SIGNATURE_START}{origin} "), validate=True)
+    encoded = line.removeprefix(f"{_SIGNATURE_START}{origin} ")
+    blob = base64.b64decode(encoded, validate=True)
+    if base64.b64encode(blob).decode() != encoded:  # bits that no byte has could say anything
+        raise ValueError(encoded)
     return blob[:4], blob[4:]
