@@ -46,6 +46,7 @@ SYSTEM_CALLS: tuple[tuple[str, int, tuple[int, ...]], ...] = (
     ("clone3", 435, (0, 0)),
     ("openat2", 437, (-100, 0, 0, 0)),
     ("shmget", 29, (0, 4096, 0o1600)),
+    ("mq_open", 240, (0, 0, 0, 0)),
     ("prlimit of PID 1", 302, (1, RLIMIT_NOFILE, 0, 0)),
     ("setpriority of PID 1", 141, (PRIO_PROCESS, 1, 19)),
 )
