@@ -14,9 +14,21 @@ Config = Mapping[str, Any]
 
 def read_config(snapshot: Snapshot, path: str) -> Config:
     """Return a configuration file as tables, empty if absent or unreadable."""
+    return _read(snapshot, path) or {}
+
+
+def is_unreadable(snapshot: Snapshot, path: str) -> bool:
+    """Tell whether there is such a file and it cannot be read here.
+
+    A tool may read it all the same: a byte order mark before it, a newer TOML.
+    """
+    return snapshot.file(path) is not None and _read(snapshot, path) is None
+
+
+def _read(snapshot: Snapshot, path: str) -> Config | None:
     file = snapshot.file(path)
     if file is None:
-        return {}
+        return None
     try:
         text = file.content.decode("utf-8")
         if path.endswith(".toml"):
@@ -24,7 +36,7 @@ def read_config(snapshot: Snapshot, path: str) -> Config:
         parser = configparser.RawConfigParser(strict=False)
         parser.read_string(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, configparser.Error, RecursionError):
-        return {}
+        return None
     return {name: dict(parser[name]) for name in parser.sections()}
 
 

@@ -385,8 +385,32 @@ def test_what_cannot_be_read_is_no_reason_to_stop(content: bytes) -> None:
     names = ("a.py", "conftest.py", "pyproject.toml", "setup.cfg", "ruff.toml", "mypy.ini")
     snapshot = Snapshot.of(SnapshotFile.of(name, content) for name in names)
 
-    for check in (PytestCheck(), RuffCheck(), MypyCheck()):
-        assert scan(check, snapshot) == ()
+    assert scan(PytestCheck(), snapshot) == ()
+    by_ruff, by_mypy = (scan(check, snapshot) for check in (RuffCheck(), MypyCheck()))
+    assert {flag.partition(": ")[0] for flag in by_ruff} <= {"pyproject.toml", "ruff.toml"}
+    assert {flag.partition(": ")[0] for flag in by_mypy} <= {*names} - {"a.py", "ruff.toml"}
+    assert all("cannot be read here" in flag for flag in (*by_ruff, *by_mypy))
+    assert by_ruff
+    assert by_mypy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# ruff: disable[E501]\nx = 1\n# ruff: enable[E501]\n" + "y = 2\n" * 20,
+        "y = 2\n" * 50 + "# ruff: disable[E501]\nx = 1\n",
+    ],
+)
+def test_a_range_that_leaves_most_of_the_file_silences_little(text: str) -> None:
+    assert scanned(RuffCheck(), {"a.py": text}) == ()
+
+
+@pytest.mark.parametrize(
+    "codes", [["F"], ["E", "F821"], ["E9", "F63", "F7", "F82"], ["ALL"], ["B", "F8"]]
+)
+def test_rules_that_find_mistakes_may_be_chosen_in_part(codes: list[str]) -> None:
+    flags = scanned(RuffCheck(), {"ruff.toml": f"lint.select = {codes}\n"})
+    assert bool(flags) == (codes == ["E", "F821"])
 
 
 def test_more_code_than_can_be_read_is_flagged_instead_of_read() -> None:
