@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,13 +38,13 @@ async def bob(app: App) -> Agent:
 
 
 async def claims(
-    app: App, place: Installation, who: Agent, check: int, *, held: bool | None
+    app: App, place: Installation, who: Agent, check: int, *, held: bool | None, **fields: object
 ) -> str:
     """Let an agent claim something of a new snapshot; None leaves it undecided."""
     place.clock.advance(1)
     place.workspace(content=f"print({len(place.sandbox.requests)})\n")
     place.sandbox.will(timed_out() if held is None else ended(check if held else check + 1))
-    return (await verified(app, who, exit_code=check)).claim.id
+    return (await verified(app, who, exit_code=check, **fields)).claim.id
 
 
 async def proven(app: App, place: Installation, who: Agent, beside: Agent) -> None:
@@ -251,6 +252,25 @@ async def test_what_peers_said_of_the_same_claim_is_what_confidence_is_held_agai
         advantage.append(record.advantage)
     assert advantage[0] == pytest.approx(0.0)
     assert advantage[1] > 0.01
+
+
+@pytest.mark.parametrize("undone", ["timed out", "withdrawn"])
+async def test_what_was_said_of_a_check_that_counts_for_nothing_excuses_nobody(
+    app: App, installation: Installation, alice: Agent, bob: Agent, undone: str
+) -> None:
+    """Else a friend's unfinished check of the same lie would take away its penalty."""
+    installation.workspace(content="print('another')\n")
+    installation.sandbox.will(timed_out() if undone == "timed out" else ended(1))
+    beside = (await verified(app, bob, confidence=0.99)).claim
+    assert await claims(app, installation, alice, 0, held=False, confidence=0.99)
+    if undone == "withdrawn":
+        assert (await app.trust.explain(alice)).exposure.integrity.penalty == 0.0
+        await app.corrections.withdraw(beside.id, reason="a broken image", by="ann")
+    found = (await app.trust.explain(alice)).exposure
+    [step] = found.path
+    assert found.integrity.events == 1
+    lost = math.log(1 - step.probability) - math.log(1 - 0.99)
+    assert found.integrity.penalty == pytest.approx(lost * step.evidence.weight)
 
 
 async def test_asking_again_is_no_second_draw(

@@ -176,7 +176,11 @@ async def on_tasks(connection: AsyncConnection, tasks: Collection[str]) -> list[
 
 
 async def stated_by_peers(connection: AsyncConnection, owner: str) -> list[tuple[str, float]]:
-    """Return task and confidence of what others stated about tasks that this agent met."""
+    """Return task and confidence of what others stated about tasks that this agent met.
+
+    Only where a verdict counted: a check that could not decide, or was withdrawn, says nothing
+    about anybody, and stating something costs nothing there.
+    """
     own = sa.select(evidence.c.task).where(evidence.c.owner_id == owner)
     rows = await connection.execute(
         sa.select(evidence.c.task, evidence.c.confidence)
@@ -184,6 +188,7 @@ async def stated_by_peers(connection: AsyncConnection, owner: str) -> list[tuple
             evidence.c.task.in_(own),
             evidence.c.owner_id != owner,
             evidence.c.confidence.is_not(None),
+            evidence.c.step.is_not(None),
         )
         .order_by(evidence.c.ledger_index)
     )
