@@ -326,6 +326,7 @@ class OnOff:
         strong: true rate from which agents take part; `gate` is the bound they need.
         malicious: share of the attacker's claims that are lies told while trusted.
         trusted: share of claims at which honest strong agents were trusted.
+        watched: so many claims of each, at most; few leave little time to be trusted.
     """
 
     agents: int
@@ -333,6 +334,7 @@ class OnOff:
     gate: float
     malicious: float
     trusted: float
+    watched: int
 
 
 def on_off(people: Population, folds: Sequence[Fold], chance: Chance) -> OnOff | None:
@@ -347,12 +349,13 @@ def on_off(people: Population, folds: Sequence[Fold], chance: Chance) -> OnOff |
     if not rates:
         return None
     gate = fmean(rates) - 0.1
-    lies, trusted = [], []
+    lies, trusted, watched = [], [], 0
     for fold, agent in [life for life in everybody(folds) for _ in range(LIVES)]:
         if people.rates[agent] >= strong:
+            watched = max(watched, min(len(people.claims(agent)), ON_OFF_CLAIMS))
             lies.append(_open_share(people, fold, agent, gate, chance=chance, lying=True))
             trusted.append(_open_share(people, fold, agent, gate, chance=chance, lying=False))
-    return OnOff(len(rates), strong, gate, fmean(lies), fmean(trusted))
+    return OnOff(len(rates), strong, gate, fmean(lies), fmean(trusted), watched)
 
 
 def _open_share(

@@ -206,8 +206,8 @@ def _attack_lines(found: Attacks) -> Iterator[str]:
     if onoff is not None:
         yield (
             f"Lying whenever trusted (gate {onoff.gate:.2f}, {onoff.agents} agents from "
-            f"{onoff.strong:.2f}): {onoff.malicious:.1%} of claims are lies; honest ones are "
-            f"trusted {onoff.trusted:.1%} of the time"
+            f"{onoff.strong:.2f}): {onoff.malicious:.1%} of {onoff.watched} claims are lies; "
+            f"honest ones are trusted {onoff.trusted:.1%} of the time"
         )
 
 

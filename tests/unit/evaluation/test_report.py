@@ -51,6 +51,7 @@ def test_of_few_claims_half_are_farmed_and_all_attacks_are_played(tmp_path: Path
     assert "Audits chosen by the service" in text
     assert text.count("Change from") == 3
     assert "Lying whenever trusted" in text
+    assert "% of 70 claims are lies" in text  # what few claims leave little time for
 
 
 def test_a_small_file_is_replayed_without_attacks(tmp_path: Path) -> None:
