@@ -33,6 +33,8 @@ class Shown(NamedTuple):
     """What a method says of an agent.
 
     Attributes:
+        score: the usual methods' of what was answered, the model's of all claims of the file,
+            as the product shows it.
         order: agents are compared by it.
         low, high: a 90 % interval of the share of yes once the rest is answered as well,
             None where the method has none.
@@ -156,14 +158,18 @@ class Skill:
             self._next_refit = int(len(self._log) * REFIT_GROWTH)
 
     def shown(self, rest: Mapping[str, Rest]) -> dict[str, Shown]:
-        """Agents compare by the lower end, to the two decimals that are shown."""
+        """Agents compare by the lower end, to the two decimals that are shown.
+
+        That is the lower end for the agent's own claims: where each answered others, who met
+        easy ones has the higher share of yes without being better.
+        """
         mix = mix_of(self.model)
         return {agent: self._shown(agent, mix, left) for agent, left in rest.items()}
 
     def _shown(self, agent: str, mix: Mix, rest: Rest) -> Shown:
         told = standing(self.model, agent, mix, self._now)
         low, high = self._ends(agent, rest)
-        return Shown(told.score, round(told.low, 2), low, high)
+        return Shown(told.score, round(low, 2), low, high)
 
     def _ends(self, agent: str, rest: Rest) -> tuple[float, float]:
         left = rest.left

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.evaluation.population import simulated
 from tmws.domain.trust.evidence import Task
+from tmws.domain.trust.logistic import sigmoid
 from tmws.evaluation.chance import seeded
 from tmws.evaluation.metrics import accuracy, quantile, rank_correlation, reliability
 from tmws.evaluation.outcomes import Outcome
@@ -62,6 +63,25 @@ def test_knowing_how_hard_claims_are_beats_counting() -> None:
     assert [m.claims for m in skill.moments] == [3, 5, 10, 20, 30, 50]
     assert all(0.7 < (m.coverage or 0) <= 1 for m in skill.moments)
     assert recent.moments[0].coverage is None
+
+
+def test_agents_that_answered_different_claims_are_ordered_by_their_own() -> None:
+    """Their true rate is about the claims they met, of which counting sees a part."""
+    chance = seeded(3)
+    hard = [chance.gauss(0.0, 2.5) for _ in range(240)]
+    skills = [chance.gauss(0.0, 0.5) for _ in range(20)]
+    outcomes = [
+        Outcome(f"a{a:02}", Task(f"c{c:03}"), chance.random() < sigmoid(skill - hard[c]))
+        for a, skill in enumerate(skills)
+        for c in range(len(hard))
+        if chance.random() < 0.15
+    ]
+    report = evaluate(outcomes, seeds=4)
+    skill_rank, counted = (
+        {m.claims: m.rank or 0.0 for m in report.of(method).moments}
+        for method in ("skill", "Beta(1,1)")
+    )
+    assert all(skill_rank[n] > counted[n] - 0.03 for n in (10, 20, 30))
 
 
 def test_the_same_file_gives_the_same_figures() -> None:
