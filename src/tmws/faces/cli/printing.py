@@ -34,7 +34,9 @@ class Printer:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(column.replace("_", " "), overflow="fold")
+            # An id is copied into the next command, so no line breaks it.
+            whole = column == "id" or column.endswith("_id")
+            table.add_column(column.replace("_", " "), overflow="fold", no_wrap=whole)
         for row in rows:
             table.add_row(*(Text(_told(row[column])) for column in columns))
         self._console.print(table)
