@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput
 from tmws.storage.one_trip import OneTripDriver
+from tmws.storage.place import place_of
 from tmws.storage.prepared import Execute, at_a_glance, at_once, at_once_and_kept
 
 T = TypeVar("T")
@@ -45,10 +46,11 @@ _DRIVERS = {
 }
 
 
-# What SQLite says of a disk without room for its shared memory, and of a folder.
+# What SQLite says of a disk without room for its shared memory, and of rights.
 _MEANT = {
     "disk I/O error": " (is the disk full?)",
     "unable to open database file": " (is its folder there, and writable?)",
+    "attempt to write a readonly database": " (may this user write the file and its folder?)",
 }
 
 
@@ -73,6 +75,8 @@ class Database:
         self.url = _with_driver(url)
         self.dialect = self.url.get_backend_name()
         self.engine = _engine(self.url)
+        self._place = place_of(self.url)
+        sa.event.listen(self.engine.sync_engine, "connect", self._place.opened)
         self._reading = self.engine.execution_options(**_READING[self.dialect])
         self._glancing = self.engine.execution_options(**_GLANCING[self.dialect])
         self._writing = self.engine.execution_options(tmws_begin=_WRITES)
@@ -87,6 +91,7 @@ class Database:
         """
         with _translated():
             async with self._reading.begin() as connection:
+                self._place.require()
                 yield connection
 
     @contextlib.asynccontextmanager
@@ -100,6 +105,7 @@ class Database:
         """
         with _translated():
             async with self._glancing.connect() as connection:
+                self._place.require()
                 yield connection
 
     async def glance_at_once(self, work: Callable[[Execute], T]) -> T:
@@ -112,7 +118,9 @@ class Database:
             async with self.glance() as connection:
                 return await at_once(connection, work)
         with _translated():
-            return await at_a_glance(self.engine, work)
+            found = await at_a_glance(self.engine, work)
+        self._place.require()
+        return found
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -125,7 +133,10 @@ class Database:
             if self._writer:
                 await stack.enter_async_context(self._writer)
             stack.enter_context(_translated())
-            yield await stack.enter_async_context(self._writing.begin())
+            connection = await stack.enter_async_context(self._writing.begin())
+            self._place.require()
+            yield connection
+        self._place.require()  # what went into a file that is gone is not kept
 
     async def at_once(self, work: Callable[[Execute], T]) -> T:
         """Run a write transaction that is one step: all of it is kept, or nothing.
@@ -146,7 +157,9 @@ class Database:
             return await self._again(work)
         with _translated():
             async with self._writer:
-                return await at_once_and_kept(self.engine, work)
+                found = await at_once_and_kept(self.engine, work)
+        self._place.require()  # what went into a file that is gone is not kept
+        return found
 
     async def _again(self, work: Callable[[Execute], T]) -> T:
         for _ in range(_TRIES - 1):
