@@ -385,3 +385,9 @@ def _make_data_folder(settings: Settings) -> None:
             "Choose another by TMWS_DATA_DIR.",
             retryable=False,
         ) from error
+    if not os.access(settings.data_dir, os.R_OK | os.X_OK):
+        raise BackendUnavailable(
+            f"The data folder {settings.data_dir} may not be read by this user. Run tmws as its "
+            "owner, or choose another folder by TMWS_DATA_DIR.",
+            retryable=False,
+        )

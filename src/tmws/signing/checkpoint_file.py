@@ -34,19 +34,29 @@ class CheckpointFile:
         except OSError as error:
             raise BackendUnavailable(
                 f"The ledger's checkpoint cannot be written to {self._path}: {error}. "
-                "The entry itself is stored; free the disk and go on."
+                "The entry itself is stored; make room, or let this user write there, and go on."
             ) from error
 
     def load(self) -> str | None:
-        """Return the kept note, None before the first."""
+        """Return the kept note, None before the first.
+
+        Raises:
+            BackendUnavailable: there is one that cannot be read.
+        """
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            try:  # past Python's layers, which take longer than the rest: every act looks here
+                told = os.read(handle, _LONGEST_BYTES)
+            finally:
+                os.close(handle)
         except FileNotFoundError:
             return None
-        try:  # past Python's layers, which take longer than the rest: every act looks here
-            told = os.read(handle, _LONGEST_BYTES)
-        finally:
-            os.close(handle)
+        except OSError as error:
+            raise BackendUnavailable(
+                f"The ledger's checkpoint {self._path} cannot be read: {error.strerror}. Nothing "
+                "is recorded or verified without it: let the user of this process read it.",
+                retryable=False,
+            ) from error
         # Whatever stands there is handed on: the reader refuses what is no checkpoint.
         return told.decode("utf-8", "replace")
 

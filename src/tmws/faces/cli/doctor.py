@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -60,7 +62,7 @@ async def _examine(settings: Settings) -> list[Finding]:
     ]
     try:
         async with open_app(settings) as app:
-            findings.append(Finding("database", well=True, found=_database(settings)))
+            findings.append(_database(settings))
             for what, look in _LOOKS:
                 findings.append(await _looked(app, what, look))
     except InvalidInput as error:  # something is set to what is not there
@@ -79,8 +81,16 @@ async def _looked(app: App, what: str, look: Callable[[App], Awaitable[str]]) ->
         return Finding(what, well=False, found=error.code, remedy=error.message)
 
 
-def _database(settings: Settings) -> str:
-    return "PostgreSQL" if settings.database_url else f"SQLite file {settings.data_dir}/tmws.db"
+def _database(settings: Settings) -> Finding:
+    """Say what was opened, and what beside it would refuse the next act."""
+    file, checkpoints = settings.data_dir / "tmws.db", settings.data_dir / "ledger"
+    found = "PostgreSQL" if settings.database_url else f"SQLite file {file}"
+    needed: tuple[Path, ...] = (checkpoints,) if settings.database_url else (file, checkpoints)
+    for path in needed:
+        if path.exists() and not os.access(path, os.W_OK):
+            remedy = f"{path} may not be written by this user. Run tmws as its owner."
+            return Finding("database", well=False, found=found, remedy=remedy)
+    return Finding("database", well=True, found=found)
 
 
 async def _agents(app: App) -> str:
