@@ -254,23 +254,45 @@ async def test_what_peers_said_of_the_same_claim_is_what_confidence_is_held_agai
     assert advantage[1] > 0.01
 
 
+async def penalty_against_the_model(app: App, who: Agent) -> float:
+    """Return what the only verdict of an agent costs where no peer excuses it."""
+    found = (await app.trust.explain(who)).exposure
+    [step], [entry] = found.path, found.entries
+    stated = entry.evidence.stated_confidence
+    assert stated is not None
+    lost = math.log(1 - step.probability) - math.log(1 - stated)
+    return lost * entry.evidence.weight
+
+
 @pytest.mark.parametrize("undone", ["timed out", "withdrawn"])
 async def test_what_was_said_of_a_check_that_counts_for_nothing_excuses_nobody(
     app: App, installation: Installation, alice: Agent, bob: Agent, undone: str
 ) -> None:
     """Else a friend's unfinished check of the same lie would take away its penalty."""
-    installation.workspace(content="print('another')\n")
-    installation.sandbox.will(timed_out() if undone == "timed out" else ended(1))
+    installation.workspace(content="print('a lie')\n")
+    installation.sandbox.will(timed_out() if undone == "timed out" else ended(1), ended(1))
     beside = (await verified(app, bob, confidence=0.99)).claim
-    assert await claims(app, installation, alice, 0, held=False, confidence=0.99)
+    await verified(app, alice, confidence=0.99)
     if undone == "withdrawn":
         assert (await app.trust.explain(alice)).exposure.integrity.penalty == 0.0
         await app.corrections.withdraw(beside.id, reason="a broken image", by="ann")
-    found = (await app.trust.explain(alice)).exposure
-    [step] = found.path
-    assert found.integrity.events == 1
-    lost = math.log(1 - step.probability) - math.log(1 - 0.99)
-    assert found.integrity.penalty == pytest.approx(lost * step.evidence.weight)
+    found = (await app.trust.explain(alice)).exposure.integrity
+    assert (found.stated, found.events) == (1, 1)
+    assert found.penalty == pytest.approx(await penalty_against_the_model(app, alice))
+
+
+async def test_who_mends_what_another_lied_about_takes_away_no_penalty(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    """What is said of another snapshot, or once the verdict is known, is no peer's word."""
+    await claims(app, installation, bob, 0, held=True, confidence=0.99)
+    await claims(app, installation, alice, 0, held=False, confidence=0.99)
+    installation.sandbox.will(ended(1))
+    await verified(app, bob, confidence=0.99)  # the same lie again, when everybody knows
+    await claims(app, installation, bob, 0, held=True, confidence=0.99)
+    found = (await app.trust.explain(alice)).exposure.integrity
+    assert found.penalty == pytest.approx(await penalty_against_the_model(app, alice))
+    assert found.penalty > 1.0
 
 
 async def test_asking_again_is_no_second_draw(

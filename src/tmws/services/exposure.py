@@ -83,13 +83,13 @@ def _moment(step: Step) -> tuple[datetime, str]:
 
 def _integrity(entries: Sequence[Entry], peers: Iterable[tuple[str, float]]) -> Integrity:
     """Hold what the agent stated against its peers, or the model where nobody else spoke."""
-    said: dict[str | None, list[float]] = {}
-    for task, confidence in peers:
-        said.setdefault(task, []).append(confidence)
+    said: dict[str, list[float]] = {}
+    for claim_id, confidence in peers:
+        said.setdefault(claim_id, []).append(confidence)
     integrity = NOTHING_STATED
     for entry in entries:
         if entry.step is not None:
-            others = said.get(entry.evidence.task.claim)
+            others = said.get(entry.evidence.id)
             reference = fmean(others) if others else entry.step.probability
             integrity = integrity.after(entry.evidence, reference)
     return integrity

@@ -176,23 +176,32 @@ async def on_tasks(connection: AsyncConnection, tasks: Collection[str]) -> list[
 
 
 async def stated_by_peers(connection: AsyncConnection, owner: str) -> list[tuple[str, float]]:
-    """Return task and confidence of what others stated about tasks that this agent met.
+    """Return what others had stated before of the same check of the same snapshot, by the claim.
 
-    Only where a verdict counted: a check that could not decide, or was withdrawn, says nothing
-    about anybody, and stating something costs nothing there.
+    Only where their verdict counts: a check that could not decide, or was withdrawn, says
+    nothing about anybody, and stating something costs nothing there. What is stated of other
+    snapshots, e.g. once somebody mended what was wrong, is about something else, and what is
+    stated later, when the verdict is known, tells nothing.
     """
-    own = sa.select(evidence.c.task).where(evidence.c.owner_id == owner)
+    own, theirs = evidence.alias("own"), evidence.alias("theirs")
+    claimed, also = claims.alias("claimed"), claims.alias("also")
+    same = (claimed.c[name] == also.c[name] for name in ("snapshot_digest", "check"))
     rows = await connection.execute(
-        sa.select(evidence.c.task, evidence.c.confidence)
+        sa.select(own.c.id, theirs.c.confidence)
+        .join_from(own, claimed, claimed.c.id == own.c.id)
+        .join(also, sa.and_(*same))
+        .join(theirs, theirs.c.id == also.c.id)
         .where(
-            evidence.c.task.in_(own),
-            evidence.c.owner_id != owner,
-            evidence.c.confidence.is_not(None),
-            evidence.c.step.is_not(None),
+            own.c.owner_id == owner,
+            own.c.confidence.is_not(None),
+            theirs.c.owner_id != owner,
+            theirs.c.confidence.is_not(None),
+            theirs.c.step.is_not(None),
+            theirs.c.ledger_index < own.c.ledger_index,
         )
-        .order_by(evidence.c.ledger_index)
+        .order_by(theirs.c.ledger_index)
     )
-    return [(row.task, row.confidence) for row in rows]
+    return [(row.id, row.confidence) for row in rows]
 
 
 async def since(connection: AsyncConnection, ledger_index: int) -> tuple[datetime, datetime] | None:
