@@ -100,7 +100,7 @@ async def test_a_proven_agent_carries_what_its_record_allows_until_it_is_checked
     assert (await asked(app, bob, one, stake=stake)).granted
     refused = await asked(app, bob, two, stake=0.6 * budget)
     assert refused.answer is Answer.OVER_BUDGET
-    assert "more is too much" in refused.said()
+    assert "more is too much. Ask for less" in refused.said()
     assert (await asked(app, bob, one, stake=stake)).granted  # the same once more adds nothing
     seen = (await app.trust.explain(bob, "alice")).exposure
     assert seen.carried == pytest.approx(stake)

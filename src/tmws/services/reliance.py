@@ -37,7 +37,7 @@ _SAID = {
     ),
     Answer.OVER_BUDGET: (
         "The author carries {carried:.2f} of {budget:.2f} unchecked; {stake:.2f} more is too much. "
-        "Have its claims checked first: {audits}."
+        "Ask for less, or have its claims checked first: {audits}."
     ),
     Answer.OVER_SHARE: (
         "Nobody takes more than half of what others leave of the author's {budget:.2f}: "
