@@ -375,7 +375,7 @@ CREATE TABLE workspaces (
 );
 ALTER TABLE ONLY documents ALTER COLUMN id SET DEFAULT nextval('documents_id_seq'::regclass);
 ALTER TABLE ONLY ledger_head ALTER COLUMN id SET DEFAULT nextval('ledger_head_id_seq'::regclass);
-INSERT INTO alembic_version VALUES ('0024');
+INSERT INTO alembic_version VALUES ('0025');
 INSERT INTO ledger_head VALUES (1, 'tmws/' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16), 0, '[]');
 INSERT INTO namespaces VALUES ('default', 0, NULL, 0, 0, 0);
 INSERT INTO trust_state VALUES ('model', '', '', '{"version":"logit-5","scales":[1.6,0.4,0.3,2.2,2.0,0.8,2.2,0.5,0.3,0.0],"calibration":[1.0,0.0,200.0],"decided":0,"drawn":0}');

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import pairwise
+
+from tmws.domain.folding import marks, plain, runs, unmarked
 
 LONGEST_WORD = 64
 """A longer run of letters is data, not language, and is cut into pieces of this size."""
@@ -15,10 +19,9 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _CAN_BE_ROOT = re.compile(r"[aeiouy].*[^e]$")
 _LOST_ITS_E = re.compile(r"[^aeiou]*[aeiouy][^aeiouwxy]")
 
-# Scripts that put no space between words: kana, Han (with extensions and
-# compatibility forms), Hangul. Thai, Lao and Khmer are unspaced too but are
-# served well enough by character grams.
-_UNSPACED = (
+# Scripts that are read by pairs of characters: kana, Han (with extensions and
+# compatibility forms), Hangul.
+_EAST_ASIAN = (
     (0x1100, 0x11FF),
     (0x3005, 0x3007),
     (0x3040, 0x30FF),
@@ -31,7 +34,10 @@ _UNSPACED = (
     (0xF900, 0xFAFF),
     (0x20000, 0x3FFFF),
 )
-_CJK = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _UNSPACED) + "]+")
+_CJK = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in _EAST_ASIAN) + "]+")
+# Thai, Lao, Myanmar and Khmer put no space between words either; a letter keeps its marks.
+_SOUTH_EAST_ASIAN = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f"
+_UNSPACED = re.compile(f"{_CJK.pattern}|[{_SOUTH_EAST_ASIAN}]+")
 
 _MOST_CJK = 0.3
 
@@ -60,9 +66,9 @@ def normal(text: str) -> str:
 
 def cjk_share(text: str) -> float:
     """Return which share of the letters and digits belongs to unspaced East Asian scripts."""
-    plain = normal(text)
-    total = sum(len(run.group()) for run in _RUN.finditer(plain))
-    cjk = sum(len(run.group()) for run in _CJK.finditer(plain))
+    form = normal(text)
+    total = sum(map(len, _RUN.findall(form)))
+    cjk = sum(map(len, _CJK.findall(form)))
     return min(1.0, cjk / total) if total else 0.0
 
 
@@ -76,30 +82,48 @@ def reads_english_only(text: str) -> bool:
 
 
 def words(text: str) -> list[str]:
-    """Return the words in order, in normal form, unspaced scripts as character bigrams.
+    """Return the words in order, folded, unspaced scripts as pairs of characters.
 
     A name in camel case gives its parts as well as the whole, so that both
     `parseJson` and `parse json` find it.
     """
-    return list(_words(text))
+    return [word for run in runs(text) for word in _words(run)]
 
 
 def terms(text: str) -> list[str]:
     """Return the stems of the words that carry meaning; of all words where none would be left.
 
-    Of a Cyrillic word the first six letters stand for the stem.
+    Of a Cyrillic word the first six letters stand for the stem. A word with marks is no
+    function word of English, whatever it is without them.
 
     A text is indexed and asked for by these, repeated as often as they occur.
     """
-    every = words(text)
-    telling = [word for word in every if word not in STOP_WORDS]
-    return [_beginning(stem(word)) for word in (telling or every)]
+    telling = [
+        word
+        for run in runs(text)
+        for word in _words(run)
+        if word not in STOP_WORDS or not run.isascii()
+    ]
+    return [_beginning(stem(word)) for word in telling or words(text)]
 
 
-def renewed(stored: str) -> list[str]:
-    """Return stored terms as `terms` would make them now: Cyrillic words were stored whole once."""
-    every = stored.split()
-    return every if stored.isascii() else [_beginning(term) for term in every]
+def folded(run: str) -> str:
+    """Return a run of letters in the one form that is looked for; see `tmws.domain.folding`."""
+    return plain(normal(unmarked(run)))
+
+
+def accented(text: str) -> list[str]:
+    """Return the words that folding changes, as they are written, in normal form."""
+    return [
+        normal(run)
+        for run in runs(text)
+        if not run.isascii() and len(run) <= LONGEST_WORD and _is_accented(run)
+    ]
+
+
+@lru_cache(maxsize=8192)
+def _is_accented(run: str) -> bool:
+    return folded(run) != normal(run)
 
 
 def _beginning(word: str) -> str:
@@ -107,30 +131,49 @@ def _beginning(word: str) -> str:
     return word[:_BEGINNING] if _CYRILLIC.match(word) else word
 
 
-def _words(text: str) -> Iterator[str]:
-    for run in _RUN.finditer(unicodedata.normalize("NFKC", text)):
-        parts = _CAMEL.split(run.group())
-        if len(parts) > 1:
-            yield from (normal(part) for part in parts)
-        yield from _pieces(normal(run.group()))
+def _words(run: str) -> Sequence[str]:
+    if run.isascii():
+        named = _CAMEL.split(run)
+        return [part.lower() for part in named if len(named) > 1] + _cut(run.lower())
+    return _known_words(run) if len(run) <= LONGEST_WORD else _folded_words(run)
+
+
+def _folded_words(run: str) -> tuple[str, ...]:
+    bare = unmarked(run)
+    parts = _CAMEL.split(bare)
+    named = [plain(normal(part)) for part in parts if len(parts) > 1]
+    return (*named, *_pieces(plain(normal(bare))))
+
+
+_known_words = lru_cache(maxsize=8192)(_folded_words)
 
 
 def _pieces(run: str) -> Iterator[str]:
     end = 0
-    for cjk in _CJK.finditer(run):
-        yield from _cut(run[end : cjk.start()])
-        yield from bigrams(cjk.group())
-        end = cjk.end()
+    for unspaced in _UNSPACED.finditer(run):
+        yield from _cut(run[end : unspaced.start()])
+        yield from bigrams(unspaced.group())
+        end = unspaced.end()
     yield from _cut(run[end:])
 
 
-def _cut(run: str) -> Iterator[str]:
-    return (run[start : start + LONGEST_WORD] for start in range(0, len(run), LONGEST_WORD))
+def _cut(run: str) -> list[str]:
+    return [run[start : start + LONGEST_WORD] for start in range(0, len(run), LONGEST_WORD)]
 
 
 def bigrams(run: str) -> list[str]:
-    """Return every two neighbouring characters; a single character stands for itself."""
-    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+    """Return every two neighbouring characters with their marks; a single one as it is."""
+    letters = _letter().findall(run)
+    return [one + other for one, other in pairwise(letters)] or [run]
+
+
+@cache
+def _letter() -> re.Pattern[str]:
+    """Match a letter with its marks, and what Myanmar and Khmer write below it.
+
+    Eight are more than anybody writes; behind them begins the next, so that no pair is long.
+    """
+    return re.compile(f".(?:[{marks()}]|(?<=[\u1039\u17d2]).){{0,8}}", re.DOTALL)
 
 
 def grams(word: str, sizes: tuple[int, ...] = (3, 4, 5)) -> list[str]:

@@ -15,7 +15,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tmws.domain.text import renewed
 from tmws.indexes import words
 from tmws.indexes.columns import Column
 from tmws.indexes.uses import NearUse, UseRow, Uses
@@ -140,7 +139,7 @@ class Block:
 
     def _take_in(self, codes: NDArray[np.int64], terms: Sequence[str | None]) -> None:
         """Place the words of these documents, nowhere for what was removed."""
-        texts = [renewed(text) for text in terms if text is not None]
+        texts = [text.split() for text in terms if text is not None]
         living = np.array([text is not None for text in terms])
         first = self._postings.add(texts)
         self._documents.extend(codes[living], len(texts))

@@ -29,7 +29,7 @@ class Spellings:
 
     def near(self, word: str) -> frozenset[str]:
         """Return the known words that are one slip away from this one."""
-        if len(word) < SHORTEST or not word.isalpha():
+        if len(word) < SHORTEST or not _is_spelled(word):
             return frozenset()
         self._catch_up()
         return frozenset(
@@ -44,10 +44,15 @@ class Spellings:
         if self._taken == len(self._known):
             return
         for word in islice(self._known, self._taken, None):
-            if len(word) >= SHORTEST - 1 and word.isalpha():
+            if len(word) >= SHORTEST - 1 and _is_spelled(word):
                 for place in _places(word, len(word)):
                     self._places[place].append(word)
         self._taken = len(self._known)
+
+
+def _is_spelled(word: str) -> bool:
+    """Return whether a word is made of letters and their marks: a slip in a number is another."""
+    return word.isalpha() or not (word.isascii() or any(map(str.isnumeric, word)))
 
 
 def _places(word: str, length: int) -> tuple[_Place, _Place]:

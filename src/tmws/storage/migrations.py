@@ -14,7 +14,7 @@ from tmws.domain.errors import BackendUnavailable
 from tmws.storage.database import Database
 from tmws.storage.schema import create
 
-HEAD = "0024"
+HEAD = "0025"
 """The newest revision in `migrations/versions`."""
 
 _ADVISORY_LOCK = 0x746D7773  # "tmws"

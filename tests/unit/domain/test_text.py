@@ -13,7 +13,6 @@ from tmws.domain.text import (
     grams,
     normal,
     reads_english_only,
-    renewed,
     stem,
     terms,
     words,
@@ -114,11 +113,6 @@ def test_grams_know_where_a_word_begins_and_ends() -> None:
 @pytest.mark.parametrize("word", ["каталог", "каталога", "каталогом", "Каталоги"])
 def test_russian_words_are_found_in_any_case(word: str) -> None:
     assert terms(word) == terms("в каталогах")[1:] == ["катало"]
-
-
-@given(st.text(st.characters(codec="utf-8"), max_size=200))
-def test_stored_terms_are_renewed_once(text: str) -> None:
-    assert renewed(" ".join(terms(text))) == terms(text)
 
 
 @pytest.mark.parametrize(

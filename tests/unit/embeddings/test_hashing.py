@@ -50,6 +50,12 @@ async def test_vectors_are_those_that_the_id_stands_for() -> None:
     assert hashlib.sha256(rounded.tobytes()).hexdigest()[:16] == "01c03012474879f3"
 
 
+async def test_the_same_words_are_nearer_if_they_are_spelled_alike() -> None:
+    for one, other in (("crème brûlée", "creme brulee"), ("số tệp", "sô têp"), ("ёлка", "елка")):
+        assert 0.5 < await cosine(one, other) < 0.95
+        assert await cosine(one, one) == pytest.approx(1.0)
+
+
 async def test_inflected_words_stay_near() -> None:
     assert await cosine("deleting old files", "delete the old file") > 0.8
 

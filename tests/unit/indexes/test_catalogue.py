@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmws.domain.text import terms
 from tmws.indexes.catalogue import Block, Caller, WordRow, common, matching, nearest_uses, spelt
 from tmws.indexes.uses import UseRow
 
@@ -172,12 +171,6 @@ def test_a_row_that_another_search_was_faster_with_counts_once() -> None:
     view = block.view(Caller(ANN, ()), member=True)
     assert view.held("p00", ["retry", "flaky"]) == {"retry"}
     assert view.count == 1
-
-
-def test_russian_words_that_were_stored_whole_are_found_by_their_beginnings() -> None:
-    block = filled([(["удалить", "каталогами"], ANN, "public", False)])
-    seen = block.view(Caller(ANN, ()), member=True)
-    assert matching(terms("каталоги"), [seen], limit=9).keys() == {"p00"}
 
 
 def test_a_request_among_chosen_ids_weighs_only_those() -> None:

@@ -40,6 +40,11 @@ def test_nothing_is_found_but_known_words_one_slip_away(known: list[str], writte
     assert Spellings(known).near(written) <= slips(written) & set(known)
 
 
+def test_slips_in_words_with_marks_are_found_and_numbers_of_any_script_stand() -> None:
+    assert Spellings(["फाइलें", "१२३४५"]).near("फाइले") == {"फाइलें"}
+    assert Spellings(["फाइलें", "१२३४५"]).near("१२३४६") == frozenset()
+
+
 def test_words_that_come_later_are_found_too() -> None:
     known = {"retry": 1}
     spellings = Spellings(known)
