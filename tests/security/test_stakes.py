@@ -19,6 +19,7 @@ from tests.callers import always
 from tests.integration.services import Installation, agent, ended, timed_out, verified
 from tmws.app import App
 from tmws.domain.agents import Agent
+from tmws.domain.claims import Verdict
 from tmws.domain.errors import InvalidInput, NotFound, SandboxUnavailable
 from tmws.domain.trust.reliance import TERM
 from tmws.faces.mcp.server import McpServer
@@ -173,6 +174,32 @@ async def test_a_friends_small_stake_makes_no_lie_cheaper(
         await verified(app, alice, exit_code=check, confidence=0.99)
         lost.append((await app.trust.find("alice")).exposure.integrity.penalty - before)
     assert lost[1] >= 0.8 * lost[0] > 0.0
+
+
+@pytest.mark.parametrize("relied", ["before", "after"])
+async def test_a_friend_that_has_the_same_checked_first_makes_no_lie_cheaper(
+    app: App, installation: Installation, alice: Agent, bob: Agent, relied: str
+) -> None:
+    """What was relied on before anybody knew weighs whole; what everybody knew does not."""
+    mallory = await agent(app, "mallory")
+    await proven(app, installation, alice, bob)
+    claim_id = await sent(app, installation, alice, 30, held=None)
+    for act in ("rely", "tell") if relied == "before" else ("tell", "rely"):
+        installation.clock.advance(1)
+        if act == "rely":
+            assert (await app.reliance.ask(bob, claim_id, stake=1.0, least=0.01)).granted
+        else:
+            installation.sandbox.will(ended(31))
+            await verified(app, mallory, exit_code=30, confidence=0.99)
+    installation.sandbox.will(ended(31))
+    await verified(app, alice, exit_code=30, confidence=0.99)
+    async with installation.database() as database, database.read() as connection:
+        [*_, last] = await evidence.of_owner(connection, alice.id)
+    assert (last.evidence.relied_on, last.evidence.verdict) == (True, Verdict.REFUTED)
+    assert last.evidence.weight > 0.4 if relied == "before" else last.evidence.weight < 0.06
+    penalty = (await app.trust.find("alice")).exposure.integrity.penalty
+    assert penalty > 0.4 if relied == "before" else penalty > 0.0
+    assert (await app.audit.verify()).holds
 
 
 async def test_what_a_name_relied_on_that_was_the_authors_own_takes_no_room(

@@ -88,7 +88,7 @@ def score(
         own_pick=met is None or met.own,
         probability=foreseen.probability,
     )
-    if known - {owner}:
+    if known - {owner} and not (relied_on and _relied_on_before(run, claim, owner)):
         weight *= KNOWN_ANSWER
     weighed = Evidence(
         id=claim.id,
@@ -170,6 +170,16 @@ def _staked(run: Execute, claim: Claim, judgement: Judgement) -> float:
     if judgement.verdict is Verdict.INCONCLUSIVE:
         return 0.0
     return math.fsum(reliances.stakes(run, claim))
+
+
+def _relied_on_before(run: Execute, claim: Claim, owner: str) -> bool:
+    """Did somebody rely on the claim before the same was decided for anybody else?
+
+    Then it was not claimed because its answer was known. Else a friend whose name is worth
+    nothing would have the same checked first, and a lie that others built on cost next to nothing.
+    """
+    since, known = reliances.since(run, claim), evidence.known_since(run, claim, owner)
+    return since is not None and known is not None and since < known
 
 
 def _counted_today(run: Execute, owner: str, type: str, verdict: Verdict, *, at: datetime) -> float:

@@ -43,14 +43,18 @@ _OWN = Prepared(
     .where(_PLAIN.task == _KEY, _PLAIN.owner_id == _AGENT, _PLAIN.step.is_not(None))
     .limit(1)
 )
+_SAME = (
+    claims.c.snapshot_digest == sa.bindparam("snapshot", type_=sa.String),
+    claims.c.check == sa.bindparam("checked", type_=sa.String),
+    _PLAIN.step.is_not(None),
+)
 _ANSWERED = Prepared(
-    sa.select(_PLAIN.owner_id)
+    sa.select(_PLAIN.owner_id).join(claims, claims.c.id == _PLAIN.id).where(*_SAME)
+)
+_KNOWN_SINCE = Prepared(
+    sa.select(sa.func.min(_PLAIN.at))
     .join(claims, claims.c.id == _PLAIN.id)
-    .where(
-        claims.c.snapshot_digest == sa.bindparam("snapshot", type_=sa.String),
-        claims.c.check == sa.bindparam("checked", type_=sa.String),
-        _PLAIN.step.is_not(None),
-    )
+    .where(*_SAME, _PLAIN.owner_id != _AGENT)
 )
 _WEIGHTS = Prepared(
     sa.select(_PLAIN.weight).where(
@@ -144,6 +148,13 @@ def answered(run: Execute, claim: Claim) -> frozenset[str]:
     return frozenset(str(row[0]) for row in found)
 
 
+def known_since(run: Execute, claim: Claim, owner: str) -> datetime | None:
+    """Return when the same was first decided for somebody else, None where it never was."""
+    values = {"snapshot": claim.snapshot_digest, "checked": check_text(claim.check)}
+    [[first]] = run(_KNOWN_SINCE, {**values, "owner": owner})
+    return None if first is None else moment(first)
+
+
 def weights(
     run: Execute, owner: str, type: str, *, since: datetime, until: datetime
 ) -> list[float]:
@@ -181,7 +192,8 @@ async def stated_by_peers(connection: AsyncConnection, owner: str) -> list[tuple
     Only where their verdict counts: a check that could not decide, or was withdrawn, says
     nothing about anybody, and stating something costs nothing there. What is stated of other
     snapshots, e.g. once somebody mended what was wrong, is about something else, and what is
-    stated later, when the verdict is known, tells nothing.
+    stated later, when the verdict is known, tells nothing. What others relied on is held against
+    the model alone: a friend whose name is worth nothing could state the same first.
     """
     own, theirs = evidence.alias("own"), evidence.alias("theirs")
     claimed, also = claims.alias("claimed"), claims.alias("also")
@@ -194,6 +206,7 @@ async def stated_by_peers(connection: AsyncConnection, owner: str) -> list[tuple
         .where(
             own.c.owner_id == owner,
             own.c.confidence.is_not(None),
+            ~own.c.relied_on,
             theirs.c.owner_id != owner,
             theirs.c.confidence.is_not(None),
             theirs.c.step.is_not(None),

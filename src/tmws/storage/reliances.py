@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tmws.domain.trust.reliance import TERM, Stake
 from tmws.domain.verifications import Claim, check_text
+from tmws.storage.columns import moment
 from tmws.storage.prepared import Execute, Prepared, plain
 from tmws.storage.tables import claims, links, reliances
 from tmws.storage.withdrawals import decided
@@ -25,16 +26,17 @@ def _same(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.and_(*(one.c[name] == other.c[name] for name in names))
 
 
-_STAKES = Prepared(
-    sa.select(_PLAIN.c.stake)
-    .join_from(claims, _PLAIN, _PLAIN.c.claim_id == claims.c.id)
-    .where(
-        claims.c.agent_id == sa.bindparam("agent", type_=sa.String),
-        claims.c.snapshot_digest == sa.bindparam("snapshot", type_=sa.String),
-        claims.c.check == sa.bindparam("checked", type_=sa.String),
-        _PLAIN.c.stake > 0.0,
-        ~sa.exists().where(_same(_AGAIN, claims), decided(_AGAIN)),
-    )
+_STAKED = (
+    claims.c.agent_id == sa.bindparam("agent", type_=sa.String),
+    claims.c.snapshot_digest == sa.bindparam("snapshot", type_=sa.String),
+    claims.c.check == sa.bindparam("checked", type_=sa.String),
+    _PLAIN.c.stake > 0.0,
+    ~sa.exists().where(_same(_AGAIN, claims), decided(_AGAIN)),
+)
+_OF_CLAIMS = sa.join(claims, _PLAIN, _PLAIN.c.claim_id == claims.c.id)
+_STAKES = Prepared(sa.select(_PLAIN.c.stake).select_from(_OF_CLAIMS).where(*_STAKED))
+_SINCE = Prepared(
+    sa.select(sa.func.min(_PLAIN.c.since)).select_from(_OF_CLAIMS).where(*_STAKED),
 )
 
 
@@ -98,12 +100,21 @@ def stakes(run: Execute, claim: Claim) -> list[float]:
 
     Also what takes no room any more: waiting for that washes nothing off.
     """
-    values = {
+    return [float(row[0]) for row in run(_STAKES, _named(claim))]
+
+
+def since(run: Execute, claim: Claim) -> datetime | None:
+    """Return when the first of those stakes was granted, None where that was not kept."""
+    [[first]] = run(_SINCE, _named(claim))
+    return None if first is None else moment(first)
+
+
+def _named(claim: Claim) -> dict[str, str]:
+    return {
         "agent": claim.agent_id,
         "snapshot": claim.snapshot_digest,
         "checked": check_text(claim.check),
     }
-    return [float(row[0]) for row in run(_STAKES, values)]
 
 
 async def _select(connection: AsyncConnection, *conditions: sa.ColumnElement[bool]) -> list[Stake]:
