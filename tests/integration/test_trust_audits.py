@@ -7,15 +7,18 @@ import pytest
 from tests.integration.services import (
     Installation,
     agent,
+    ended,
     timed_out,
     verified,
 )
 from tests.integration.trust_seen import (
     decided,
+    record,
 )
 from tmws.app import App
 from tmws.domain.agents import Agent
 from tmws.domain.errors import InvalidInput, NotFound
+from tmws.faces.mcp.tools import trust as tools
 
 
 async def test_the_next_audits_are_undecided_claims_and_nobody_can_foresee_which(
@@ -34,6 +37,23 @@ async def test_the_next_audits_are_undecided_claims_and_nobody_can_foresee_which
     assert len(await app.trust.find_audits("alice", limit=50)) == 40
     await verified(app, alice)  # the newest of them, which ends this time
     assert len(await app.trust.find_audits("alice", limit=50)) == 39
+
+
+async def test_a_claim_waits_until_its_author_sends_it_again_whatever_others_send(
+    app: App, installation: Installation, alice: Agent
+) -> None:
+    """What an auditor sends is a claim of its own, as `next_audits` says."""
+    bob = await agent(app, "bob")
+    installation.sandbox.will(timed_out(), ended(1), ended(1))
+    await verified(app, alice)
+    [waiting] = await app.trust.next_audits(bob, "alice", limit=5)
+    await verified(app, bob)
+    [still] = await app.trust.next_audits(bob, "alice", limit=5)
+    assert still.candidate.name == waiting.candidate.name
+    assert (await record(app, alice), await record(app, bob)) == ((0, 0, 1), (0, 1, 0))
+    await verified(app, alice)
+    assert await app.trust.next_audits(bob, "alice", limit=5) == []
+    assert "what you send is your own claim" in (tools.next_audits.listing.description or "")
 
 
 async def test_a_claim_sent_again_out_of_sight_is_told_as_it_was_seen(

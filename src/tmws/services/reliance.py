@@ -26,7 +26,7 @@ from tmws.storage.database import Database, Transaction
 from tmws.storage.prepared import at_once
 
 _SAID = {
-    Answer.GRANTED: "Its author carries the stake until the claim is checked. Have it checked.",
+    Answer.GRANTED: "Its author carries the stake until it has the claim checked. Ask it to.",
     Answer.AUDITS_OWED: (
         "The author's results fell off: checks worth {owed} whole ones are owed first. "
         "See {audits}."
@@ -37,7 +37,7 @@ _SAID = {
     ),
     Answer.OVER_BUDGET: (
         "The author carries {carried:.2f} of {budget:.2f} unchecked; {stake:.2f} more is too much. "
-        "Ask for less, or have its claims checked first: {audits}."
+        "Ask for less, or for checks of its claims first: {audits}."
     ),
     Answer.OVER_SHARE: (
         "Nobody takes more than half of what others leave of the author's {budget:.2f}: "
@@ -321,7 +321,7 @@ def _require_in_term(mine: Sequence[Stake], *, at: datetime) -> None:
     if any(each.is_over(at=at) for each in mine):
         raise InvalidInput(
             f"You relied on this claim {TERM.days} days ago, and it is unchecked still. "
-            "Have it checked: verify_claim."
+            "Ask its author to have it checked: verify_claim."
         )
 
 

@@ -148,8 +148,8 @@ async def compare_trust(call: Call, wanted: CompareTrust) -> Json:
 async def next_audits(call: Call, wanted: NextAudits) -> Json:
     """Choose which undecided claims of another agent to have checked next, by what they tell.
 
-    Use it before you rely on that agent: have the claims checked by verify_claim. Drawn by chance
-    that nobody foresees; no agent chooses its own.
+    Use it before you rely on that agent: ask it to send them to verify_claim again; what you send
+    is your own claim. Drawn by chance that nobody foresees; no agent chooses its own.
     """
     return {
         "audits": [
