@@ -1,13 +1,14 @@
 """How soon a change could be noticed at all: the alarm, other rules, and what no rule can beat.
 
-usage: python -m tests.performance.trust_change_limit POPULATION [LIVES]
+usage: python -m tests.performance.trust_change_limit POPULATION [LIVES [everybody]]
 
 POPULATION: a file of outcomes, 400 and more of each agent, or MEAN,SKILLS,CLAIMS,SHARPNESS of
 agents to draw: how far their skills lie above the claims on average, and how widely skills,
 claims and the logarithm of the sharpness are spread, in logits. Good agents live through claims
 with the alarm silent and turn bad after a hundred, or never, in five ways of splitting all into
-folds. All rules are held against the same lives, each at the bound at which 5 % of the unchanged
-ring within 300 claims.
+folds, whose difficulties come from the agents of the other folds; with `everybody`, from all, also
+those who are measured. All rules are held against the same lives, each at the bound at which 5 % of
+the unchanged ring within 300 claims.
 
 No rule rings within 15 claims of a change more often than `in hindsight`: who sees whole frames
 of 22 claims, and says only whether a loss began at one of their first eight and lasted for 15,
@@ -32,7 +33,15 @@ from tmws.evaluation.attacks import BAD, BEFORE_CHANGE, GOOD, STATIONARY
 from tmws.evaluation.chance import Chance, seeded
 from tmws.evaluation.metrics import quantile
 from tmws.evaluation.outcomes import Outcome, read
-from tmws.evaluation.population import Fold, Life, Population, everybody, folds, population
+from tmws.evaluation.population import (
+    Fold,
+    Life,
+    Population,
+    everybody,
+    everywhere,
+    folds,
+    population,
+)
 
 SOON, LATER, PLACES, WATCHED = 8, 15, 8, 60
 LOSSES = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
@@ -113,9 +122,11 @@ class Found(NamedTuple):
     turns: list[str]
 
 
-def live(people: Population, chance: Chance, each: int, found: Found, split: str) -> None:
+def live(
+    people: Population, worlds: Sequence[Fold], chance: Chance, each: int, found: Found, split: str
+) -> None:
     """Let good agents live `each` lives with every bad one, and ten times as many as they are."""
-    everyone = list(everybody(folds(people, chance)))
+    everyone = list(everybody(worlds))
     good = some([e for e in everyone if people.rates[e[1]] >= GOOD], MOST_GOOD, chance)
     bad = some([e for e in everyone if people.rates[e[1]] <= BAD], MOST_BAD, chance)
     change, back = BEFORE_CHANGE, BEFORE_CHANGE + LATER
@@ -250,10 +261,13 @@ def source(name: str) -> Callable[[int], Population]:
 def main(arguments: list[str]) -> None:
     """Print the table."""
     name, each = arguments[1], int(arguments[2]) if arguments[2:] else 2
+    met = arguments[3:] == ["everybody"]
     rung_at, alarm.THRESHOLD = alarm.THRESHOLD, float("inf")
     found, people = Found([], [], [], [], []), source(name)
     for split in range(SPLITS):
-        live(people(split), seeded(split), each, found, f"{split} ")
+        lot, chance = people(split), seeded(split)
+        worlds = [everywhere(lot)] if met else folds(lot, chance)
+        live(lot, worlds, chance, each, found, f"{split} ")
     stays, turns = np.array(found.stays), np.array(found.turns)
     still, turned, lapsed = map(collected, found[:3])
     print(f"{name}: {len(stays)} lives unchanged, {len(turns)} changed")

@@ -18,10 +18,10 @@ LOSS_LOGITS = 3.0
 """How much skill has to be gone for the alternative to fit."""
 
 THRESHOLD = 7.0
-"""About 5 % of agents that stay as they are raise an alarm within 300 claims: agents drawn
-from fitted models, who are learned as they go; of good ones up to 10 %, where skills or claims
-differ little. `threshold` gives a little less, for agents who are known and claims as spread
-out as the default scales expect."""
+"""About 5 % of good agents that stay as they are raise an alarm within 300 claims, 7 % of any
+that are drawn from a fitted model and learned as they go; of good ones up to 10 %, where skills
+or claims differ little. `threshold` gives a little less, for agents who are known and claims
+as spread out as the default scales expect."""
 
 SUSPECTED = 1.0
 """From here on a loss is e times as likely as none, and audits look for it."""
