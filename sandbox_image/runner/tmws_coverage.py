@@ -4,13 +4,16 @@ Twice over the same data: by our rules, under which no comment and no setting of
 workspace leaves anything out, and by the project's own. The host compares the two.
 
 A line counts when code of its file executes it. Whoever compiles other code under the
-name of a measured file would have lines counted that never ran; an audit hook, which
-nothing in the process can take back, sees that.
+name of a measured file would have lines counted that never ran, and so would whoever asks
+the interpreter itself to evaluate it or traces in our place; an audit hook, which nothing
+in the process can take back, sees that.
 """
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -19,14 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import coverage
-from coverage.config import DEFAULT_EXCLUDE
 from coverage.exceptions import CoverageException
+from coverage.parser import PythonParser
+from coverage.python import PythonFileReporter
 from tmws_channel import MAX_LISTED, MAX_TEXT, WORKSPACE, Send
 from tmws_sources import Sources
 
 FILES_PER_LINE = 20
-# `...` as a body and blocks for type checkers hold nothing that a test could execute.
-OUR_EXCLUDES = tuple(regex for regex in DEFAULT_EXCLUDE if "pragma" not in regex)
+OURS = "what the syntax says is not to be executed"
+DOTS = re.compile(r"\s*\.\.\.\s*(#.*)?")
+# Ways to have the interpreter evaluate code that no audit hook hears of.
+EVALUATORS = re.compile(r"_?Py(Eval|Run|Frame|Function_New|Import_Exec)")
 CONFIGURATION = (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproject.toml")
 # Settings that have more measured than happens in this one process.
 FARTHER = ("run:concurrency", "run:parallel", "run:patch", "run:plugins", "run:dynamic_context")
@@ -39,6 +45,7 @@ class Measurement:
         root = Path(source)
         found = sorted(root.rglob("*.py")) if root.is_dir() else [root]
         self._files = [str(path) for path in found if path.is_file()]
+        self._unmeant = {path: Unmeant(Path(path).read_bytes()) for path in self._files}
         self._coverage = coverage.Coverage(
             data_file=None, config_file=False, branch=branch, include=self._files, messages=False
         )
@@ -65,6 +72,10 @@ class Measurement:
                 code = arguments[0]
             elif event == "object.__setattr__" and arguments[1] == "__code__":
                 code = arguments[2]
+            elif event in {"ctypes.dlsym", "sys.settrace"}:
+                if place := stranger(event, arguments):
+                    foreign[place] = None
+                return
             else:
                 return
             if type(code) is code_type and type(code.co_filename) is text_type:
@@ -88,18 +99,38 @@ class Measurement:
 
     def _counted(self, path: str) -> list[int]:
         """Return executable and executed lines and branches: by our rules, by theirs."""
-        ours = self._numbers(path, list(OUR_EXCLUDES), [])
+        ours = self._numbers(path, [], [], self._by_syntax(path))
         if self._own.leaves_out(path):
             return [*ours, 0, 0, 0, 0]
         return [*ours, *self._numbers(path, self._own.excluded, self._own.partial)]
 
-    def _numbers(self, path: str, excluded: list[str], partial: list[str]) -> list[int]:
+    def _by_syntax(self, path: str) -> PythonParser | None:
+        """Return a parser that leaves out what is not meant to be executed, and was not."""
+        executed = set(self._coverage.get_data().lines(path) or ())
+        unmeant = self._unmeant[path].lines(executed)
+        try:
+            parser = BySyntax(path, unmeant)
+            parser.parse_source()
+        except CoverageException:
+            return None
+        return parser
+
+    def _numbers(
+        self,
+        path: str,
+        excluded: list[str],
+        partial: list[str],
+        parser: PythonParser | None = None,
+    ) -> list[int]:
         for which, regexes in (("exclude", excluded), ("partial", partial)):
             self._coverage.clear_exclude(which)
             for regex in regexes:
                 self._coverage.exclude(regex, which)
         try:
-            numbers = self._coverage._analyze(path).numbers
+            reporter = PythonFileReporter(path, self._coverage)
+            if parser is not None:
+                reporter._parser = parser
+            numbers = self._coverage._analyze(path, reporter).numbers
         except CoverageException:  # what does not compile was not executed
             lines = len(Path(path).read_bytes().splitlines())
             return [lines, 0, 0, 0]
@@ -109,6 +140,101 @@ class Measurement:
             numbers.n_branches,
             numbers.n_executed_branches,
         ]
+
+
+class BySyntax(PythonParser):
+    """Reads a file without the lines that are named, whatever its comments say."""
+
+    def __init__(self, path: str, unmeant: set[int]) -> None:
+        super().__init__(filename=path, exclude=OURS)
+        self._unmeant = unmeant
+
+    def lines_matching(self, regex: str) -> set[int]:
+        return set(self._unmeant) if regex == OURS else super().lines_matching(regex)
+
+
+class Unmeant:
+    """The lines of a file that nobody means to have executed, by its syntax alone.
+
+    Bodies of `...`, and blocks under `if TYPE_CHECKING:` as long as none of their lines
+    was executed. Comments and texts that read like those leave nothing out.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._dots: set[int] = set()
+        self._blocks: list[tuple[int, set[int]]] = []
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        rows = re.split(r"\r\n?|\n", text.decode("utf-8", "replace"))
+        for node in ast.walk(tree):
+            match node:
+                case ast.If(test=test, body=body) if is_for_checkers(test):
+                    inner = set(range(body[0].lineno, last(body[-1]) + 1))
+                    self._blocks.append((node.lineno, inner))
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                    self._dots.update(left_to_others(node, rows))
+                case ast.Expr(value=ast.Constant(value=value)) if value is ...:
+                    if DOTS.fullmatch(rows[node.lineno - 1]):
+                        self._dots.add(node.lineno)
+
+    def lines(self, executed: set[int]) -> set[int]:
+        """Return the lines that are left out, where these lines were executed."""
+        found = set(self._dots)
+        for head, inner in self._blocks:
+            if not inner & executed:
+                found |= {head} | inner
+        return found
+
+
+def left_to_others(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, rows: list[str]
+) -> range:
+    """Return the lines of a definition whose whole body is `...` on its header's last line."""
+    match node.body:
+        case [ast.Expr(value=ast.Constant(value=value)) as dots] if value is ...:
+            row, at = rows[dots.lineno - 1].encode(), dots.col_offset
+            if row[:at].strip() and DOTS.fullmatch(row[at:].decode("utf-8", "replace")):
+                first = min((each.lineno for each in node.decorator_list), default=node.lineno)
+                return range(first, last(node) + 1)
+    return range(0)
+
+
+def is_for_checkers(test: ast.expr) -> bool:
+    """Tell whether a condition is the one that only type checkers take for true."""
+    match test:
+        case ast.Name(id="TYPE_CHECKING"):
+            return True
+        case ast.Attribute(value=ast.Name(id="typing"), attr="TYPE_CHECKING"):
+            return True
+    return False
+
+
+def last(node: ast.stmt) -> int:
+    """Return the last line of a statement."""
+    return node.end_lineno or node.lineno
+
+
+def stranger(event: str, arguments: tuple[Any, ...]) -> str | None:
+    """Return which file of the workspace evaluates or traces in our place, if one does."""
+    if event == "ctypes.dlsym":
+        name = arguments[1]
+        if not isinstance(name, str | bytes) or not EVALUATORS.match(_text(name)):
+            return None
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None:
+        place = frame.f_code.co_filename
+        if place.startswith(f"{WORKSPACE}/"):
+            return place
+        if event == "sys.settrace" and "/bdb.py" not in place:
+            return None
+        frame = frame.f_back
+    return None
+
+
+def _text(name: str | bytes) -> str:
+    return name if isinstance(name, str) else name.decode("latin-1")
 
 
 class OwnRules:

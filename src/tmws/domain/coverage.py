@@ -39,7 +39,7 @@ def judge_coverage(
         counts |= {"branches": ours.branches, "executed_branches": ours.executed_branches}
     if judged.verdict is not Verdict.SUPPORTED:
         return replace(judged, counts=counts)
-    foreign = (f"{path}: other code was executed in its name" for path in report.foreign)
+    foreign = (f"{path}: code was executed or traced in another way" for path in report.foreign)
     case = Case(counts, tuple(sorted({*flags, *foreign})))
     expected = {file.path for file in snapshot.below(check.source) if file.path.endswith(".py")}
     if expected != {file.path for file in report.files}:
@@ -85,6 +85,5 @@ def _sum(parts: Iterable[Executed]) -> Executed:
 
 
 def _percent(part: Executed) -> float:
-    """Return executed of a hundred to two decimals; never 100 while anything is missing."""
-    percent = 100 * part.part / part.whole
-    return 100.0 if part.part == part.whole else min(round(percent, 2), 99.99)
+    """Return executed of a hundred to two decimals, never rounded up."""
+    return 10_000 * part.part // part.whole / 100
