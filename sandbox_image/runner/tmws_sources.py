@@ -10,10 +10,11 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import sys
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import source_hash
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ WRITABLE = ("/tmp/", "/dev/shm/")  # noqa: S108
 
 # Where tests may stand: modules, and texts with examples in them.
 KINDS = ("*.py", "*.txt", "*.rst", "*.md")
+
+# Where modules of a project are taken from when they are installed.
+ROOTS = (f"{WORKSPACE}/src", WORKSPACE)
+DEFINED = re.compile(rb"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
 
 # A time of last reading that no file can have by itself.
 NEVER_NS = 1_000_000_007
@@ -88,13 +93,59 @@ class Sources:
         return False
 
     def elsewhere(self) -> Iterator[str]:
-        """Name the files that were imported from outside in place of some that were sent."""
-        for name, module in list(sys.modules.items()):
-            place = getattr(module, "__dict__", {}).get("__file__")
-            if isinstance(place, str) and place.startswith(WRITABLE):
-                path = f"/{name.replace('.', '/')}"
-                ends = (f"{path}.py", f"{path}/__init__.py")
+        """Name the files in whose place others were imported: from outside, or a twin.
+
+        Of two modules of one name that were sent, those of the project's own roots are
+        taken for what is meant, and others, beside the tests perhaps, for stand-ins.
+        """
+        for name, place in _imported():
+            path = f"/{name.replace('.', '/')}"
+            ends = (f"{path}.py", f"{path}/__init__.py")
+            if place.startswith(WRITABLE):
                 yield from (sent for sent in self._texts if sent.endswith(ends))
+            elif place.endswith(ends) and not _is_for_tests(place):
+                meant = {f"{root}{end}" for root in ROOTS for end in ends} & self._texts.keys()
+                if place not in meant:
+                    yield from sorted(meant)
+
+    def replaced(self, tests: Iterable[types.ModuleType]) -> Iterator[tuple[str, str]]:
+        """Return file and name of plain functions that are no longer those of their file.
+
+        Only those that the test modules name: stand-ins for what is far away are honest.
+        """
+        named = [(set(map(id, vars(test).values())), self._names(test)) for test in tests]
+        for name, place in _imported():
+            if place in self._texts and not _is_for_tests(place):
+                last = name.rpartition(".")[2]
+                for label, value in self._others(sys.modules[name], place):
+                    short = label.rpartition(".")[2]
+                    if any(id(value) in held or {short, last} <= said for held, said in named):
+                        yield place, label
+
+    def _others(self, module: types.ModuleType, path: str) -> Iterator[tuple[str, object]]:
+        """Return what stands in a module under the name of a function that its file defines."""
+        names = vars(module)
+        text = self._texts[path]
+        for name in map(bytes.decode, DEFINED.findall(text)):
+            value = names.get(name)
+            if isinstance(value, type):
+                found = [(f"{name}.{each}", member) for each, member in vars(value).items()]
+            else:
+                found = [(name, value)] if name in names else []
+            for label, member in found:
+                is_method = label != name
+                code = getattr(getattr(member, "__func__", member), "__code__", None)
+                if getattr(code, "co_filename", None) == path or (is_method and code is None):
+                    continue
+                with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                    if label in self._plainly(path):
+                        yield label, names[name]
+
+    def _names(self, module: types.ModuleType) -> set[str]:
+        """Return the names that the code of a test module says."""
+        path = getattr(module, "__file__", None)
+        said = {name for code in self._codes.get(str(path), ()) for name in code.co_names}
+        return said | vars(module).keys()
 
     def compiles_to(self, path: str, code: types.CodeType) -> bool:
         """Tell whether `code` is a part of what the file at `path` says, as it was sent."""
@@ -174,6 +225,20 @@ def _strings(text: bytes, path: str) -> Iterator[str]:
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return  # nothing was plainly written here
+
+
+def _imported() -> Iterator[tuple[str, str]]:
+    """Return the modules that are loaded, each with its file."""
+    for name, module in list(sys.modules.items()):
+        place = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(place, str):
+            yield name, place
+
+
+def _is_for_tests(path: str) -> bool:
+    """Tell whether a file is a test module or set-up, of which there may be many of a name."""
+    name = path.rpartition("/")[2]
+    return name == "conftest.py" or name.startswith("test_") or name.endswith("_test.py")
 
 
 def _mark_unread(path: str) -> None:

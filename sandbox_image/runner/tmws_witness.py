@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import TypeVar
 
 import pytest
@@ -190,11 +191,20 @@ class Witness:
             unruly=sorted(self._unruly)[:MAX_LISTED],
         )
         self._look_around(session.config)
+        self._look_for_replaced(session.items)
         session.items[:] = self._with_canaries(session.items)
         try:
             return (yield)
         finally:
             self._look_around(session.config)
+
+    def _look_for_replaced(self, items: Iterable[pytest.Item]) -> None:
+        """Notice what was put in the place of the tested while tests were collected."""
+        modules = {item.getparent(pytest.Module): None for item in items}
+        loaded = [getattr(module, "obj", None) for module in modules]
+        tests = [module for module in loaded if isinstance(module, ModuleType)]
+        for path, name in self._sources.replaced(tests):
+            self._hooks[about(path, f"something else stands in the place of {name}")] = None
 
     def _with_canaries(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
         """Put a test that must fail behind the last test of each module."""
@@ -285,6 +295,7 @@ class Witness:
             self._patched[about(item.nodeid, "another function is called")] = None
         self._look_around(item.config)
         self._look_at(item)
+        self._look_at_names(item)
         result = yield from self._watched()
         self._look_at(item)
         self._called = item
@@ -343,6 +354,17 @@ class Witness:
         case = item.instance if isinstance(item, TestCaseFunction) else None
         own.extend(name for name in CASE_METHODS if case is not None and is_foreign(case, name))
         self._hooks.update((about(item.nodeid, f"replaces {name}"), None) for name in own)
+
+    def _look_at_names(self, item: pytest.Item) -> None:
+        """Notice examples that are given something else than their module defines."""
+        if item in self._canaries:
+            return
+        if isinstance(item, DoctestItem) and isinstance(item.parent, DoctestModule):
+            own, given = vars(item.parent.obj), item.dtest.globs
+            other = [name for name, value in own.items() if given.get(name, value) is not value]
+            names = ", ".join(name for name in other if callable(own[name]))
+            if names:
+                self._hooks[about(item.nodeid, f"is given another {names}")] = None
 
     def _foreign_hooks(self, config: pytest.Config) -> Iterable[str]:
         for name in DECISIVE_HOOKS:

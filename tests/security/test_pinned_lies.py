@@ -41,7 +41,12 @@ BELIEVED = {
 }
 
 # Their lie was in their tests; what they claim is true by the trusted ones.
-TRUE_BY_THE_TRUSTED = {"coverage_code_moved", "coverage_pragma"}
+TRUE_BY_THE_TRUSTED = {
+    "coverage_code_moved",
+    "coverage_evaluated_beneath",
+    "coverage_own_condition",
+    "coverage_pragma",
+}
 
 
 def snapshot(files: dict[str, str]) -> Snapshot:

@@ -36,10 +36,10 @@ from tmws.domain.reading import (
     Reading,
     is_test_file,
 )
-from tmws.domain.settings_files import read_config, table
+from tmws.domain.settings_files import Config, read_config, table
 from tmws.domain.silencers import mypy_flags, ruff_flags
 from tmws.domain.snapshots import Snapshot, SnapshotFile
-from tmws.domain.stand_ins import stand_ins
+from tmws.domain.stand_ins import packages_of_tests, stand_ins
 
 MAX_FLAGS = 50
 # A mebibyte of ordinary code is read in half a second, of the most tedious in three.
@@ -131,12 +131,12 @@ def _pytest_flags(check: PytestCheck, snapshot: Snapshot, spared: frozenset[str]
         if tree is not None:
             trees[file.path] = tree
             yield from (f"{file.path}: {what}" for what in _read(file.path, tree))
-    yield from _stand_ins(trees)
+    yield from _stand_ins(trees, used=frozenset(_used_fixtures(snapshot)))
 
 
-def _stand_ins(trees: dict[str, ast.Module]) -> Iterator[str]:
+def _stand_ins(trees: dict[str, ast.Module], *, used: frozenset[str]) -> Iterator[str]:
     try:
-        yield from stand_ins(trees)
+        yield from stand_ins(trees, used=used)
     except RecursionError:
         yield "the tests: nested too deeply to be read"
 
@@ -177,8 +177,10 @@ def _read(path: str, tree: ast.Module) -> list[str]:
 
 def _to_be_read(check: PytestCheck, snapshot: Snapshot) -> Iterator[SnapshotFile]:
     targets = [target.partition("::")[0] for target in check.targets]
-    for file in snapshot.python_files():
-        tells = is_test_file(file.path) or _SUSPICIOUS.search(file.content)
+    files = snapshot.python_files()
+    packages = packages_of_tests(file.path for file in files)
+    for file in files:
+        tells = is_test_file(file.path) or file.path in packages or _SUSPICIOUS.search(file.content)
         if tells and _has_a_say(file.path, targets):
             yield file
 
@@ -220,23 +222,35 @@ def _shadowing(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _plugin_options(snapshot: Snapshot) -> Iterator[str]:
+    for path, section in _pytest_settings(snapshot):
+        words = _setting(section, "addopts")
+        for plugin in re.findall(r"(?:^|\s)-p\s*(\S+)", " ".join(words)):
+            if not plugin.startswith("no:") and plugin != "pytester":
+                yield f"{path}: addopts loads the plugin {plugin}"
+
+
+def _used_fixtures(snapshot: Snapshot) -> Iterator[str]:
+    """Return the fixtures that the project's settings have every test use."""
+    for _, section in _pytest_settings(snapshot):
+        yield from _setting(section, "usefixtures")
+
+
+def _setting(section: Config, name: str) -> list[str]:
+    value = section.get(name, "")
+    return list(map(str, value)) if isinstance(value, list) else str(value).split()
+
+
+def _pytest_settings(snapshot: Snapshot) -> Iterator[tuple[str, Config]]:
     for path in (
         "pytest.ini",
         ".pytest.ini",
         "pytest.toml",
+        ".pytest.toml",
         "pyproject.toml",
         "tox.ini",
         "setup.cfg",
     ):
         config = read_config(snapshot, path)
-        for section in (
-            table(config, "pytest"),
-            table(config, "tool:pytest"),
-            table(config, "tool", "pytest"),
-            table(config, "tool", "pytest", "ini_options"),
-        ):
-            value = section.get("addopts", "")
-            words = value if isinstance(value, list) else str(value).split()
-            for plugin in re.findall(r"(?:^|\s)-p\s*(\S+)", " ".join(map(str, words))):
-                if not plugin.startswith("no:") and plugin != "pytester":
-                    yield f"{path}: addopts loads the plugin {plugin}"
+        for names in (("pytest",), ("tool:pytest",), ("tool", "pytest")):
+            yield path, table(config, *names)
+        yield path, table(config, "tool", "pytest", "ini_options")

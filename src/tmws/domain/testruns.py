@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 
 from tmws.domain.cases import Case, is_passed_over, number
@@ -12,6 +12,7 @@ from tmws.domain.claims import Judgement, NodeTestCheck, NpmTestCheck, PytestChe
 from tmws.domain.commands import node_files
 from tmws.domain.flags import syntax_tree
 from tmws.domain.grammar import split_node_id
+from tmws.domain.node_tests import is_test as is_node_test
 from tmws.domain.reading import is_test_file
 from tmws.domain.reports import (
     CoverageReport,
@@ -26,6 +27,10 @@ from tmws.domain.snapshots import Snapshot
 # Files too large or too many, a full scratch folder, no network, no name server, threads
 # used up: what our own walls do to an honest test says nothing about it.
 _HELD_BACK = re.compile(r"\[Errno (?:24|27|28|101|-2|-3)\]|can't start new thread")
+
+# What test runners pass over as well.
+_LEFT_OUT_BY_ALL = ("cache", "installed packages", "version control", "virtual environment")
+_CASES = frozenset({"IsolatedAsyncioTestCase", "TestCase"})
 
 
 def judge_tests(
@@ -52,7 +57,8 @@ def judge_node_tests(
     about = PytestCheck(targets, passed=check.passed, allow_skipped=check.allow_skipped)
     ran = {module.id for module in report.tests.modules}
     missed = {f"{path}: was not run" for path in set(node_files(check, snapshot)) - ran}
-    return _judged(about, snapshot, report.tests, {*flags, *missed}, exit_code)
+    left_out = _left_out(targets, snapshot, is_node_test)
+    return _judged(about, snapshot, report.tests, {*flags, *missed, *left_out}, exit_code)
 
 
 def _judged(
@@ -249,6 +255,17 @@ def _bent(check: PytestCheck, snapshot: Snapshot, report: PytestReport) -> Itera
     yield from report.hooks
     yield from (f"{node_id}: added to or dropped from the selection" for node_id in report.unruly)
     yield from (f"{path}: was not collected" for path in _uncollected(check, snapshot, report))
+    yield from _left_out(check.targets, snapshot, is_test_file)
+
+
+def _left_out(
+    targets: tuple[str, ...], snapshot: Snapshot, is_test: Callable[[str], bool]
+) -> Iterator[str]:
+    """Name tests that the project's own runner would find, and no snapshot holds."""
+    for path, reason in snapshot.left_out:
+        below = not targets or any(f"{path}/".startswith(f"{target}/") for target in targets)
+        if below and is_test(path) and not reason.startswith(_LEFT_OUT_BY_ALL):
+            yield f"{path}: was left out of the snapshot ({reason})"
 
 
 def _uncollected(check: PytestCheck, snapshot: Snapshot, report: PytestReport) -> Iterator[str]:
@@ -273,22 +290,37 @@ def _uncollected(check: PytestCheck, snapshot: Snapshot, report: PytestReport) -
 
 def _plain_tests(tree: ast.Module) -> Iterator[str]:
     """Return the tests that any configuration but a hiding one collects."""
+    inherited = {_base(base) for node in tree.body for base in getattr(node, "bases", ())}
     for node in tree.body:
         match node:
-            case ast.FunctionDef(name=name) if name.startswith("test_") and _is_plain(node):
-                yield name
-            case ast.ClassDef(name=owner, body=body, bases=[]) if owner.startswith("Test"):
-                if not node.decorator_list and not _opts_out(body):
-                    yield from (
-                        f"{owner}::{member.name}"
-                        for member in body
-                        if isinstance(member, ast.FunctionDef)
-                        and member.name.startswith("test_")
-                        and _is_plain(member)
-                    )
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                if name.startswith("test_") and _is_plain(node):
+                    yield name
+            case ast.ClassDef(name=owner, decorator_list=[], bases=[]) if owner.startswith("Test"):
+                yield from _plain_methods(node, "test_")
+            case ast.ClassDef(name=owner, decorator_list=[], bases=[base]):
+                # A case that others inherit from may be taken away on purpose.
+                if _base(base) in _CASES and owner not in inherited:
+                    yield from _plain_methods(node, "test")
 
 
-def _is_plain(node: ast.FunctionDef) -> bool:
+def _plain_methods(owner: ast.ClassDef, prefix: str) -> Iterator[str]:
+    if not _opts_out(owner.body):
+        yield from (
+            f"{owner.name}::{member.name}"
+            for member in owner.body
+            if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
+            and member.name.startswith(prefix)
+            and _is_plain(member)
+        )
+
+
+def _base(node: ast.expr) -> str:
+    """Return the last part of a base's name, or ""."""
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
+def _is_plain(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return not any(
         "fixture" in getattr(part, "attr", getattr(part, "id", ""))
         for decorator in node.decorator_list

@@ -332,6 +332,51 @@ def test_a_test_file_outside_the_collection_lowers_the_level_only_if_it_is_in_sc
     assert named.verdict is Verdict.SUPPORTED
 
 
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("class A(unittest.TestCase):\n    def test_x(self): ...\n", ("A::test_x",)),
+        ("class A(IsolatedAsyncioTestCase):\n    async def testX(self): ...\n", ("A::testX",)),
+        ("async def test_x(): ...\n", ("test_x",)),
+        ("class A(TestCase):\n    __test__ = False\n    def test_x(self): ...\n", ()),
+        ("class A(TestCase):\n    def test_x(self): ...\nclass B(A): ...\ndel A\n", ()),
+        ("class A(Other):\n    def test_x(self): ...\n", ()),
+    ],
+)
+def test_cases_of_the_library_and_async_tests_are_missed_too(
+    text: str, hidden: tuple[str, ...]
+) -> None:
+    file = SnapshotFile.of("tests/test_case.py", text.encode())
+    module = ("module", {"path": file.path, "outcome": "passed"})
+    run = ran(written("pytest", module, *pytest_lines({A: "passed", B: "passed"})))
+
+    judgement = judge(PytestCheck(), Snapshot.of((*PROJECT.files, file)), run)
+
+    assert judgement.flags == tuple(f"{file.path}::{name}: was not collected" for name in hidden)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "targets", "named"),
+    [
+        ("tests/test_c.py", "symbolic link", (), True),
+        ("tests/test_c.py", "larger than 8 MiB", ("tests",), True),
+        ("more/test_c.py", "symbolic link", ("tests",), False),
+        ("tests/data.py", "symbolic link", (), False),
+        ("tests/test_c.py", "virtual environment", (), False),
+    ],
+)
+def test_a_test_that_no_snapshot_holds_lowers_the_level(
+    path: str, reason: str, targets: tuple[str, ...], named: bool
+) -> None:
+    snapshot = Snapshot.of(PROJECT.files, [(path, reason)])
+    run = ran(written("pytest", *pytest_lines({A: "passed", B: "passed"})))
+
+    judgement = judge(PytestCheck(targets), snapshot, run)
+
+    said = f"{path}: was left out of the snapshot ({reason})"
+    assert judgement.flags == ((said,) if named else ())
+
+
 OUTCOMES = st.sampled_from(["passed", "failed", "skipped", "xfailed", "xpassed", "unfinished"])
 
 

@@ -244,6 +244,64 @@ def test_set_up_that_replaces_what_tests_name_is_flagged(setup: str, what: str) 
     assert any(what in flag for flag in flags), flags
 
 
+FIXTURE = (
+    "import pytest\n@pytest.fixture{0}\ndef quiet(monkeypatch):\n"
+    "    monkeypatch.setattr('app.add', min)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [
+        ("tests/__init__.py", {"tests/__init__.py": "import app\napp.add = min\n"}),
+        (
+            "support.py",
+            {"support.py": FIXTURE.format("(autouse=True)"), "conftest.py": "{}"},
+        ),
+        (
+            "src/lib/support.py",
+            {"src/lib/support.py": FIXTURE.format("(autouse=True)"), "conftest.py": "{}"},
+        ),
+        ("conftest.py", {"conftest.py": FIXTURE.format("(autouse=ALWAYS)")}),
+        ("conftest.py", {"conftest.py": FIXTURE.format("(**OPTIONS)")}),
+        (
+            "conftest.py",
+            {"conftest.py": FIXTURE.format(""), "pytest.ini": "[pytest]\nusefixtures = quiet\n"},
+        ),
+        (
+            "conftest.py",
+            {
+                "conftest.py": FIXTURE.format(""),
+                "pyproject.toml": "[tool.pytest.ini_options]\nusefixtures = ['quiet']\n",
+            },
+        ),
+    ],
+)
+def test_set_up_counts_wherever_it_lies_and_however_it_is_asked_for(
+    path: str, files: dict[str, str]
+) -> None:
+    named = path.removeprefix("src/").removesuffix(".py").replace("/", ".")
+    files = {
+        name: f"pytest_plugins = ['{named}']\n" if text == "{}" else text
+        for name, text in files.items()
+    }
+
+    flags = scanned(PytestCheck(), {"src/app.py": CODE, "tests/test_app.py": TESTS, **files})
+
+    assert flags == (f"{path}: replaces app.add, which tests name",)
+
+
+def test_a_package_of_the_tested_code_may_put_itself_together() -> None:
+    files = {
+        "src/app/__init__.py": "from app import core\ncore.add = core.plus\n",
+        "src/app/core.py": "def plus(a, b):\n    return a + b\n",
+        "tests/__init__.py": "",
+        "tests/test_app.py": "from app.core import add\n\ndef test():\n    assert add\n",
+    }
+
+    assert scanned(PytestCheck(), files) == ()
+
+
 @pytest.mark.parametrize(
     "setup",
     [
