@@ -88,6 +88,8 @@ def become_node(path: str, writer: int, pad: int) -> None:
         os.closerange(5, 4096)
         words = [
             NODE,
+            # A signal would have anybody here look into the process.
+            "--disable-sigusr1",
             f"--import={OUR_FOLDER}/tmws_node_start.mjs",
             f"--test-reporter={OUR_FOLDER}/tmws_node_reporter.mjs",
             "--test-reporter-destination=stdout",
@@ -121,7 +123,8 @@ def tell(run: FileRun, said: bytes, secret: str) -> None:
             return
         kind, *fields = json.loads(body)
         if run.finished:
-            run.patched.append(f"the end of {run.path}")
+            by = ", by process.exit" if kind == "left" else ""
+            run.patched.append(f"the end of {run.path}{by}")
             return
         take(run, kind, fields)
 

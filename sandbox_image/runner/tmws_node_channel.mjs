@@ -40,5 +40,5 @@ export function take() {
   return takers >= 0 ? send : undefined;
 }
 
-export const state = { __proto__: null, stream: undefined };
+export const state = { __proto__: null };
 state.reporting = new Promise((resolve) => { state.begin = resolve; });

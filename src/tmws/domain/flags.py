@@ -61,9 +61,11 @@ _HANDED_OVER_PLACES = frozenset(
     for end in (".py", "/__init__.py")
 )
 _NODE_INSIDE = re.compile(
-    rb"\bnode:inspector|[\"']inspector[\"'/]|\bHeapSnapshot\b|getHeapSnapshot|process\.binding"
+    rb"\bnode:inspector|[\"']inspector[\"'/]|HeapSnapshot|process\.binding"
     rb"|_linkedBinding|internalBinding|process\.dlopen|/proc/|/dev/fd|/opt/tmws|reallyExit"
-    rb"|USE_MAIN_CONTEXT_DEFAULT_LOADER|\bexecArgv\b"
+    rb"|USE_MAIN_CONTEXT_DEFAULT_LOADER|\bexecArgv\b|connectToMainThread"
+    # The name of a module that is put together, so that no reader finds it.
+    rb"|(?:import|require|getBuiltinModule)\s*\(\s*[\"'`][^\"'`\n]*[\"'`]\s*\+\s*[\"'`]"
 )
 _MEASURES = re.compile(rb"\b(import|from)\b[^\n]*\bcoverage\b|[\"']coverage[\"'.]")
 

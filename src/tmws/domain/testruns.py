@@ -25,8 +25,10 @@ from tmws.domain.reports import (
 from tmws.domain.snapshots import Snapshot
 
 # Files too large or too many, a full scratch folder, no network, no name server, threads
-# used up: what our own walls do to an honest test says nothing about it.
-_HELD_BACK = re.compile(r"\[Errno (?:24|27|28|101|-2|-3)\]|can't start new thread")
+# used up, a debugger: what our own walls do to an honest test says nothing about it.
+_HELD_BACK = re.compile(
+    r"\[Errno (?:24|27|28|101|-2|-3)\]|can't start new thread|is closed in a check"
+)
 
 # What test runners pass over as well.
 _LEFT_OUT_BY_ALL = ("cache", "installed packages", "version control", "virtual environment")
