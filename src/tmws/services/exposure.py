@@ -12,7 +12,7 @@ from tmws.domain.trust.entries import FITS
 from tmws.domain.trust.integrity import NOTHING_STATED, Integrity, exposure_budget
 from tmws.domain.trust.reliance import Stake, audits_owed
 from tmws.domain.trust.state import Step
-from tmws.storage import evidence, ledger, reliances
+from tmws.storage import evidence, ledger, reliances, stated
 from tmws.storage.database import Transaction
 from tmws.storage.evidence import Entry
 
@@ -50,7 +50,7 @@ async def exposure(tx: Transaction, owner: str, *, bound: float, at: datetime) -
     """Return it as it stands at this moment; `bound` is what the agent is relied on for."""
     entries = await evidence.of_owner(tx, owner)
     path = await walked(tx, entries)
-    integrity = _integrity(entries, await evidence.stated_by_peers(tx, owner))
+    integrity = _integrity(entries, await stated.by_peers(tx, owner))
     counted = sum(e.evidence.weight for e in entries if e.step)
     return Exposure(
         entries,

@@ -186,37 +186,6 @@ async def on_tasks(connection: AsyncConnection, tasks: Collection[str]) -> list[
     return await _select(connection, evidence.c.task.in_(tasks))
 
 
-async def stated_by_peers(connection: AsyncConnection, owner: str) -> list[tuple[str, float]]:
-    """Return what others had stated before of the same check of the same snapshot, by the claim.
-
-    Only where their verdict counts: a check that could not decide, or was withdrawn, says
-    nothing about anybody, and stating something costs nothing there. What is stated of other
-    snapshots, e.g. once somebody mended what was wrong, is about something else, and what is
-    stated later, when the verdict is known, tells nothing. What others relied on is held against
-    the model alone: a friend whose name is worth nothing could state the same first.
-    """
-    own, theirs = evidence.alias("own"), evidence.alias("theirs")
-    claimed, also = claims.alias("claimed"), claims.alias("also")
-    same = (claimed.c[name] == also.c[name] for name in ("snapshot_digest", "check"))
-    rows = await connection.execute(
-        sa.select(own.c.id, theirs.c.confidence)
-        .join_from(own, claimed, claimed.c.id == own.c.id)
-        .join(also, sa.and_(*same))
-        .join(theirs, theirs.c.id == also.c.id)
-        .where(
-            own.c.owner_id == owner,
-            own.c.confidence.is_not(None),
-            ~own.c.relied_on,
-            theirs.c.owner_id != owner,
-            theirs.c.confidence.is_not(None),
-            theirs.c.step.is_not(None),
-            theirs.c.ledger_index < own.c.ledger_index,
-        )
-        .order_by(theirs.c.ledger_index)
-    )
-    return [(row.id, row.confidence) for row in rows]
-
-
 async def since(connection: AsyncConnection, ledger_index: int) -> tuple[datetime, datetime] | None:
     """Return when the first and the newest verdict behind this entry came, None without any."""
     behind = evidence.c.ledger_index > ledger_index
