@@ -185,6 +185,11 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int: ...
 
+    @property
+    def english_only(self) -> bool:
+        """Whether requests in other scripts go past it: it would find them all alike."""
+        ...
+
     async def embed(self, texts: Sequence[str]) -> Vector:
         """Return an array of shape (len(texts), dimension), rows of unit length.
 

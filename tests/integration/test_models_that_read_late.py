@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+import pytest
+
 from tests.integration.services import Installation, agent, learned
 from tmws.app import App
 from tmws.domain.errors import BackendUnavailable
@@ -99,6 +101,34 @@ async def test_a_server_is_waited_for_before_any_transaction(installation: Insta
         asked = await asking
     assert set(asked.vectors) == {Arm.CHARACTERS, Arm.MEANING}
     assert not asked.coming
+
+
+class HeldEnglish(Held):
+    """Knows no other language."""
+
+    english_only = True
+
+
+@pytest.mark.parametrize(
+    ("held", "text", "compared"),
+    [
+        (HeldEnglish(), "удалить файлы", False),
+        (HeldEnglish(), "ลบไฟล์เก่า", False),
+        (HeldEnglish(), "crème brûlée", True),
+        (Held(), "удалить файлы", True),
+        (Held(), "ファイルを削除", False),
+    ],
+)
+async def test_requests_go_past_a_model_that_does_not_know_their_script(
+    installation: Installation, held: Held, text: str, compared: bool
+) -> None:
+    async with searched(installation, held) as (_, _, search):
+        held.may.set()
+        asked = await search.asked(await search.speakers(), text)
+        for reading in asked.coming:
+            await reading
+    assert (Arm.MEANING in asked.vectors) is compared
+    assert asked.degraded is None
 
 
 async def test_what_another_search_takes_over_meanwhile_is_found(

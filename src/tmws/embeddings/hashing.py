@@ -46,6 +46,11 @@ class HashingEmbedder:
         """Length of every vector."""
         return DIMENSION
 
+    @property
+    def english_only(self) -> bool:
+        """Spelling has no language."""
+        return False
+
     async def embed(self, texts: Sequence[str]) -> Vector:
         """Return one unit vector per text; characters after the 20,000th are not read."""
         return np.array([_vector(text) for text in texts], np.float32).reshape(-1, DIMENSION)

@@ -51,6 +51,11 @@ class MiniLmEmbedder:
         """Length of every vector."""
         return WIDTH
 
+    @property
+    def english_only(self) -> bool:
+        """It was trained on English and has hardly a word of other scripts."""
+        return True
+
     async def embed(self, texts: Sequence[str]) -> Vector:
         """Return one unit vector per text; other tasks go on meanwhile.
 

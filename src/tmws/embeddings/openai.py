@@ -65,6 +65,11 @@ class OpenAiEmbedder:
         """Length of every vector."""
         return self._dimension
 
+    @property
+    def english_only(self) -> bool:
+        """Nothing is known of the model, which may read many languages."""
+        return False
+
     async def embed(self, texts: Sequence[str]) -> Vector:
         """Return one unit vector per text.
 

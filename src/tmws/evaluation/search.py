@@ -19,7 +19,7 @@ import numpy as np
 
 from tmws.domain.errors import InvalidInput
 from tmws.domain.ranking import CANDIDATES, WEIGHTS, Arm, fuse, weighing
-from tmws.domain.text import STOP_WORDS, normal, reads_english_only, terms, words
+from tmws.domain.text import STOP_WORDS, normal, terms, words
 from tmws.evaluation.meaning import TRIED, Better, better, reciprocal
 from tmws.indexes import finding
 from tmws.indexes.catalogue import Block, Caller, View, WordRow
@@ -234,7 +234,7 @@ class _Bench:
             arms[Arm.WORDS] = finding.by_words(asked, self._views)
         vectors: dict[Arm, Vector] = {}
         for arm, embedder in self._embedders.items():
-            if arm is Arm.MEANING and not reads_english_only(text):
+            if not finding.is_asked(arm, embedder, text):
                 continue
             with clock(arm):
                 vectors[arm] = (await embedder.embed([text]))[0]

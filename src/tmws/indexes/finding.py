@@ -17,10 +17,11 @@ from tmws.domain.ranking import (
     is_worth_showing,
     precedents,
 )
+from tmws.domain.text import reads_english_only, reads_no_cjk
 from tmws.domain.usage import WORD_WEIGHT
 from tmws.indexes.catalogue import View, common, covered, matching, nearest_uses, spelt
 from tmws.indexes.uses import NearUse
-from tmws.ports import Vector
+from tmws.ports import Embedder, Vector
 
 MOST_TERMS = 60
 """Of a longer request the first different terms are looked for."""
@@ -89,6 +90,13 @@ class Found:
     recorded: int = 0
     common: Mapping[str, float] = field(default_factory=dict)
     described: float = 0.0
+
+
+def is_asked(arm: Arm, embedder: Embedder, text: str) -> bool:
+    """Return whether a request is one that an embedder can compare; spelling always can."""
+    if arm is not Arm.MEANING:
+        return True
+    return reads_english_only(text) if embedder.english_only else reads_no_cjk(text)
 
 
 def by_words(asked: Asked, views: Sequence[View]) -> dict[str, float]:

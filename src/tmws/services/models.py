@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tmws.domain.errors import BackendUnavailable, Conflict, InvalidInput, TmwsError
 from tmws.domain.ranking import Arm
+from tmws.indexes.finding import is_asked
 from tmws.ports import Clock, Embedder, Recipe, Vector
 from tmws.services.pauses import Pause
 from tmws.storage import documents, serving
@@ -111,7 +112,10 @@ class Models:
                 if recipe is None:
                     spoken.shortfalls.add(f"A first model is still reading, for {arm.value}.")
                     continue
-                spoken.embedders[arm] = (await self.embedder(recipe)).id
+                embedder = await self.embedder(recipe)
+                if not is_asked(arm, embedder, text):
+                    continue
+                spoken.embedders[arm] = embedder.id
             except TmwsError as error:
                 spoken.shortfalls.add(f"Without {arm.value}: {error.message}")
                 continue

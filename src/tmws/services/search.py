@@ -9,7 +9,7 @@ from functools import partial
 from tmws.domain.agents import AccessLevel, Agent, require_open
 from tmws.domain.patterns import Pattern
 from tmws.domain.ranking import CANDIDATES, WEIGHTS, Arm, Ranked
-from tmws.domain.text import reads_english_only, terms
+from tmws.domain.text import terms
 from tmws.indexes import finding
 from tmws.indexes.catalogue import Block, Caller, Catalogue, View, WordRow
 from tmws.indexes.finding import Asked, Found
@@ -126,8 +126,6 @@ class Search:
             matters: parts of the text, of which one that is answered is enough.
         """
         spoken = await self._models.asked(text, speakers)
-        if not reads_english_only(text):
-            (await spoken.whole()).vectors.pop(Arm.MEANING, None)
         words, *parts = (tuple(dict.fromkeys(terms(part))) for part in (text, *matters))
         return Asked(
             words,

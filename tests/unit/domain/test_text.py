@@ -13,6 +13,7 @@ from tmws.domain.text import (
     grams,
     normal,
     reads_english_only,
+    reads_no_cjk,
     stem,
     terms,
     words,
@@ -116,13 +117,23 @@ def test_russian_words_are_found_in_any_case(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reads"),
+    ("text", "english", "no_cjk"),
     [
-        ("find files", True),
-        ("", True),
-        ("日本語の検索", False),
-        ("tar で圧縮したファイルを展開", False),
+        ("find files", True, True),
+        ("", True, True),
+        ("crème brûlée à l'œuf, tiếng Việt, \u0131\u015f\u0131k", True, True),
+        ("compute \u03b1 and \u03b2 of the series", True, True),
+        ("日本語の検索", False, False),
+        ("tar で圧縮したファイルを展開", False, False),
+        ("удалить файлы", False, True),
+        ("git: удалить ветку", False, True),
+        ("पुरानी फ़ाइलें हटाएँ", False, True),
+        ("ลบไฟล์เก่า", False, True),
+        ("حذف الملفات", False, True),
     ],
 )
-def test_english_embedders_are_kept_from_other_scripts(text: str, reads: bool) -> None:
-    assert reads_english_only(text) is reads
+def test_embedders_are_kept_from_scripts_that_they_do_not_know(
+    text: str, english: bool, no_cjk: bool
+) -> None:
+    assert reads_english_only(text) is english
+    assert reads_no_cjk(text) is no_cjk

@@ -106,7 +106,7 @@ async def test_questions_that_nothing_answers_say_how_often_noise_is_shown() -> 
 class Senses:
     """An embedder to which texts of as many full stops are the same, and all others strangers."""
 
-    id, dimension = "senses", 12
+    id, dimension, english_only = "senses", 12, True
 
     async def embed(self, texts: Sequence[str]) -> Vector:
         return np.array([np.eye(12, dtype=np.float32)[text.count(".")] for text in texts])
