@@ -29,7 +29,7 @@ class Spellings:
 
     def near(self, word: str) -> frozenset[str]:
         """Return the known words that are one slip away from this one."""
-        if len(word) < SHORTEST or not _is_spelled(word):
+        if len(word) < SHORTEST or not (word.isalpha() or _has_marks(word)):
             return frozenset()
         self._catch_up()
         return frozenset(
@@ -44,15 +44,15 @@ class Spellings:
         if self._taken == len(self._known):
             return
         for word in islice(self._known, self._taken, None):
-            if len(word) >= SHORTEST - 1 and _is_spelled(word):
+            if len(word) >= SHORTEST - 1 and (word.isalpha() or _has_marks(word)):
                 for place in _places(word, len(word)):
                     self._places[place].append(word)
         self._taken = len(self._known)
 
 
-def _is_spelled(word: str) -> bool:
-    """Return whether a word is made of letters and their marks: a slip in a number is another."""
-    return word.isalpha() or not (word.isascii() or any(map(str.isnumeric, word)))
+def _has_marks(word: str) -> bool:
+    """Return whether what is no letter are marks: a slip in a number is another number."""
+    return not word.isascii() and not any(map(str.isnumeric, word))
 
 
 def _places(word: str, length: int) -> tuple[_Place, _Place]:
