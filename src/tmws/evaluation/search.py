@@ -19,7 +19,7 @@ import numpy as np
 
 from tmws.domain.errors import InvalidInput
 from tmws.domain.ranking import CANDIDATES, WEIGHTS, Arm, fuse, weighing
-from tmws.domain.text import STOP_WORDS, normal, terms, words
+from tmws.domain.text import STOP_WORDS, folded, terms, words
 from tmws.evaluation.meaning import TRIED, Better, better, reciprocal
 from tmws.indexes import finding
 from tmws.indexes.catalogue import Block, Caller, View, WordRow
@@ -172,7 +172,7 @@ class _Bench:
     ) -> None:
         self._among = among
         self._texts = {key: f"{_named(key)}\n{text}" for key, text in corpus.items()}
-        self._plain = {key: normal(text) for key, text in self._texts.items()}
+        self._plain = {key: folded(text) for key, text in self._texts.items()}
         self._index = index
         self._embedders = embedders
         self._block = Block()

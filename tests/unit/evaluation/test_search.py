@@ -59,6 +59,28 @@ async def test_plain_questions_are_answered_at_the_first_place() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("Größe ändern", "size"),
+        ("grosse andern", "size"),
+        ("फ़ाइलें", "delete"),
+        ("मिटाएँ", "delete"),
+    ],
+)
+async def test_every_way_finds_words_with_their_marks_and_without(asked: str, answer: str) -> None:
+    corpus = CORPUS | {"size": "Die Größe von Bildern ändern", "delete": "पुरानी फ़ाइलें मिटाएँ"}
+    report = await evaluate(
+        corpus,
+        [Question(asked, (answer,))],
+        embedders={Arm.CHARACTERS: HashingEmbedder()},
+        index=ExactIndex(),
+        progress=silent,
+    )
+    assert [row.recall_at_1 for row in report.rows] == [1.0] * 4
+
+
+@pytest.mark.anyio
 async def test_recall_counts_every_relevant_id_and_mrr_the_first() -> None:
     report = await measured(
         [Question("pack a folder compressed archive", ("images/resize", "files/compress"))]
