@@ -264,6 +264,17 @@ async def penalty_against_the_model(app: App, who: Agent) -> float:
     return lost * entry.evidence.weight
 
 
+async def test_who_states_nothing_of_the_same_check_is_no_peer(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    installation.workspace(content="print('a lie')\n")
+    installation.sandbox.will(ended(1), ended(1))
+    await verified(app, bob)
+    await verified(app, alice, confidence=0.99)
+    found = (await app.trust.explain(alice)).exposure.integrity
+    assert found.penalty == pytest.approx(await penalty_against_the_model(app, alice))
+
+
 @pytest.mark.parametrize("undone", ["timed out", "withdrawn"])
 async def test_what_was_said_of_a_check_that_counts_for_nothing_excuses_nobody(
     app: App, installation: Installation, alice: Agent, bob: Agent, undone: str

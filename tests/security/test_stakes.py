@@ -176,7 +176,7 @@ async def test_a_friends_small_stake_makes_no_lie_cheaper(
     assert lost[1] >= 0.8 * lost[0] > 0.0
 
 
-@pytest.mark.parametrize("relied", ["before", "after"])
+@pytest.mark.parametrize("relied", ["before", "after", "nobody knows when"])
 async def test_a_friend_that_has_the_same_checked_first_makes_no_lie_cheaper(
     app: App, installation: Installation, alice: Agent, bob: Agent, relied: str
 ) -> None:
@@ -184,13 +184,16 @@ async def test_a_friend_that_has_the_same_checked_first_makes_no_lie_cheaper(
     mallory = await agent(app, "mallory")
     await proven(app, installation, alice, bob)
     claim_id = await sent(app, installation, alice, 30, held=None)
-    for act in ("rely", "tell") if relied == "before" else ("tell", "rely"):
+    for act in ("tell", "rely") if relied == "after" else ("rely", "tell"):
         installation.clock.advance(1)
         if act == "rely":
             assert (await app.reliance.ask(bob, claim_id, stake=1.0, least=0.01)).granted
         else:
             installation.sandbox.will(ended(31))
             await verified(app, mallory, exit_code=30, confidence=0.99)
+    if relied == "nobody knows when":  # granted before that was kept
+        async with installation.database() as database, database.write() as tx:
+            await tx.execute(reliances.update().values(since=None))
     installation.sandbox.will(ended(31))
     await verified(app, alice, exit_code=30, confidence=0.99)
     async with installation.database() as database, database.read() as connection:
@@ -199,7 +202,21 @@ async def test_a_friend_that_has_the_same_checked_first_makes_no_lie_cheaper(
     assert last.evidence.weight > 0.4 if relied == "before" else last.evidence.weight < 0.06
     penalty = (await app.trust.find("alice")).exposure.integrity.penalty
     assert penalty > 0.4 if relied == "before" else penalty > 0.0
-    assert (await app.audit.verify()).holds
+    if relied != "nobody knows when":
+        assert (await app.audit.verify()).holds
+
+
+async def test_a_check_that_could_not_decide_is_no_verdict_that_was_relied_on(
+    app: App, installation: Installation, alice: Agent, bob: Agent
+) -> None:
+    await proven(app, installation, alice, bob)
+    claim_id = await sent(app, installation, alice, 30, held=None)
+    assert (await app.reliance.ask(bob, claim_id, stake=1.5, least=0.01)).granted
+    installation.sandbox.will(timed_out())
+    await verified(app, alice, exit_code=30)
+    async with installation.database() as database, database.read() as connection:
+        [*_, last] = await evidence.of_owner(connection, alice.id)
+    assert (last.evidence.relied_on, last.evidence.severity) == (False, 1.0)
 
 
 async def test_what_a_name_relied_on_that_was_the_authors_own_takes_no_room(

@@ -30,16 +30,11 @@ async def by_peers(connection: AsyncConnection, owner: str) -> list[tuple[str, f
     the model alone: a friend whose name is worth nothing could state the same first.
     """
     own = await _stated(connection, evidence.c.owner_id == owner, ~evidence.c.relied_on)
-    snapshots = (
-        sa.select(claims.c.snapshot_digest)
-        .join_from(claims, evidence, evidence.c.id == claims.c.id)
-        .where(evidence.c.owner_id == owner, evidence.c.confidence.is_not(None))
-    )
     peers = await _stated(
         connection,
         evidence.c.owner_id != owner,
         evidence.c.step.is_not(None),
-        claims.c.snapshot_digest.in_(snapshots),
+        claims.c.snapshot_digest.in_(_snapshots_of(owner)),
     )
     # Put together here: many checks of one snapshot would cost a database their square.
     said: dict[tuple[str, str], list[_Said]] = {}
@@ -51,6 +46,15 @@ async def by_peers(connection: AsyncConnection, owner: str) -> list[tuple[str, f
         for theirs in said.get((mine.snapshot_digest, mine.check), ())
         if theirs.ledger_index < mine.ledger_index
     ]
+
+
+def _snapshots_of(owner: str) -> sa.Select[tuple[str]]:
+    """Return those that the agent made claims of, so that no others are read."""
+    return (
+        sa.select(claims.c.snapshot_digest)
+        .join_from(claims, evidence, evidence.c.id == claims.c.id)
+        .where(evidence.c.owner_id == owner)
+    )
 
 
 async def _stated(connection: AsyncConnection, *conditions: sa.ColumnElement[bool]) -> list[_Said]:
