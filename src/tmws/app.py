@@ -22,7 +22,8 @@ from tmws.domain.execution import MEBIBYTE, Limits
 from tmws.domain.profile_files import MAX_FILE_BYTES, read_profiles
 from tmws.domain.quotas import Quota
 from tmws.domain.ranking import Arm, weighing
-from tmws.ports import Clock, Embedder, ModelPlace, Recipe, Sandbox
+from tmws.ports import Clock, Embedder, ModelPlace, Recipe, Sandbox, Signer
+from tmws.services import custody
 from tmws.services.acts import Acts
 from tmws.services.agents import Agents
 from tmws.services.analytics import Analytics
@@ -30,6 +31,7 @@ from tmws.services.audit import Audit
 from tmws.services.batches import Batches
 from tmws.services.checkers import Checkers
 from tmws.services.checking import Checker
+from tmws.services.copying import Copying
 from tmws.services.corrections import Corrections
 from tmws.services.environments import Environments
 from tmws.services.exports import Exports
@@ -63,7 +65,6 @@ from tmws.services.undo import Undo
 from tmws.services.upkeep import Upkeep
 from tmws.services.verification import Verification
 from tmws.services.workspaces import Workspaces
-from tmws.storage import ledger
 from tmws.storage.database import Database
 from tmws.storage.migrations import upgrade
 
@@ -100,6 +101,7 @@ class App:
     trust: Trust
     reliance: Reliance
     corrections: Corrections
+    copying: Copying
     memory: Memory
     tools: Switches
     levels: Levels
@@ -136,7 +138,9 @@ async def open_app(
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.aclose)
         await upgrade(database)
-        await _require_key(settings, database)
+        await custody.require_key(database, _key(settings))
+        signer: Signer = backends.find("signing", "file")(_key(settings))
+        refusal = await custody.refusal(database, signer, _key(settings))
         sandbox = sandbox or _sandbox(settings)
         stack.push_async_callback(sandbox.aclose)
         if (modules := _modules(settings)) is not None:
@@ -157,6 +161,8 @@ async def open_app(
             models=models,
             receipts=receipts,
             clock=clock,
+            signer=signer,
+            refusal=refusal,
             added=added,
         )
         stack.push_async_callback(app.verification.aclose)
@@ -170,24 +176,6 @@ async def open_app(
 
 def _key(settings: Settings) -> Path:
     return settings.data_dir / "keys" / "ed25519"
-
-
-async def _require_key(settings: Settings, database: Database) -> None:
-    """Refuse to go on under a new key where the old one signed what is here.
-
-    A store on a server of its own is left out: each host that uses it has a key.
-    """
-    if settings.database_url or _key(settings).exists():
-        return
-    async with database.read() as connection:
-        entries = (await ledger.head(connection)).size
-    # Looked for again: a first start beside this one makes the key before its first entry.
-    if entries and not _key(settings).exists():
-        raise BackendUnavailable(
-            f"The signing key {_key(settings)} is gone, and {entries} ledger entries were signed "
-            "with it. Restore it from a backup of the data folder; nothing is written without it.",
-            retryable=False,
-        )
 
 
 def _sandbox(settings: Settings) -> Sandbox:
@@ -245,15 +233,16 @@ def _app(
     models: Models,
     receipts: Receipts,
     clock: Clock,
+    signer: Signer,
+    refusal: str | None,
     added: AddedProfiles,
 ) -> App:
     chance = secrets.token_bytes
-    signer = backends.find("signing", "file")(_key(settings))
     checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
     reader = backends.find("workspaces", "directory")()
     search = Search(models, nearest, among=weighing(settings.meaning_weight))
     gate = Gate(database)
-    notary = Notary(signer, checkpoints, chance)
+    notary = Notary(signer, checkpoints, chance, refusal=refusal)
     acts = Acts(database, notary, clock, chance)
     quota = Quota(settings.agent_mib * MEBIBYTE, settings.agent_daily_writes)
     quotas = Quotas(database, quota, clock)
@@ -321,6 +310,7 @@ def _app(
             database, gate=gate, notary=notary, quotas=quotas, clock=clock, chance=chance
         ),
         corrections=Corrections(database, notary, clock),
+        copying=Copying(database, notary),
         memory=Memory(database, gate, acts, search, quotas=quotas, clock=clock, chance=chance),
         tools=Switches(database, notary, clock),
         levels=Levels(database, notary, clock),

@@ -34,7 +34,7 @@ class TestTheCheckpoint:
         assert "The checkpoint belongs to log tmws/" in said(await audited(copy))
 
     async def test_of_another_key_is_not_believed(self, copy: Installation) -> None:
-        (copy.folder / "keys" / "ed25519").unlink()
+        (copy.folder / "keys" / "ed25519").write_bytes(bytes(32))
         report = said(await audited(copy))
         assert "The checkpoint is not signed by this installation's key" in report
         assert report.count("is not signed by this installation's key") == 1 + len(VERDICTS)

@@ -44,8 +44,21 @@ class Receipt:
 class Notary:
     """Signs and records; holds the key and the place where checkpoints are kept."""
 
-    def __init__(self, signer: Signer, checkpoints: CheckpointStore, chance: Chance) -> None:
+    def __init__(
+        self,
+        signer: Signer,
+        checkpoints: CheckpointStore,
+        chance: Chance,
+        *,
+        refusal: str | None = None,
+    ) -> None:
+        """Record with this signer.
+
+        Args:
+            refusal: why nothing may be signed or recorded with it; None if it may.
+        """
         self._signer = signer
+        self._refusal = refusal
         self._checkpoints = checkpoints
         self._chance = chance
         # What was promised last: its text need not be taken apart again.
@@ -57,7 +70,12 @@ class Notary:
         return self._signer.public_key
 
     def signed(self, statement: Json) -> bytes:
-        """Return the statement in a signed DSSE envelope."""
+        """Return the statement in a signed DSSE envelope.
+
+        Raises:
+            BackendUnavailable: the key is not the one that signed what is here.
+        """
+        self._require_key()
         payload = canonical_bytes(statement)
         signature = self._signer.sign(pre_authentication_encoding(payload))
         return envelope(payload, [(self._signer.key_id, signature)])
@@ -94,11 +112,16 @@ class Notary:
                 would in time replace the promise, and with it the alarm.
         """
         tree = turn.tree
+        self._require_key()
         self._require_promised(tree, turn.origin)
         salt, payload = self._chance(SALT_BYTES), canonical_bytes(event.payload)
         leaf = events.leaf(tree.size, event, commitment(salt, payload))
         grown = ledger.append(run, tree, leaf=leaf, salt=salt, payload=payload)
         return Receipt(tree.size, turn.origin, grown)
+
+    def _require_key(self) -> None:
+        if self._refusal is not None:
+            raise BackendUnavailable(self._refusal, retryable=False)
 
     def _require_promised(self, tree: Tree, origin: str) -> None:
         """Refuse a tree that is older than the checkpoint kept outside, or another one.
@@ -148,8 +171,10 @@ class Notary:
         """Return the signed promise of the tree as it stands.
 
         Raises:
+            BackendUnavailable: the key is not the one that signed what is here.
             LedgerCorrupt: it is not the one that was promised outside.
         """
+        self._require_key()
         tree, origin = await ledger.head(connection), await ledger.origin(connection)
         self._require_promised(tree, origin)
         return self._promise(origin, tree)

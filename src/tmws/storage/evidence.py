@@ -20,7 +20,7 @@ from tmws.domain.verifications import Claim, check_text
 from tmws.storage.columns import microseconds, moment
 from tmws.storage.numerals import written
 from tmws.storage.prepared import Execute, Prepared, inserted, plain
-from tmws.storage.tables import claims, evidence, links
+from tmws.storage.tables import artifacts, claims, evidence, links
 
 Act = TypeVar("Act", Correction, Restoration)
 _ROWS_AT_ONCE = 50
@@ -340,4 +340,14 @@ def _step_from(value: dict[str, Any], told: Evidence) -> Step:
         skill=Belief(*value["skill"]),
         affinity=None if affinity is None else Belief(*affinity),
         alarmed=value["alarmed"],
+    )
+
+
+async def newest_envelope(connection: AsyncConnection) -> bytes | None:
+    """Return what the newest verdict left as evidence, None before the first."""
+    newest = sa.select(evidence.c.id).order_by(evidence.c.ledger_index.desc()).limit(1)
+    return await connection.scalar(
+        sa.select(artifacts.c.content)
+        .join(claims, claims.c.evidence_digest == artifacts.c.digest)
+        .where(claims.c.id == newest.scalar_subquery())
     )

@@ -28,6 +28,7 @@ _COMMANDS = {
     "evidence": "Verify exported verdicts without a server or a database.",
     "trust": "Show trust scores; only verdicts move them.",
     "ledger": "Verify the record of verdicts and administrative acts.",
+    "store": "Copy the whole store, to move it or to keep it.",
     "tools": "Switch tools off and on, in every running server at once.",
     "eval": "Measure trust and search on data of your own.",
     "embedder": "Install the language model that compares meanings.",
