@@ -21,6 +21,8 @@ right = sum((x % 3 == 0 or x % 97 == 1) == label for x, label in data)
 os.makedirs("out", exist_ok=True)
 json.dump({"accuracy": right / len(data)}, open("out/metrics.json", "w"))
 """
+LONG = HONEST.replace("1000", "1001")  # a number of many digits
+WRITES = "import json\njson.dump({{'accuracy': {}}}, open('out/metrics.json', 'w'))\n"
 CASES = {
     "honest": ({"train.py": HONEST}, Verdict.SUPPORTED, Reason.CHECK_PASSED),
     "honest and too low": (
@@ -46,6 +48,30 @@ CASES = {
         {
             "train.py": "import shutil; shutil.copy('old.json', 'out/metrics.json')",
             "old.json": '{"accuracy": 0.95123}',
+            "out/keep": "",
+        },
+        Verdict.INCONCLUSIVE,
+        Reason.OBSERVED_ONLY,
+    ),
+    "honest, with what an earlier run left": (
+        {"train.py": LONG, "out/metrics.json": '{"accuracy": 0.9920079920079921}'},
+        Verdict.SUPPORTED,
+        Reason.CHECK_PASSED,
+    ),
+    "a number that the script holds": (
+        {"train.py": WRITES.format("0.95"), "out/keep": ""},
+        Verdict.INCONCLUSIVE,
+        Reason.OBSERVED_ONLY,
+    ),
+    "a number that the script writes in another way": (
+        {"train.py": WRITES.format(".951_230"), "out/keep": ""},
+        Verdict.INCONCLUSIVE,
+        Reason.OBSERVED_ONLY,
+    ),
+    "a number in a file of another kind": (
+        {
+            "train.py": WRITES.format("float(open('model.bin').read())"),
+            "model.bin": "9.5123e-1",
             "out/keep": "",
         },
         Verdict.INCONCLUSIVE,

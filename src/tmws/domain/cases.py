@@ -38,12 +38,14 @@ class Case:
         )
 
     def missing(self, names: Iterable[str], items: Iterable[str] = ()) -> Judgement:
-        listed = ", ".join(list(names)[:5])
+        first = list(names)[:5]
+        plugin = any(name.startswith(("a plugin for ", "fixture ")) for name in first)
+        add = f"tmws sandbox env add NAME requirements.lock{' --plugin MODULE' * plugin}"
         return self.open(
             Reason.MISSING_DEPENDENCY,
-            f"Not installed in the sandbox: {listed}. An administrator adds it: 'tmws sandbox env "
-            "add NAME requirements.lock', then 'tmws workspaces environment WORKSPACE NAME'. Or "
-            "claim about targets that do not need it.",
+            f"Not installed in the sandbox: {', '.join(first)}. An administrator adds it: '{add}', "
+            "then 'tmws workspaces environment WORKSPACE NAME'. Or claim about targets that do not "
+            "need it.",
             items,
         )
 

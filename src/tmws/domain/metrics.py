@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -18,9 +19,13 @@ from tmws.domain.snapshots import Snapshot
 MAX_POINTER_CHARACTERS = 300
 LARGEST = 1e300
 _TILDE = re.compile(r"~(?![01])")
-# Beside code, what a script could read the number from; a README may well name it.
-_DATA = (".cfg", ".csv", ".ini", ".json", ".py", ".toml", ".txt", ".yaml", ".yml")
+# What may well name the number for people; a script could read it from anything else.
+_PROSE = (".html", ".ipynb", ".log", ".md", ".rst")
+# Numbers of so few digits stand everywhere; with a fraction, hardly in the script itself.
 _FEW_DIGITS = 3
+# What is left of a number that went through a binary fraction.
+_SAME = Decimal("1e-15")
+_NUMERAL = re.compile(rb"(?<![\w.])[0-9_]*\.?[0-9_]+(?:[eE][-+]?[0-9]{1,3})?")
 
 OPERATORS = ("<=", ">=", "==")
 
@@ -148,13 +153,28 @@ def _told(check: MetricCheck, snapshot: Snapshot, found: Decimal) -> Iterator[st
     if check.script is None:
         yield f"{check.file}: was written before, not computed by this run"
         return
-    if len(found.normalize().as_tuple().digits) <= _FEW_DIGITS:
-        return  # too common to mean anything
-    for text in {str(found), repr(float(found))}:
-        written = re.compile(rb"(?<![0-9.])" + re.escape(text.encode()) + rb"(?![0-9])")
-        for file in snapshot.files:
-            if file.path.endswith(_DATA) and written.search(file.content):
-                yield f"{file.path}: holds the very number that the run came to"
+    digits = "".join(map(str, found.normalize().as_tuple().digits))
+    common, whole = len(digits) <= _FEW_DIGITS, found == found.to_integral_value()
+    if common and (whole or len(digits) == 1):
+        return
+    # However it is written: 0.25, .250, 2.5e-1, 25_0e-3.
+    seen = re.compile(b"[._]*".join(digit.encode() for digit in digits))
+    for file in snapshot.files:
+        # What lay where the run writes was taken away before it began.
+        if file.path == check.file or file.path.endswith(_PROSE):
+            continue
+        if common and file.path != check.script:
+            continue
+        if seen.search(file.content) and any(_numerals(file.content, seen, abs(found))):
+            yield f"{file.path}: holds the very number that the run came to"
+
+
+def _numerals(content: bytes, seen: re.Pattern[bytes], number: Decimal) -> Iterator[bool]:
+    """Tell of each numeral that has these digits whether it is this number."""
+    for numeral in _NUMERAL.findall(content):
+        if seen.search(numeral):
+            with contextlib.suppress(InvalidOperation):
+                yield abs(Decimal(numeral.replace(b"_", b"").decode()) / number - 1) < _SAME
 
 
 def _below(value: Any, step: str) -> Any:

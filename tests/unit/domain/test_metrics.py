@@ -127,6 +127,9 @@ def test_a_number_that_a_run_came_to_is_reproduced() -> None:
         ("answers.json", b"[0.93125]"),
         ("train.py", b"print(0.93125)"),
         ("lib/model.py", b'ACCURACY = "0.93125"'),
+        ("lib/model.py", b"ACCURACY = .93_1250"),
+        ("model.bin", b"\0 9.3125e-1 \0"),
+        ("model.py", b"ACCURACY = 93125e-5"),
     ],
 )
 def test_a_number_that_stands_in_the_workspace_is_only_observed(path: str, content: bytes) -> None:
@@ -136,11 +139,36 @@ def test_a_number_that_stands_in_the_workspace_is_only_observed(path: str, conte
 
 
 @pytest.mark.parametrize(
-    ("path", "content"), [("README.md", b"We reach 0.93125."), ("a.py", b"x = 10.931254")]
+    ("path", "content"),
+    [
+        ("README.md", b"We reach 0.93125."),
+        ("a.py", b"x = 10.931254"),
+        ("a.py", b"x = 93125"),
+        ("a.py", b"1.0.93125, 9.3.125, x0.93125, 0_._9, 0.93e125, 9_3_1_2_5e9999"),
+        ("metrics.json", b'{"accuracy": 0.93125}'),
+    ],
 )
 def test_a_number_in_the_prose_or_in_part_is_no_reason_for_doubt(path: str, content: bytes) -> None:
     judgement = judged(metric(">=", 0.9), b'{"accuracy": 0.93125}', file(path, content))
     assert judgement.verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("written", "path", "doubted"),
+    [
+        (b"0.95", "train.py", True),
+        (b"0.95", "lib/model.py", False),
+        (b"0.5", "train.py", False),
+        (b"250", "train.py", False),
+        (b"0", "train.py", False),
+    ],
+)
+def test_a_number_of_few_digits_is_looked_for_in_the_script(
+    written: bytes, path: str, doubted: bool
+) -> None:
+    output = b'{"accuracy": ' + written + b"}"
+    judgement = judged(metric(">=", 0.0), output, file(path, b"x = " + written))
+    assert (judgement.verdict is Verdict.INCONCLUSIVE) is doubted
 
 
 def test_a_file_that_was_there_before_supports_nothing_and_may_refute() -> None:
