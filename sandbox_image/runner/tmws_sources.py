@@ -15,6 +15,7 @@ import sys
 import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from importlib.util import source_hash
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import pytest
 from _pytest.assertion import rewrite
 from _pytest.doctest import DoctestItem
-from tmws_channel import WORKSPACE
+from tmws_channel import OUR_FOLDER, WORKSPACE
 
 # Where code of the workspace can put files, beside the workspace itself.
 WRITABLE = ("/tmp/", "/dev/shm/")  # noqa: S108
@@ -71,14 +72,15 @@ class Sources:
         """
         if not self._sees_reading:
             return []
-        return [
-            path
-            for path, stamp in self._stamps.items()
-            if path.endswith(".py")
-            and path not in self._executed
-            and _stamp(path) == stamp
+        return [path for path in self._stamps if path.endswith(".py") and self._is_unopened(path)]
+
+    def _is_unopened(self, path: str) -> bool:
+        """Tell whether nobody read the file since the run began."""
+        return (
+            path not in self._executed
+            and _stamp(path) == self._stamps[path]
             and _stat(path).st_atime_ns == NEVER_NS
-        ]
+        )
 
     def _watch_reading(self) -> bool:
         """Mark every file as never read; tell whether reading one would be seen."""
@@ -103,43 +105,51 @@ class Sources:
             ends = (f"{path}.py", f"{path}/__init__.py")
             if place.startswith(WRITABLE):
                 yield from (sent for sent in self._texts if sent.endswith(ends))
-            elif place.endswith(ends) and not _is_for_tests(place):
+            elif not _is_for_tests(ends[0]):
                 meant = {f"{root}{end}" for root in ROOTS for end in ends} & self._texts.keys()
+                if not place.endswith(ends) and self._sees_reading:
+                    # A package may put something made at run time in its own place.
+                    meant = {each for each in meant if self._is_unopened(each)}
                 if place not in meant:
                     yield from sorted(meant)
 
     def replaced(self, tests: Iterable[types.ModuleType]) -> Iterator[tuple[str, str]]:
         """Return file and name of plain functions that are no longer those of their file.
 
-        Only those that the test modules name: stand-ins for what is far away are honest.
+        Of a library, those that are now code of the workspace. Only what the test modules
+        name counts: stand-ins for what is far away are honest.
         """
-        named = [(set(map(id, vars(test).values())), self._names(test)) for test in tests]
+        said = [Named(set(map(id, vars(test).values())), self._names(test)) for test in tests]
         for name, place in _imported():
-            if place in self._texts and not _is_for_tests(place):
-                last = name.rpartition(".")[2]
-                for label, value in self._others(sys.modules[name], place):
-                    short = label.rpartition(".")[2]
-                    if any(id(value) in held or {short, last} <= said for held, said in named):
-                        yield place, label
+            if place in self._texts and _is_for_tests(place):
+                continue
+            others = self._others if place in self._texts else _borrowed
+            for label, value in others(sys.modules[name], place):
+                last = {label.rpartition(".")[2], name.rpartition(".")[2]}
+                if not any(id(value) in named.things or last <= named.words for named in said):
+                    continue
+                if place not in self._texts:
+                    yield name, label
+                elif not self._is_own(label, value, place):
+                    yield place, label
 
     def _others(self, module: types.ModuleType, path: str) -> Iterator[tuple[str, object]]:
-        """Return what stands in a module under the name of a function that its file defines."""
+        """Return what stands in a module under the names that its file defines."""
         names = vars(module)
-        text = self._texts[path]
-        for name in map(bytes.decode, DEFINED.findall(text)):
-            value = names.get(name)
-            if isinstance(value, type):
-                found = [(f"{name}.{each}", member) for each, member in vars(value).items()]
-            else:
-                found = [(name, value)] if name in names else []
-            for label, member in found:
-                is_method = label != name
-                code = getattr(getattr(member, "__func__", member), "__code__", None)
-                if getattr(code, "co_filename", None) == path or (is_method and code is None):
-                    continue
-                with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-                    if label in self._plainly(path):
-                        yield label, names[name]
+        for name in map(bytes.decode, DEFINED.findall(self._texts[path])):
+            if name in names:
+                value = names[name]
+                yield name, value
+                if issubclass(type(value), type):
+                    yield from ((f"{name}.{each}", value) for each in vars(value))
+
+    def _is_own(self, label: str, value: object, path: str) -> bool:
+        """Tell whether this is what the file defines plainly under this name, if it does."""
+        owner, _, last = label.rpartition(".")
+        function = vars(value)[last] if owner else value
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            return label not in self._plainly(path) or self._holds(path, _code(function))
+        return True
 
     def _names(self, module: types.ModuleType) -> set[str]:
         """Return the names that the code of a test module says."""
@@ -227,12 +237,43 @@ def _strings(text: bytes, path: str) -> Iterator[str]:
         return  # nothing was plainly written here
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a test module knows by name: the things themselves, and the words of its code."""
+
+    things: set[int]
+    words: set[str]
+
+
 def _imported() -> Iterator[tuple[str, str]]:
-    """Return the modules that are loaded, each with its file."""
+    """Return the modules that are loaded, each with its file, "" if it has none."""
     for name, module in list(sys.modules.items()):
         place = getattr(module, "__dict__", {}).get("__file__")
-        if isinstance(place, str):
-            yield name, place
+        if hasattr(module, "__dict__"):
+            yield name, place if isinstance(place, str) else ""
+
+
+def _borrowed(module: types.ModuleType, place: str) -> Iterator[tuple[str, object]]:
+    """Return the functions of the workspace that stand in a module of another place."""
+    if (
+        not place.startswith((f"{WORKSPACE}/", OUR_FOLDER))
+        and vars(module).get("__name__") != "__main__"
+    ):
+        for name, value in list(vars(module).items()):
+            code = _code(value)
+            if code is not None and code.co_filename.startswith(f"{WORKSPACE}/"):
+                yield name, value
+
+
+def _code(value: object) -> types.CodeType | None:
+    """Return the code of a plain function; nothing else is asked for any attribute.
+
+    A proxy for what is not there yet raises whatever it likes, even for its class.
+    """
+    kind = type(value)
+    if kind is staticmethod or kind is classmethod or kind is types.MethodType:
+        value = value.__func__  # type: ignore[attr-defined]
+    return value.__code__ if type(value) is types.FunctionType else None
 
 
 def _is_for_tests(path: str) -> bool:

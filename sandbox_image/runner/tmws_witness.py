@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import doctest
 import secrets
+import sys
 import unittest
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import TypeVar
 
 import pytest
@@ -131,6 +132,7 @@ class Witness:
         self._passed: list[int] = []
         self._hooks: dict[str, None] = {}
         self._known_hooks: dict[str, list[int]] = {}
+        self._names: dict[int, dict[str, object]] = {}
         self._patched: dict[str, None] = {}
 
     # ---- collection
@@ -203,6 +205,7 @@ class Witness:
         modules = {item.getparent(pytest.Module): None for item in items}
         loaded = [getattr(module, "obj", None) for module in modules]
         tests = [module for module in loaded if isinstance(module, ModuleType)]
+        self._names = {id(vars(test)): dict(named(test)) for test in tests}
         for path, name in self._sources.replaced(tests):
             self._hooks[about(path, f"something else stands in the place of {name}")] = None
 
@@ -356,15 +359,21 @@ class Witness:
         self._hooks.update((about(item.nodeid, f"replaces {name}"), None) for name in own)
 
     def _look_at_names(self, item: pytest.Item) -> None:
-        """Notice examples that are given something else than their module defines."""
+        """Notice a test that is given something else than its module defines or imports."""
         if item in self._canaries:
             return
+        function, code = self._functions[item]
+        world = function.__globals__ if isinstance(function, FunctionType) else {}
+        known = self._names.get(id(world), {})
+        for name in said(code) & known.keys():
+            if world.get(name) is not known[name]:
+                self._hooks[about(item.nodeid, f"is given another {name}")] = None
         if isinstance(item, DoctestItem) and isinstance(item.parent, DoctestModule):
             own, given = vars(item.parent.obj), item.dtest.globs
             other = [name for name, value in own.items() if given.get(name, value) is not value]
-            names = ", ".join(name for name in other if callable(own[name]))
-            if names:
-                self._hooks[about(item.nodeid, f"is given another {names}")] = None
+            for name in other:
+                if callable(own[name]):
+                    self._hooks[about(item.nodeid, f"is given another {name}")] = None
 
     def _foreign_hooks(self, config: pytest.Config) -> Iterable[str]:
         for name in DECISIVE_HOOKS:
@@ -443,6 +452,36 @@ def function_of(item: pytest.Item) -> tuple[object, object]:
     called = getattr(item, "obj", None)
     function = getattr(called, "__func__", called)
     return function, getattr(function, "__code__", None)
+
+
+def named(module: ModuleType) -> Iterable[tuple[str, object]]:
+    """Return what a test module knows by name of the functions, classes and modules tested.
+
+    A test may well have others replaced, as the clock by a library made for that.
+    """
+    for name, value in vars(module).items():
+        if type(value) is FunctionType:
+            place: object = value.__code__.co_filename
+        elif issubclass(type(value), type):
+            place = getattr(sys.modules.get(str(vars(value).get("__module__"))), "__file__", None)
+        elif issubclass(type(value), ModuleType):
+            place = vars(value).get("__file__")
+        else:
+            continue
+        if isinstance(place, str) and place.startswith(f"{WORKSPACE}/"):
+            yield name, value
+
+
+def said(code: object) -> set[str]:
+    """Return the names that a function says, and those within it."""
+    names: set[str] = set()
+    waiting = [code]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, CodeType):
+            names.update(part.co_names)
+            waiting.extend(part.co_consts)
+    return names
 
 
 def about(place: str, what: str) -> str:
