@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -97,15 +98,22 @@ def _texts() -> Iterator[_Text]:
     return ((item_id, text) for item_id, text in every if not text.isascii())
 
 
-def _patterns() -> Iterator[_Text]:
-    connection = op.get_bind()
+def _pages(table: sa.TableClause) -> Iterator[Sequence[sa.Row[Any]]]:
+    """Yield all rows in the order of their ids, some at a time."""
     after = ""
-    while page := connection.execute(
-        sa.select(_PATTERNS).where(_PATTERNS.c.id > after).order_by(_PATTERNS.c.id).limit(_STEP)
-    ).all():
+    while page := (
+        op.get_bind()
+        .execute(sa.select(table).where(table.c.id > after).order_by(table.c.id).limit(_STEP))
+        .all()
+    ):
+        yield page
         after = page[-1].id
+
+
+def _patterns() -> Iterator[_Text]:
+    for page in _pages(_PATTERNS):
         tags: dict[str, list[str]] = {}
-        for row in connection.execute(
+        for row in op.get_bind().execute(
             sa.select(_TAGS)
             .where(_TAGS.c.pattern_id.in_([row.id for row in page]))
             .order_by(_TAGS.c.tag)
@@ -118,12 +126,7 @@ def _patterns() -> Iterator[_Text]:
 
 
 def _memories() -> Iterator[_Text]:
-    connection = op.get_bind()
-    after = ""
-    while page := connection.execute(
-        sa.select(_MEMORIES).where(_MEMORIES.c.id > after).order_by(_MEMORIES.c.id).limit(_STEP)
-    ).all():
-        after = page[-1].id
+    for page in _pages(_MEMORIES):
         for row in page:
             yield row.id, "\n".join([row.text, *json.loads(row.tags)])
 
