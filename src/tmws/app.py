@@ -9,7 +9,6 @@ import stat
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
@@ -138,9 +137,9 @@ async def open_app(
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.aclose)
         await upgrade(database)
-        await custody.require_key(database, _key(settings))
-        signer: Signer = backends.find("signing", "file")(_key(settings))
-        refusal = await custody.refusal(database, signer, _key(settings))
+        await custody.require_key(database, settings.key_file)
+        signer: Signer = backends.find("signing", "file")(settings.key_file)
+        refusal = await custody.refusal(database, signer, settings.key_file)
         sandbox = sandbox or _sandbox(settings)
         stack.push_async_callback(sandbox.aclose)
         if (modules := _modules(settings)) is not None:
@@ -172,10 +171,6 @@ async def open_app(
             # Not the end: whoever wants to know why has to be able to start.
             _log.error("trust_not_computed_anew", reason=error.message)
         yield app
-
-
-def _key(settings: Settings) -> Path:
-    return settings.data_dir / "keys" / "ed25519"
 
 
 def _sandbox(settings: Settings) -> Sandbox:
@@ -238,7 +233,7 @@ def _app(
     added: AddedProfiles,
 ) -> App:
     chance = secrets.token_bytes
-    checkpoints = backends.find("checkpoints", "file")(settings.data_dir / "ledger" / "checkpoint")
+    checkpoints = backends.find("checkpoints", "file")(settings.checkpoint_file)
     reader = backends.find("workspaces", "directory")()
     search = Search(models, nearest, among=weighing(settings.meaning_weight))
     gate = Gate(database)

@@ -108,7 +108,22 @@ class Settings(BaseSettings):
         """The database that is used: the given one, or a file in the data folder."""
         if self.database_url:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data_dir / 'tmws.db'}"
+        return f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """Where the embedded default keeps the database."""
+        return self.data_dir / "tmws.db"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the signing key lies."""
+        return self.data_dir / "keys" / "ed25519"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the newest promise of the ledger lies, outside of the database."""
+        return self.data_dir / "ledger" / "checkpoint"
 
 
 def load_settings() -> Settings:

@@ -83,7 +83,7 @@ async def _looked(app: App, what: str, look: Callable[[App], Awaitable[str]]) ->
 
 def _database(settings: Settings) -> Finding:
     """Say what was opened, and what beside it would refuse the next act."""
-    file, checkpoints = settings.data_dir / "tmws.db", settings.data_dir / "ledger"
+    file, checkpoints = settings.database_file, settings.checkpoint_file.parent
     found = "PostgreSQL" if settings.database_url else f"SQLite file {file}"
     needed: tuple[Path, ...] = (checkpoints,) if settings.database_url else (file, checkpoints)
     for path in needed:

@@ -56,8 +56,8 @@ async def _into_folder(app: App, folder: Path) -> tuple[Copied, int]:
     settings = app.settings.model_copy(update={"data_dir": begun, "database_url": None})
     try:
         copied = await app.copying.into(settings.url)
-        _put(begun / "ledger" / "checkpoint", copied.checkpoint.encode())
-        _put(_key(settings), _key(app.settings).read_bytes())
+        _put(settings.checkpoint_file, copied.checkpoint.encode())
+        _put(settings.key_file, app.settings.key_file.read_bytes())
         entries = await _verified(settings)
         begun.rename(folder)
     except OSError as error:
@@ -82,10 +82,6 @@ def _begun(folder: Path) -> Path:
             "that is there; remove what a copy left that was cut off."
         ) from error
     return begun
-
-
-def _key(settings: Settings) -> Path:
-    return settings.data_dir / "keys" / "ed25519"
 
 
 def _put(path: Path, content: bytes) -> None:
